@@ -1,1 +1,34 @@
-#![allow(missing_docs)]
+//! FastChat's protocol: what crosses a socket, and the words every crate shares.
+//!
+//! Frames are length-prefixed, big-endian and encoded by hand. Nothing here performs I/O, except
+//! the [`net`] module behind the feature `net`. The protocol for strangers is `docs/PROTOCOL.md`.
+
+pub mod fault;
+pub mod field;
+pub mod frame;
+pub mod id;
+pub mod kind;
+pub mod limits;
+pub mod map;
+pub mod message;
+pub mod name;
+#[cfg(feature = "net")]
+pub mod net;
+pub mod reader;
+pub mod time;
+
+pub use fault::FaultCode;
+pub use field::{Field, Opaque, Text};
+pub use frame::{Frame, FrameError};
+pub use id::{
+    ExchangeId, LogHandle, LogId, LogKind, Number, Origin, RequestId, Reservation, Seq, ServerId,
+    SessionEpoch, Slot, StoreId, Token,
+};
+pub use kind::Kind;
+pub use map::SlotMap;
+pub use message::{
+    FromRouter, Message, RouterToServer, ServerToRouter, ToClient, ToPeer, ToRouter, ToServer,
+};
+pub use name::{Name, NameError};
+pub use reader::{DecodeError, Reader};
+pub use time::{Instant, Wall};

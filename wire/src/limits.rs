@@ -1,0 +1,132 @@
+//! Every limit of the protocol, each with its reason. What is counted is counted in bytes unless
+//! the name says otherwise.
+
+use std::time::Duration;
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+
+/// Longest name: fits a line of a terminal beside a message.
+pub const NAME_LEN_MAX: usize = 32;
+/// Hash slots: fine enough that 100 servers differ by a few percent, small enough to send whole.
+pub const SLOTS: usize = 4096;
+/// Servers in one map.
+pub const SERVERS_MAX: usize = 1024;
+/// Largest post number; leaves 16 bits for flags in a packed row.
+pub const NUMBER_MAX: u64 = (1 << 48) - 1;
+/// Posts of one origin to one log that may be unanswered: `settled < number ≤ settled + 64`.
+pub const UNANSWERED_MAX: u64 = 64;
+
+/// Largest body of an entry. A post with its headers must fit the client frame limit.
+pub const BODY_LEN_MAX: usize = 62 * KIB;
+/// Largest frame before sign-in: a sign-up with RSA-4096 keys fits.
+pub const EARLY_FRAME_LEN_MAX: u32 = 8 * 1024;
+/// Bytes a connection may send before it has signed in.
+pub const EARLY_BYTES_MAX: usize = 24 * KIB;
+/// Time from connecting to being signed in.
+pub const EARLY_TIME_MAX: Duration = Duration::from_secs(10);
+/// Connections of one address that have not signed in yet (loopback exempt under `--local`).
+pub const EARLY_PER_ADDRESS_MAX: u32 = 64;
+/// Connections that have not signed in yet, in all: with 24 KiB each they hold at most 96 MiB.
+pub const EARLY_TOTAL_MAX: u32 = 4096;
+/// Largest frame on a client connection after sign-in.
+pub const CLIENT_FRAME_LEN_MAX: u32 = 64 * 1024;
+/// Largest frame on a peer link: one range reply.
+pub const PEER_FRAME_LEN_MAX: u32 = 512 * 1024;
+/// Largest frame on a router connection: the directory of all servers.
+pub const ROUTER_FRAME_LEN_MAX: u32 = 128 * 1024;
+
+/// Bytes of entries in one range reply.
+pub const RANGE_LEN_MAX: usize = 256 * KIB;
+/// Entries in one range reply.
+pub const RANGE_ENTRIES_MAX: usize = 1024;
+/// Entries sent to a session and not yet seen.
+pub const UNSEEN_ENTRIES_MAX: usize = 64;
+/// Bytes of entries sent to a session and not yet seen.
+pub const UNSEEN_BYTES_MAX: usize = 256 * KIB;
+/// Logs that one session may hold open.
+pub const HANDLES_MAX: usize = 1024;
+/// Requests of one session that may be unanswered.
+pub const REQUESTS_MAX: usize = 64;
+
+/// A client's write queue above this makes its session behind and stops the reading of its socket.
+pub const CLIENT_WRITE_HIGH: usize = 256 * KIB;
+/// A client's write queue above this closes it as a slow reader: the log has what it missed.
+pub const CLIENT_WRITE_HARD: usize = MIB;
+/// A peer link's write queue above this makes its sessions behind; the link is always read.
+pub const PEER_WRITE_HIGH: usize = 8 * MIB;
+/// A peer link's write queue above this cuts the link: the peer has been gone for a while.
+pub const PEER_WRITE_HARD: usize = 64 * MIB;
+
+/// Entries of a log kept in memory for readers that join.
+pub const TAIL_LEN_MAX: usize = MIB;
+/// Posts that may wait at the home for a log's cold state.
+pub const COLD_WAITING_MAX: usize = 1024;
+/// Entries in one storage batch.
+pub const BATCH_ENTRIES_MAX: usize = 4096;
+/// Bytes of entries in one storage batch.
+pub const BATCH_LEN_MAX: usize = 8 * MIB;
+
+/// Entries in one mailbox.
+pub const MAILBOX_ENTRIES_MAX: u64 = 10_000;
+/// Bytes in one mailbox.
+pub const MAILBOX_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Entries of one sender in another's mailbox.
+pub const SENDER_ENTRIES_MAX: u64 = 1_000;
+/// Bytes of one sender in another's mailbox.
+pub const SENDER_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// Entries of one sender until the mailbox's owner has answered once.
+pub const STRANGER_ENTRIES_MAX: u64 = 20;
+/// Origins remembered for one account; the oldest is replaced.
+pub const ORIGINS_MAX: usize = 16;
+
+/// Posts per second that a session may sustain.
+pub const POSTS_PER_SECOND: u32 = 20;
+/// Posts that a session may send at once after a pause.
+pub const POSTS_BURST: u32 = 100;
+
+/// Password guesses for one account: a burst, then one per [`GUESS_INTERVAL`].
+pub const GUESSES_BURST: u32 = 10;
+/// Time that gives one guess back.
+pub const GUESS_INTERVAL: Duration = Duration::from_secs(30);
+
+/// How long a probe of another session's seat may take before silence means detached.
+pub const PROBE_TIME_MAX: Duration = Duration::from_secs(3);
+/// After this long without a link, the sessions of a seat count as detached.
+pub const LEASE_TIME: Duration = Duration::from_secs(11);
+/// A connection idle for this long is pinged.
+pub const PING_AFTER: Duration = Duration::from_secs(30);
+/// Time for the answer to a ping; two misses end the connection.
+pub const PONG_TIME_MAX: Duration = Duration::from_secs(10);
+/// A seat's reservation lapses after this.
+pub const RESERVATION_TIME: Duration = Duration::from_secs(30);
+/// A server silent for this long is not placed on.
+pub const REPORT_SILENCE_MAX: Duration = Duration::from_secs(3);
+/// How often a server reports its load.
+pub const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+/// How long a home may take to answer a seat's question before the client hears `unavailable`.
+pub const ANSWER_TIME_MAX: Duration = Duration::from_secs(8);
+/// Session epochs reserved by one synced write.
+pub const EPOCH_BLOCK: u64 = 1_000;
+
+/// Largest signed bundle of public keys.
+pub const BUNDLE_LEN_MAX: usize = 4 * KIB;
+/// Largest sealed copy of an account's private keys.
+pub const SEALED_KEYS_LEN_MAX: usize = 6 * KIB;
+/// Largest OPAQUE message of RFC 9807 with ristretto255 and SHA-512: KE2 has 320 bytes.
+pub const OPAQUE_LEN_MAX: usize = 512;
+/// Bundles in one answer.
+pub const BUNDLES_MAX: usize = 12;
+/// Longest text of a fault.
+pub const FAULT_TEXT_MAX: usize = 256;
+/// Redeemed reservations in one load report.
+pub const REDEEMED_MAX: usize = 1024;
+
+const POST_HEADER_LEN: usize = 256;
+const _: () = assert!(BODY_LEN_MAX + POST_HEADER_LEN <= 64 * KIB);
+const _: () =
+    assert!(CLIENT_WRITE_HIGH >= 4 * 64 * KIB && CLIENT_WRITE_HARD >= 2 * CLIENT_WRITE_HIGH);
+const _: () = assert!(PEER_WRITE_HIGH >= 4 * 512 * KIB && PEER_WRITE_HARD >= 2 * PEER_WRITE_HIGH);
+const _: () = assert!(RANGE_LEN_MAX + BODY_LEN_MAX + RANGE_ENTRIES_MAX * 128 <= 512 * KIB);
+const _: () = assert!(BUNDLE_LEN_MAX * BUNDLES_MAX < 64 * KIB);
+const _: () = assert!(SLOTS.is_power_of_two());

@@ -1,0 +1,179 @@
+//! Messages: one enum per direction, so that a wrong-way message does not compile.
+
+use bytes::BytesMut;
+
+use crate::frame::{self, Frame};
+use crate::kind::Kind;
+use crate::reader::{DecodeError, Reader};
+
+pub mod auth;
+pub mod common;
+pub mod log;
+pub mod peer;
+pub mod router;
+
+pub use auth::{
+    Bundle, Bundles, Challenge, FetchBundles, Redeem, Resume, SealedKeys, SessionEnded,
+    SignInChallenge, SignInFinish, SignInStart, SignOut, SignUpChallenge, SignUpFinish,
+    SignUpStart, Welcome,
+};
+pub use common::{Fault, Hello, Ping, Pong, Ready, Role};
+pub use log::{
+    Accepted, Attach, Body, CaughtUp, Class, CloseLog, Deliver, Entry, LogOpened, OpenLog, Post,
+    Refusal, Refused, Seen, Unavailable, Up,
+};
+pub use peer::{
+    Answer, AnswerBody, Ask, AskOpenLog, EndSession, PeerAccepted, PeerAttach, PeerDeliver,
+    PeerDetach, PeerPost, PeerRange, PeerRead, PeerRefused, PeerSeen, Probe, ProbeAnswer, Question,
+    RegisterSession, SessionClosed, SessionEnd,
+};
+pub use router::{Directory, Place, Placed, Report, ServerEntry};
+
+/// One message: a kind and fields in a fixed order.
+pub trait Message: Sized {
+    /// The kind that marks its frame.
+    const KIND: Kind;
+
+    /// Appends the fields.
+    fn encode(&self, out: &mut BytesMut);
+
+    /// Reads the fields.
+    ///
+    /// # Errors
+    /// [`DecodeError`] naming the field that did not fit.
+    fn decode(reader: &mut Reader) -> Result<Self, DecodeError>;
+
+    /// Appends the message as one whole frame.
+    fn append_frame(&self, out: &mut BytesMut) {
+        frame::append(out, Self::KIND, |out| self.encode(out));
+    }
+}
+
+/// Declares a message: its fields in wire order. Encoding and decoding follow that order.
+macro_rules! message {
+    (
+        $(#[$doc:meta])*
+        $name:ident = $kind:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }
+    ) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, Eq, PartialEq)]
+        pub struct $name { $($(#[$field_doc])* pub $field: $type,)* }
+
+        impl $crate::message::Message for $name {
+            const KIND: $crate::kind::Kind = $crate::kind::Kind::$kind;
+
+            fn encode(&self, _out: &mut bytes::BytesMut) {
+                $($crate::field::Field::put(&self.$field, _out);)*
+            }
+
+            fn decode(
+                _reader: &mut $crate::reader::Reader,
+            ) -> Result<Self, $crate::reader::DecodeError> {
+                Ok(Self {
+                    $($field: $crate::field::Field::get(_reader, stringify!($field))?,)*
+                })
+            }
+        }
+    };
+}
+pub(crate) use message;
+
+/// Declares a direction: the messages that may travel it.
+macro_rules! direction {
+    ($(#[$doc:meta])* $name:ident { $($message:ident,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, Eq, PartialEq)]
+        pub enum $name {
+            $(
+                #[doc = concat!("See [`", stringify!($message), "`].")]
+                $message($message),
+            )*
+        }
+
+        impl $name {
+            /// The kinds that travel in this direction.
+            pub const KINDS: &[Kind] = &[$($message::KIND),*];
+
+            /// The kind of this message.
+            #[must_use]
+            pub fn kind(&self) -> Kind {
+                match self { $(Self::$message(_) => $message::KIND,)* }
+            }
+
+            /// Appends the message as one whole frame.
+            pub fn append_frame(&self, out: &mut BytesMut) {
+                match self { $(Self::$message(message) => message.append_frame(out),)* }
+            }
+
+            /// Appends the message's fields alone.
+            pub fn encode_body(&self, out: &mut BytesMut) {
+                match self { $(Self::$message(message) => message.encode(out),)* }
+            }
+
+            /// Decodes a whole frame.
+            ///
+            /// # Errors
+            /// [`DecodeError`]: unknown kind, wrong direction, or fields that do not fit.
+            pub fn decode(frame: &Frame) -> Result<Self, DecodeError> {
+                match frame.kind {
+                    $($message::KIND => frame.decode().map(Self::$message),)*
+                    Kind(code) if frame.kind.name().is_some() => Err(DecodeError::Direction(code)),
+                    Kind(code) => Err(DecodeError::Kind(code)),
+                }
+            }
+        }
+
+        $(
+            impl From<$message> for $name {
+                fn from(message: $message) -> Self {
+                    Self::$message(message)
+                }
+            }
+        )*
+    };
+}
+
+direction! {
+    /// What a client says to a server.
+    ToServer {
+        Hello, Fault, Ping, Pong, Redeem, SignUpStart, SignUpFinish, SignInStart, SignInFinish,
+        Resume, SignOut, FetchBundles, OpenLog, CloseLog, Post, Attach, Seen,
+    }
+}
+
+direction! {
+    /// What a server says to a client.
+    ToClient {
+        Ready, Fault, Ping, Pong, SignUpChallenge, SignInChallenge, Welcome, SessionEnded,
+        Bundles, LogOpened, Accepted, Refused, Unavailable, Up, Deliver, CaughtUp,
+    }
+}
+
+direction! {
+    /// What two servers say to each other: seat to home and home to seat.
+    ToPeer {
+        Hello, Ready, Fault, Ping, Pong, Ask, Answer, PeerPost, PeerAccepted, PeerRefused,
+        PeerAttach, PeerDetach, PeerSeen, PeerRead, PeerRange, PeerDeliver, Probe, ProbeAnswer,
+        EndSession, SessionClosed, RegisterSession,
+    }
+}
+
+direction! {
+    /// What a client says to a router.
+    ToRouter { Hello, Fault, Ping, Pong, Place, }
+}
+
+direction! {
+    /// What a router says to a client.
+    FromRouter { Ready, Fault, Ping, Pong, Placed, }
+}
+
+direction! {
+    /// What a server says to a router.
+    ServerToRouter { Hello, Fault, Ping, Pong, Report, }
+}
+
+direction! {
+    /// What a router says to a server.
+    RouterToServer { Ready, Fault, Ping, Pong, Directory, }
+}
