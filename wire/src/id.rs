@@ -63,10 +63,28 @@ plain_id!(
     Reservation([u8; 16])
 );
 
+impl ServerId {
+    /// The only DNS name in the server's certificate: it says which server, and that it is one.
+    #[must_use]
+    pub fn certificate_name(self) -> String {
+        format!("server-{}.server.fastchat", self.0)
+    }
+}
+
 impl fmt::Display for ServerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "server-{}", self.0)
     }
+}
+
+/// A connection within one process: a slot of its table and the slot's generation, so that a late
+/// event never reaches the slot's next owner. Never crosses a socket.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct ConnId {
+    /// Slot of the connection table.
+    pub index: u32,
+    /// How often the slot was used before.
+    pub generation: u32,
 }
 
 /// The secret that restores a session without a password: 256 random bits.

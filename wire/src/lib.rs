@@ -14,6 +14,8 @@ pub mod message;
 pub mod name;
 #[cfg(feature = "net")]
 pub mod net;
+#[cfg(feature = "opaque")]
+pub mod opaque;
 pub mod reader;
 pub mod time;
 
@@ -21,8 +23,8 @@ pub use fault::FaultCode;
 pub use field::{Field, Opaque, Text};
 pub use frame::{Frame, FrameError};
 pub use id::{
-    ExchangeId, LogHandle, LogId, LogKind, Number, Origin, RequestId, Reservation, Seq, ServerId,
-    SessionEpoch, Slot, StoreId, Token,
+    ConnId, ExchangeId, LogHandle, LogId, LogKind, Number, Origin, RequestId, Reservation, Seq,
+    ServerId, SessionEpoch, Slot, StoreId, Token,
 };
 pub use kind::Kind;
 pub use map::SlotMap;

@@ -210,6 +210,8 @@ message! {
         epoch: SessionEpoch,
         /// Entries with a seq above this.
         after: Seq,
+        /// At most so many entries; 1 to `RANGE_ENTRIES_MAX`.
+        entries_max: u16,
     }
 }
 
