@@ -1,0 +1,55 @@
+# FastChat: `make demo` shows it, `make test` proves it. Each sets up what it needs.
+
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/fastchat
+export CARGO_TARGET_DIR ?= $(CACHE)/target
+BINDIR := $(CARGO_TARGET_DIR)/release
+CARGO ?= cargo
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+# RocksDB is compiled once per machine, not once per target folder: any change of our own
+# dependencies would make Cargo compile it again.
+ifndef ROCKSDB_LIB_DIR
+ROCKSDB_VERSION := $(shell sed -n '/^name = "librocksdb-sys"/{n;s/^version = "\(.*\)"/\1/p;}' Cargo.lock)
+export ROCKSDB_LIB_DIR := $(CACHE)/rocksdb/$(ROCKSDB_VERSION)-$(shell uname -m)
+export ROCKSDB_STATIC := 1
+ROCKSDB := $(ROCKSDB_LIB_DIR)/librocksdb.a
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo test lint format bindir
+
+help:
+	@echo 'make demo    build, then watch people chat over a router and three servers'
+	@echo 'make test    build, then run all tests'
+	@echo 'make build   build the four programs; `make -s bindir` prints their folder'
+	@echo 'make lint    formatting, lints and documentation, warnings denied'
+	@echo 'make format  format the code'
+
+setup: $(ROCKSDB)
+
+build: setup
+	$(CARGO) build --release --locked --workspace
+
+demo: build
+	$(BINDIR)/fastchat-demo
+
+test: build
+	$(CARGO) test --release --locked --workspace
+
+lint: setup
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --release --locked --workspace --all-targets -- --deny warnings
+	RUSTDOCFLAGS='--deny warnings' $(CARGO) doc --release --locked --workspace --no-deps
+
+format:
+	$(CARGO) fmt --all
+
+bindir:
+	@echo $(BINDIR)
+
+$(CACHE)/rocksdb/%/librocksdb.a: | packages
+	.ci/rocksdb $(@D)
+
+.PHONY: packages
+packages:
+	@.ci/packages
