@@ -1,1 +1,4 @@
-#![allow(missing_docs)]
+//! FastChat's client: a pure core, its cryptography, its local store, and thin shells around them.
+
+pub mod crypto;
+pub mod store;
