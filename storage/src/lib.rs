@@ -1,1 +1,41 @@
-#![allow(missing_docs)]
+//! Storage in FastChat's terms: accounts, sessions, logs, rows and cursors, never keys and values.
+//!
+//! One trait, [`Storage`], with two engines: [`RocksStorage`] on two threads of its own, and
+//! [`MemStorage`] with a disk model for tests and the simulator. Both keep the same bytes under the
+//! same keys; `docs/STORAGE.md` draws them.
+
+pub mod error;
+pub mod op;
+pub mod record;
+
+pub use error::StorageError;
+pub use op::{Answer, Batch, Change, Completion, IndexEntry, Op, Opened, Read, Ticket};
+pub use record::{AccountRecord, RowRecord, SessionRecord};
+
+/// Reads that may be submitted and not yet polled. Above it `submit` panics: the core counts what
+/// it asked and answers `Busy` before it comes to this.
+pub const READS_MAX: usize = 65_536;
+
+/// An engine. Neither function blocks; an engine that runs elsewhere wakes the loop when `poll`
+/// has something to give.
+///
+/// One [`Op::Commit`] is in flight at most: the core composes the next batch from what gathered
+/// while the last was synced. A read sees every batch whose [`Completion::Committed`] was polled
+/// before the read was submitted; it may also see a later one. What it sees is durable.
+///
+/// After [`Completion::Poisoned`] the engine does nothing more and knows nothing: the process must
+/// end, and what is on disk is read again by the next one.
+pub trait Storage {
+    /// Begins `op`. Its completion carries its ticket.
+    ///
+    /// # Panics
+    /// When a commit is in flight already, [`READS_MAX`] reads are, or the ticket does not rise.
+    fn submit(&mut self, op: Op);
+
+    /// The next completion, if one is ready. Drained once per turn.
+    fn poll(&mut self) -> Option<Completion>;
+
+    /// Bytes the disk has left for this store, as last measured (at open and after each commit).
+    /// Below a threshold of its own the core refuses posts; cursors and truncation go on.
+    fn free_bytes(&self) -> u64;
+}
