@@ -1,0 +1,102 @@
+//! What a connection may do: sizes of frames, input and write queue, by who is at the other end.
+
+use std::sync::Arc;
+
+use rustls::{ClientConfig, ServerConfig};
+
+use crate::limits::{
+    CLIENT_FRAME_LEN_MAX, CLIENT_WRITE_HARD, CLIENT_WRITE_HIGH, EARLY_BYTES_MAX,
+    EARLY_FRAME_LEN_MAX, PEER_FRAME_LEN_MAX, PEER_WRITE_HARD, PEER_WRITE_HIGH,
+    ROUTER_FRAME_LEN_MAX,
+};
+
+/// The limits of one connection, all in bytes. Replaced with
+/// [`Net::set_policy`](super::Net::set_policy), for example when a client has signed in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Policy {
+    /// Largest length that a frame's prefix may declare.
+    pub frame_len_max: u32,
+    /// Bytes that may come in, in all, until the policy is replaced. An accepted connection with
+    /// such a limit counts as *early*: not signed in yet.
+    pub input_len_max: Option<usize>,
+    /// A write queue above this is `High`; it is `Low` again at half of it.
+    pub write_high: usize,
+    /// A write queue above this closes the connection as a slow reader.
+    pub write_hard: usize,
+    /// Whether the socket is read while its write queue is `High`.
+    pub reads_while_high: bool,
+}
+
+impl Policy {
+    /// A client that has not signed in yet.
+    #[must_use]
+    pub const fn early_client() -> Self {
+        Self {
+            frame_len_max: EARLY_FRAME_LEN_MAX,
+            input_len_max: Some(EARLY_BYTES_MAX),
+            ..Self::client()
+        }
+    }
+
+    /// A signed-in client, as its seat sees it: not read while it does not read.
+    #[must_use]
+    pub const fn client() -> Self {
+        Self {
+            frame_len_max: CLIENT_FRAME_LEN_MAX,
+            input_len_max: None,
+            write_high: CLIENT_WRITE_HIGH,
+            write_hard: CLIENT_WRITE_HARD,
+            reads_while_high: false,
+        }
+    }
+
+    /// A seat, as its client sees it: always read, or two full connections could stop each other.
+    #[must_use]
+    pub const fn seat() -> Self {
+        Self {
+            write_hard: PEER_WRITE_HARD,
+            reads_while_high: true,
+            ..Self::client()
+        }
+    }
+
+    /// Another server: always read.
+    #[must_use]
+    pub const fn peer() -> Self {
+        Self {
+            frame_len_max: PEER_FRAME_LEN_MAX,
+            input_len_max: None,
+            write_high: PEER_WRITE_HIGH,
+            write_hard: PEER_WRITE_HARD,
+            reads_while_high: true,
+        }
+    }
+
+    /// A router, as clients and servers see it, and a server, as its router sees it.
+    #[must_use]
+    pub const fn router() -> Self {
+        Self {
+            frame_len_max: ROUTER_FRAME_LEN_MAX,
+            reads_while_high: true,
+            ..Self::client()
+        }
+    }
+}
+
+/// How a dialed connection is protected.
+#[derive(Clone)]
+pub enum Security {
+    /// Not at all: loopback benches only.
+    Plain,
+    /// TLS 1.3; the other side's certificate must be for this DNS name.
+    Connect(Arc<ClientConfig>, String),
+}
+
+/// How the connections of a listener are protected.
+#[derive(Clone)]
+pub enum ListenSecurity {
+    /// Not at all: loopback benches only.
+    Plain,
+    /// TLS 1.3 with this certificate.
+    Tls(Arc<ServerConfig>),
+}
