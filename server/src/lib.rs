@@ -1,1 +1,7 @@
-#![allow(missing_docs)]
+//! FastChat's server: a pure core of accounts, sessions and logs, and a thin mio shell around it.
+//!
+//! A server is two things at once. As a *seat* it holds client connections and their sessions, soft
+//! state that dies with it. As a *home* it owns the accounts and logs of its slots. Seat and home
+//! speak [`wire::ToPeer`] messages, also when both are this process.
+
+pub mod core;

@@ -1,0 +1,230 @@
+//! What a shell tells the core, and what the core asks of its shell. Plain data, both ways.
+
+use std::net::{IpAddr, SocketAddr};
+
+use bytes::BytesMut;
+use storage::{Completion, Op};
+use wire::frame::Frame;
+use wire::{
+    ConnId, LogId, Name, Seq, ServerId, ServerToRouter, SessionEpoch, Slot, ToClient, ToPeer,
+};
+
+/// Who is on the other side of a new connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Side {
+    /// A client, on the client listener.
+    Client {
+        /// Where it comes from, for the limit of connections that have not signed in.
+        address: IpAddr,
+    },
+    /// A peer, on the peer listener.
+    PeerIn {
+        /// The server its verified certificate is for; `None` when for none of the map.
+        certified: Option<ServerId>,
+    },
+    /// A peer that this server dialed; its certificate was verified for exactly this server.
+    PeerOut {
+        /// Which server.
+        server: ServerId,
+    },
+    /// A router that this server dialed.
+    Router {
+        /// Which of the configured routers.
+        index: usize,
+    },
+}
+
+/// What a dial was for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Target {
+    /// A peer link.
+    Peer(ServerId),
+    /// The connection to one of the configured routers.
+    Router(usize),
+}
+
+/// How full a connection's write queue is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Level {
+    /// There is room again.
+    Low,
+    /// It is above its high mark.
+    High,
+}
+
+/// Why a connection has ended, as far as the core tells the client or counts it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum CloseReason {
+    /// The other side ended it, or the network did.
+    Gone,
+    /// The stream of bytes could not be cut into frames, or held too many before sign-in.
+    BadStream,
+    /// It did not read what was sent.
+    SlowReader,
+    /// This core closed it.
+    Local,
+}
+
+/// What happened.
+#[derive(Debug)]
+pub enum Event {
+    /// A connection stands: accepted, or dialed.
+    Opened {
+        /// Which connection.
+        conn: ConnId,
+        /// Who is there.
+        side: Side,
+    },
+    /// A dial came to nothing.
+    DialFailed {
+        /// What it was for.
+        target: Target,
+    },
+    /// One frame arrived.
+    Frame {
+        /// On which connection.
+        conn: ConnId,
+        /// The frame, not yet decoded.
+        frame: Frame,
+    },
+    /// A write queue crossed a mark.
+    Pressure {
+        /// Of which connection.
+        conn: ConnId,
+        /// On which side of the mark it is now.
+        level: Level,
+    },
+    /// A connection has ended; nothing more comes from it.
+    Closed {
+        /// Which connection.
+        conn: ConnId,
+        /// Why.
+        why: CloseReason,
+    },
+    /// The storage finished an operation.
+    Stored(Completion),
+    /// The instant of `Core::deadline` has come.
+    Timeout,
+    /// The shell measured itself: the load since the last measure.
+    Measured {
+        /// Share of the time that the loop was busy, in thousandths.
+        busy_permille: u16,
+        /// Bytes that wait in write queues.
+        queued_bytes: u64,
+    },
+    /// The process was asked to stop: no new sessions, everyone is told.
+    Stop,
+}
+
+/// A message on its way out, typed by its direction.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Outgoing {
+    /// To a client.
+    Client(ToClient),
+    /// To another server.
+    Peer(ToPeer),
+    /// To a router.
+    Router(ServerToRouter),
+}
+
+impl Outgoing {
+    /// Appends the message as one whole frame.
+    pub fn append_frame(&self, out: &mut BytesMut) {
+        match self {
+            Self::Client(message) => message.append_frame(out),
+            Self::Peer(message) => message.append_frame(out),
+            Self::Router(message) => message.append_frame(out),
+        }
+    }
+}
+
+/// What a shell does after `handle` has returned, in order.
+#[derive(Debug)]
+pub enum Effect {
+    /// Queue a message on a connection.
+    Send {
+        /// Which connection.
+        conn: ConnId,
+        /// What to send.
+        message: Outgoing,
+    },
+    /// Close a connection after what is queued was written. Answered by [`Event::Closed`].
+    Close {
+        /// Which connection.
+        conn: ConnId,
+    },
+    /// Allow a connection what a signed-in client may send.
+    Admit {
+        /// Which connection.
+        conn: ConnId,
+    },
+    /// Stop or resume the reading of a client's socket.
+    SetReading {
+        /// Which connection.
+        conn: ConnId,
+        /// Whether to read it.
+        reading: bool,
+    },
+    /// Connect to a peer. Answered by [`Event::Opened`] or [`Event::DialFailed`].
+    DialPeer {
+        /// Which server, exactly as its certificate must name it.
+        server: ServerId,
+        /// Where it listens for peers.
+        address: SocketAddr,
+    },
+    /// Connect to a router. Answered by [`Event::Opened`] or [`Event::DialFailed`].
+    DialRouter {
+        /// Which of the configured routers.
+        index: usize,
+    },
+    /// Give an operation to the storage.
+    Store(Op),
+    /// Something that must never happen did: worth waking someone.
+    Alarm(Alarm),
+}
+
+/// What must never happen in a healthy cluster. Never a reason to delete anything.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Alarm {
+    /// A reader claims entries that its log never held.
+    CursorAboveHead {
+        /// Which log.
+        log: LogId,
+        /// What the reader claimed.
+        cursor: Seq,
+        /// The newest entry the log knows of.
+        head: Seq,
+    },
+    /// A peer acts on a log for an account that does not read it.
+    NotAReader {
+        /// Which log.
+        log: LogId,
+        /// Which account.
+        account: Name,
+        /// Which server asked.
+        from: ServerId,
+    },
+    /// A peer sent what belongs to a home, for a slot whose home is elsewhere.
+    NotHome {
+        /// Which slot.
+        slot: Slot,
+        /// Which server asked.
+        from: ServerId,
+    },
+    /// The storage holds something that does not fit together.
+    BadRecord {
+        /// Which log.
+        log: LogId,
+        /// What does not fit.
+        what: &'static str,
+    },
+    /// A seat speaks for a session whose epoch was never handed out.
+    EpochNeverGiven {
+        /// Whose session.
+        account: Name,
+        /// What the seat claimed.
+        epoch: SessionEpoch,
+        /// Which server said so.
+        from: ServerId,
+    },
+}
