@@ -1,0 +1,92 @@
+//! The clients' side of the core: a hello, then the question where to sit.
+
+use std::net::IpAddr;
+
+use wire::message::{Fault, Hello, Pong, Ready, Role};
+use wire::{ConnId, FaultCode, Frame, Instant, Kind, ServerId, ToRouter, Wall};
+
+use super::event::Effect;
+use super::{Core, Stage};
+use crate::limits::CLIENTS_MAX;
+
+impl Core {
+    /// Counts a client from `address`, or answers `false` when there are too many.
+    pub(super) fn admit_client(&mut self, address: IpAddr) -> bool {
+        let is_full = self.is_counted(address) && self.clients_by_address.is_full(&address);
+        if is_full || self.clients >= CLIENTS_MAX {
+            return false;
+        }
+        self.clients += 1;
+        self.clients_by_address.add(address);
+        true
+    }
+
+    /// Whether the limits per address hold for `address`.
+    pub(super) fn is_counted(&self, address: IpAddr) -> bool {
+        !(self.settings.exempt_loopback && address.is_loopback())
+    }
+
+    pub(super) fn on_client_frame(
+        &mut self,
+        (now, wall): (Instant, Wall),
+        conn: ConnId,
+        frame: &Frame,
+        out: &mut Vec<Effect>,
+    ) {
+        let message = match ToRouter::decode(frame) {
+            Ok(message) => message,
+            Err(error) => {
+                let fault = Fault::about(error.into(), frame.kind, 0);
+                return self.fault(conn, fault, out);
+            }
+        };
+        match (self.stage(conn), message) {
+            (_, ToRouter::Fault(_)) => self.close(conn, out),
+            (Some(Stage::New), ToRouter::Hello(hello)) => self.greet(wall, conn, &hello, out),
+            (Some(Stage::Greeted | Stage::Waiting), ToRouter::Ping(ping)) => {
+                out.push(Effect::to_client(conn, Pong { nonce: ping.nonce }));
+            }
+            (Some(Stage::Greeted | Stage::Waiting), ToRouter::Pong(_)) => {}
+            (Some(Stage::Greeted), ToRouter::Place(place)) => {
+                self.on_place(now, conn, place.name, out);
+            }
+            (Some(Stage::Waiting), ToRouter::Place(_)) => {
+                self.refuse(conn, FaultCode::TOO_MANY_REQUESTS, out);
+            }
+            (_, message) => {
+                let fault = Fault::about(FaultCode::WRONG_STATE, message.kind(), 0);
+                self.fault(conn, fault, out);
+            }
+        }
+    }
+
+    pub(super) fn on_client_closed(&mut self, conn: ConnId, address: IpAddr) {
+        self.clients -= 1;
+        self.clients_by_address.remove(&address);
+        if !self.is_started {
+            self.waiting.retain(|waiting| waiting.conn != conn);
+        }
+    }
+
+    fn greet(&mut self, wall: Wall, conn: ConnId, hello: &Hello, out: &mut Vec<Effect>) {
+        let version = match hello.agree() {
+            Ok(_) if hello.role != Role::Client => Err(FaultCode::WRONG_PEER),
+            agreed => agreed,
+        };
+        match version {
+            Ok(version) => {
+                self.set_stage(conn, Stage::Greeted);
+                let (server, at) = (ServerId(0), wall);
+                out.push(Effect::to_client(
+                    conn,
+                    Ready {
+                        version,
+                        server,
+                        at,
+                    },
+                ));
+            }
+            Err(code) => self.fault(conn, Fault::about(code, Kind::HELLO, 0), out),
+        }
+    }
+}

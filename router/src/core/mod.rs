@@ -1,0 +1,290 @@
+//! The router's core: pure state, no clock, socket or random source of its own.
+//!
+//! [`Core::handle`] takes one event and pushes what is to be done. Placement is [`ring`]'s; what
+//! the servers say is kept in [`load`], what was promised in [`reservations`].
+
+pub mod directory;
+pub mod event;
+pub mod homes;
+pub mod load;
+pub mod metrics;
+pub mod reservations;
+pub mod ring;
+pub mod tally;
+pub mod timers;
+
+mod client_side;
+mod placing;
+mod server_side;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use wire::fault::Consequence;
+use wire::message::Fault;
+use wire::{ConnId, FaultCode, Frame, Instant, Name, ServerId, SlotMap, Wall};
+
+use crate::limits::{
+    CLIENT_IDLE_MAX, CLIENTS_PER_ADDRESS_MAX, LINK_SILENCE_MAX, RESERVATIONS_PER_ADDRESS_MAX,
+    START_TIME_MAX,
+};
+use event::{Effect, Event, Side};
+use load::Loads;
+use metrics::Metrics;
+use reservations::Reservations;
+use ring::Ring;
+use tally::Tally;
+use timers::{Timer, Timers};
+
+/// What a router is told at its start.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The home of each slot.
+    pub map: SlotMap,
+    /// A server's cap in percent of the average: see `limits::PERCENT_MIN`.
+    pub percent: u32,
+    /// Whether clients from a loopback address are exempt from the limits per address.
+    pub exempt_loopback: bool,
+}
+
+/// The state of one router.
+#[derive(Debug)]
+pub struct Core {
+    settings: Settings,
+    servers: Vec<ServerId>,
+    ring: Ring,
+    random: StdRng,
+    conns: BTreeMap<ConnId, Conn>,
+    clients: usize,
+    clients_by_address: Tally<IpAddr>,
+    loads: Loads,
+    reservations: Reservations,
+    /// Nothing is placed before every server has reported or the start's time is over.
+    is_started: bool,
+    waiting: VecDeque<Waiting>,
+    timers: Timers,
+    metrics: Metrics,
+}
+
+/// One connection, until its end.
+#[derive(Clone, Copy, Debug)]
+struct Conn {
+    side: Side,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Stage {
+    /// No hello yet.
+    New,
+    /// The hello was right.
+    Greeted,
+    /// A client whose question waits for the start.
+    Waiting,
+    /// We have closed it; what still arrives is ignored.
+    Closing,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    conn: ConnId,
+    name: Name,
+}
+
+impl Core {
+    /// A router that begins at `now`. `seed` makes its reservations and must be secret.
+    ///
+    /// # Panics
+    /// When `settings.percent` is 0: the caller has checked its range.
+    #[must_use]
+    pub fn new(now: Instant, settings: Settings, seed: [u8; 32]) -> Self {
+        assert!(settings.percent > 0, "a cap of 0 percent seats nobody");
+        let servers = settings.map.servers();
+        let mut timers = Timers::default();
+        timers.set(Timer::Start, now + START_TIME_MAX);
+        Self {
+            ring: Ring::new(&servers),
+            random: StdRng::from_seed(seed),
+            conns: BTreeMap::new(),
+            clients: 0,
+            clients_by_address: Tally::new(CLIENTS_PER_ADDRESS_MAX),
+            loads: Loads::new(settings.map.version()),
+            reservations: Reservations::new(RESERVATIONS_PER_ADDRESS_MAX),
+            is_started: false,
+            waiting: VecDeque::new(),
+            timers,
+            metrics: Metrics::default(),
+            servers,
+            settings,
+        }
+    }
+
+    /// Takes one event. Effects are pushed in the order in which they must be done.
+    pub fn handle(&mut self, now: Instant, wall: Wall, event: Event, out: &mut Vec<Effect>) {
+        self.reservations.expire(now);
+        match event {
+            Event::Opened { conn, side } => self.on_opened(now, conn, side, out),
+            Event::Frame { conn, frame } => self.on_frame(now, wall, conn, &frame, out),
+            Event::Closed { conn } => self.on_closed(conn, out),
+            Event::Timeout => self.on_timeout(now, out),
+            Event::Stop => self.on_stop(out),
+        }
+        self.check();
+    }
+
+    /// When [`Event::Timeout`] is due.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        let deadlines = [self.timers.next(), self.reservations.deadline()];
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// Whether every server of the map may be placed on.
+    #[must_use]
+    pub fn is_complete(&self, now: Instant) -> bool {
+        self.loads.placeable(now).count() == self.servers.len()
+    }
+
+    /// The servers of the map, by id.
+    #[must_use]
+    pub fn servers(&self) -> &[ServerId] {
+        &self.servers
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    fn on_opened(&mut self, now: Instant, conn: ConnId, side: Side, out: &mut Vec<Effect>) {
+        if let Side::Client { address } = side
+            && !self.admit_client(address)
+        {
+            self.metrics.conns_refused += 1;
+            out.push(Effect::to_client(
+                conn,
+                Fault::new(FaultCode::TOO_MANY_CONNECTIONS),
+            ));
+            out.push(Effect::Close { conn });
+            return;
+        }
+        let stage = Stage::New;
+        let doubled = self.conns.insert(conn, Conn { side, stage });
+        assert!(doubled.is_none(), "a connection opens once");
+        self.metrics.conns_opened += 1;
+        self.keep_open(now, conn, side);
+    }
+
+    fn on_frame(
+        &mut self,
+        now: Instant,
+        wall: Wall,
+        conn: ConnId,
+        frame: &Frame,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(Conn { side, stage }) = self.conns.get(&conn).copied() else {
+            return;
+        };
+        if stage == Stage::Closing {
+            return;
+        }
+        self.keep_open(now, conn, side);
+        let now = (now, wall);
+        match side {
+            Side::Client { .. } => self.on_client_frame(now, conn, frame, out),
+            Side::Server { certified } => self.on_server_frame(now, conn, certified, frame, out),
+        }
+    }
+
+    fn on_closed(&mut self, conn: ConnId, out: &mut Vec<Effect>) {
+        let Some(Conn { side, .. }) = self.conns.remove(&conn) else {
+            return;
+        };
+        self.metrics.conns_closed += 1;
+        self.timers.cancel(Timer::Idle(conn));
+        match side {
+            Side::Client { address } => self.on_client_closed(conn, address),
+            Side::Server { certified } => self.on_server_closed(conn, certified, out),
+        }
+    }
+
+    fn on_timeout(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        while let Some(timer) = self.timers.expire(now) {
+            match timer {
+                Timer::Start => self.start(now, out),
+                Timer::Idle(conn) => self.fault(conn, Fault::new(FaultCode::IDLE), out),
+                Timer::Silence(server) => {
+                    self.metrics.silences += 1;
+                    tracing::warn!(%server, "silent; nobody is placed there");
+                }
+            }
+        }
+    }
+
+    fn on_stop(&mut self, out: &mut Vec<Effect>) {
+        let conns: Vec<ConnId> = self.conns.keys().copied().collect();
+        for conn in conns {
+            self.fault(conn, Fault::new(FaultCode::STOPPING), out);
+        }
+    }
+
+    /// Sends a fault and does what its table entry says.
+    fn fault(&mut self, conn: ConnId, fault: Fault, out: &mut Vec<Effect>) {
+        let Some(found) = self.conns.get(&conn) else {
+            return;
+        };
+        if found.stage == Stage::Closing {
+            return;
+        }
+        tracing::debug!(?conn, code = %fault.code, "fault");
+        self.metrics.faults += 1;
+        let consequence = fault.code.consequence();
+        out.push(match found.side {
+            Side::Client { .. } => Effect::to_client(conn, fault),
+            Side::Server { .. } => Effect::to_server(conn, fault),
+        });
+        if consequence == Consequence::Closes {
+            self.close(conn, out);
+        }
+    }
+
+    fn close(&mut self, conn: ConnId, out: &mut Vec<Effect>) {
+        self.set_stage(conn, Stage::Closing);
+        self.timers.cancel(Timer::Idle(conn));
+        out.push(Effect::Close { conn });
+    }
+
+    fn set_stage(&mut self, conn: ConnId, stage: Stage) {
+        if let Some(found) = self.conns.get_mut(&conn) {
+            found.stage = stage;
+        }
+    }
+
+    fn stage(&self, conn: ConnId) -> Option<Stage> {
+        self.conns.get(&conn).map(|found| found.stage)
+    }
+
+    fn keep_open(&mut self, now: Instant, conn: ConnId, side: Side) {
+        let silence = match side {
+            Side::Client { .. } => CLIENT_IDLE_MAX,
+            Side::Server { .. } => LINK_SILENCE_MAX,
+        };
+        self.timers.set(Timer::Idle(conn), now + silence);
+    }
+
+    fn check(&self) {
+        let live = u64::try_from(self.conns.len()).expect("a count fits 64 bits");
+        let metrics = &self.metrics;
+        assert_eq!(metrics.conns_opened - metrics.conns_closed, live);
+        assert!(self.clients <= self.conns.len());
+        assert!(
+            self.waiting.len() <= self.clients,
+            "one question waits per client"
+        );
+        assert!(self.waiting.is_empty() || !self.is_started);
+    }
+}
