@@ -1,0 +1,27 @@
+//! The domain strings: every hash, key derivation and signature of FastChat begins with its own,
+//! so that bytes made for one purpose never pass for another.
+
+/// Signature over a bundle of public keys.
+pub(crate) const BUNDLE_SIGNATURE: &[u8] = b"FastChat bundle signature 1";
+/// Hash that the next bundle of a key log names.
+pub(crate) const BUNDLE_HASH: &[u8] = b"FastChat bundle hash 1";
+/// OAEP label of an envelope's wrapped secret.
+pub(crate) const ENVELOPE_LABEL: &[u8] = b"FastChat envelope secret 1";
+/// HKDF info of an envelope's sealing key.
+pub(crate) const ENVELOPE_KEY: &[u8] = b"FastChat envelope key 1";
+/// HKDF info of an envelope's key commitment.
+pub(crate) const ENVELOPE_COMMITMENT: &[u8] = b"FastChat envelope commitment 1";
+/// Hash of an envelope's header, mixed into its key derivation.
+pub(crate) const ENVELOPE_HEADER: &[u8] = b"FastChat envelope header 1";
+/// Hash of an envelope's sealed part, covered by its signature.
+pub(crate) const ENVELOPE_SEALED: &[u8] = b"FastChat envelope sealed 1";
+/// Signature over an envelope.
+pub(crate) const ENVELOPE_SIGNATURE: &[u8] = b"FastChat envelope signature 1";
+/// Hash of a whole envelope, named by the sender's next message to that log.
+pub(crate) const MESSAGE_HASH: &[u8] = b"FastChat message hash 1";
+/// HKDF info of the key that seals an account's private keys under its OPAQUE export key.
+pub(crate) const SEALED_KEYS: &[u8] = b"FastChat sealed keys 1";
+/// Each side's half of a safety number.
+pub(crate) const SAFETY_NUMBER: &[u8] = b"FastChat safety number 1";
+/// HKDF info of a vault's key; the purpose follows.
+pub(crate) const VAULT: &[u8] = b"FastChat vault 1";
