@@ -14,6 +14,9 @@ pub enum StorageError {
     /// The folder holds a database without this program's magic.
     #[error("{} holds data that is not a FastChat store", .0.display())]
     NotAStore(PathBuf),
+    /// The folder holds a database whose first file is gone. Opening it would delete the rest.
+    #[error("{} holds database files but no CURRENT file; nothing was touched", .0.display())]
+    CurrentMissing(PathBuf),
     /// A newer program wrote the store.
     #[error("the store has format {found}; this program knows formats up to {known}")]
     Newer {

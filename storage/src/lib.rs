@@ -4,13 +4,23 @@
 //! [`MemStorage`] with a disk model for tests and the simulator. Both keep the same bytes under the
 //! same keys; `docs/STORAGE.md` draws them.
 
+mod answer;
+mod apply;
 pub mod error;
+mod identity;
+mod image;
+mod key;
+pub mod mem;
 pub mod op;
 pub mod record;
+mod rocks;
+mod value;
 
 pub use error::StorageError;
+pub use mem::{DiskModel, InFlight, MemDisk, MemStorage};
 pub use op::{Answer, Batch, Change, Completion, IndexEntry, Op, Opened, Read, Ticket};
 pub use record::{AccountRecord, RowRecord, SessionRecord};
+pub use rocks::RocksStorage;
 
 /// Reads that may be submitted and not yet polled. Above it `submit` panics: the core counts what
 /// it asked and answers `Busy` before it comes to this.
@@ -37,5 +47,8 @@ pub trait Storage {
 
     /// Bytes the disk has left for this store, as last measured (at open and after each commit).
     /// Below a threshold of its own the core refuses posts; cursors and truncation go on.
-    fn free_bytes(&self) -> u64;
+    /// An engine that cannot know says [`u64::MAX`].
+    fn free_bytes(&self) -> u64 {
+        u64::MAX
+    }
 }

@@ -1,0 +1,149 @@
+//! Reads: from an image to an answer. The same for every engine.
+
+use std::ops::ControlFlow;
+
+use bytes::Bytes;
+use wire::limits::BUNDLES_MAX;
+use wire::message::Entry;
+use wire::{LogId, Name, Seq};
+
+use crate::error::StorageError;
+use crate::image::{Image, damaged};
+use crate::key::{self, Family};
+use crate::op::{Answer, IndexEntry, Read};
+use crate::value::{self, Bundle, Value};
+
+/// Answers `read` from `image`.
+pub(crate) fn answer(image: &impl Image, read: &Read) -> Result<Answer, StorageError> {
+    match read {
+        Read::Account { name } => {
+            let key = key::account(name);
+            let account = record(image, Family::Accounts, &key)?;
+            Ok(Answer::Account(
+                account,
+                record(image, Family::Sessions, &key)?,
+            ))
+        }
+        Read::Bundles { name, after } => bundles(image, name, *after),
+        Read::Row {
+            log,
+            sender,
+            origin,
+        } => record(image, Family::Rows, &key::row(log, sender, origin)).map(Answer::Row),
+        Read::Log { log } => Ok(Answer::Log {
+            cursors: cursors(image, log)?,
+            index: index(image, log)?,
+        }),
+        Read::Range {
+            log,
+            after,
+            entries_max,
+            bytes_max,
+        } => range(
+            image,
+            log,
+            *after,
+            Room {
+                entries: *entries_max,
+                bytes: *bytes_max,
+            },
+        ),
+    }
+}
+
+fn record<V: Value>(
+    image: &impl Image,
+    family: Family,
+    key: &[u8],
+) -> Result<Option<V>, StorageError> {
+    let bytes = image.get(family, key)?;
+    bytes.map(V::decode).transpose().map_err(damaged(family))
+}
+
+fn bundles(image: &impl Image, name: &Name, after: u32) -> Result<Answer, StorageError> {
+    let to = key::after_prefix(&key::account(name));
+    let (mut bundles, mut complete) = (Vec::new(), true);
+    if let Some(first) = after.checked_add(1) {
+        let from = key::bundle(name, first);
+        image.scan(Family::Bundles, &from, &to, &mut |_, value| {
+            if bundles.len() == BUNDLES_MAX {
+                complete = false;
+                return Ok(ControlFlow::Break(()));
+            }
+            bundles.push(Bundle::decode(Bytes::copy_from_slice(value))?.0);
+            Ok(ControlFlow::Continue(()))
+        })?;
+    }
+    Ok(Answer::Bundles { bundles, complete })
+}
+
+fn cursors(image: &impl Image, log: &LogId) -> Result<Vec<(Name, Seq)>, StorageError> {
+    let from = key::log(log);
+    let to = key::after_prefix(&from);
+    let mut cursors = Vec::new();
+    image.scan(Family::Cursors, &from, &to, &mut |key, value| {
+        let cursor = Seq::decode(Bytes::copy_from_slice(value))?;
+        cursors.push((key::cursor_reader(key)?, cursor));
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(cursors)
+}
+
+fn index(image: &impl Image, log: &LogId) -> Result<Vec<IndexEntry>, StorageError> {
+    let from = key::log(log);
+    let to = key::after_prefix(&from);
+    let mut index = Vec::new();
+    image.scan(Family::Entries, &from, &to, &mut |key, value| {
+        index.push(value::decode_index(key::entry_seq(key)?, value)?);
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(index)
+}
+
+/// What an answer may still hold.
+struct Room {
+    entries: usize,
+    bytes: usize,
+}
+
+impl Room {
+    /// Takes the room of a body, if there is room; the first entry always has.
+    fn take(&mut self, body_len: usize, is_first: bool) -> bool {
+        if !is_first && (self.entries == 0 || self.bytes < body_len) {
+            return false;
+        }
+        self.entries = self.entries.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(body_len);
+        true
+    }
+}
+
+fn range(
+    image: &impl Image,
+    log: &LogId,
+    after: Seq,
+    mut room: Room,
+) -> Result<Answer, StorageError> {
+    let (mut entries, mut more) = (Vec::<Entry>::new(), false);
+    if let Some(first) = after.0.checked_add(1) {
+        let from = key::entry(log, Seq(first));
+        let to = key::after_prefix(&key::log(log));
+        image.scan(Family::Entries, &from, &to, &mut |key, value| {
+            let seq = key::entry_seq(key)?;
+            let body_len = value::decode_index(seq, value)?.len;
+            let body_len = usize::try_from(body_len).expect("it is the length of a slice");
+            if !room.take(body_len, entries.is_empty()) {
+                more = true;
+                return Ok(ControlFlow::Break(()));
+            }
+            entries.push(value::decode_entry(seq, Bytes::copy_from_slice(value))?);
+            Ok(ControlFlow::Continue(()))
+        })?;
+    }
+    let upto = entries.last().map_or(after, |entry| entry.seq);
+    Ok(Answer::Range {
+        entries,
+        upto,
+        more,
+    })
+}

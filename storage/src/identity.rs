@@ -1,0 +1,79 @@
+//! Who a store is: magic, format version, identity, epoch. One record, so one write changes it.
+//!
+//! ```text
+//! 0        8           10                26           30
+//! ┌────────┬───────────┬─────────────────┬────────────┐
+//! │ magic  │ format    │ store id        │ epoch      │
+//! │ [u8;8] │ u16       │ [u8; 16]        │ u32        │
+//! └────────┴───────────┴─────────────────┴────────────┘
+//! ```
+//! Magic and format stay where they are in every later format.
+
+use std::path::Path;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use wire::{DecodeError, Reader, Seq, StoreId};
+
+use crate::error::StorageError;
+use crate::key::Family;
+use crate::op::Opened;
+
+/// The newest format this program reads and writes.
+pub(crate) const FORMAT_VERSION: u16 = 1;
+const MAGIC: [u8; 8] = *b"FCHTSTOR";
+
+/// The identity of a store that is made now: epoch 0, never served.
+pub(crate) fn made(store: StoreId) -> Opened {
+    let store_epoch = 0;
+    Opened { store, store_epoch }
+}
+
+/// The identity under which the store serves next.
+pub(crate) fn raised(before: Opened) -> Result<Opened, StorageError> {
+    if before.store_epoch >= Seq::STORE_EPOCH_MAX {
+        return Err(StorageError::EpochSpent);
+    }
+    Ok(Opened {
+        store_epoch: before.store_epoch + 1,
+        ..before
+    })
+}
+
+/// The record's bytes.
+pub(crate) fn encode(opened: Opened) -> BytesMut {
+    let mut out = BytesMut::new();
+    out.put_slice(&MAGIC);
+    out.put_u16(FORMAT_VERSION);
+    out.put_slice(&opened.store.0);
+    out.put_u32(opened.store_epoch);
+    out
+}
+
+/// Reads the record of the store at `path`.
+pub(crate) fn decode(path: &Path, bytes: Bytes) -> Result<Opened, StorageError> {
+    let mut reader = Reader::new(bytes);
+    if reader.array("magic").ok() != Some(MAGIC) {
+        return Err(StorageError::NotAStore(path.to_owned()));
+    }
+    let found = reader.u16("format").map_err(damaged)?;
+    if found > FORMAT_VERSION {
+        let known = FORMAT_VERSION;
+        return Err(StorageError::Newer { found, known });
+    }
+    fields(reader).map_err(damaged)
+}
+
+fn fields(mut reader: Reader) -> Result<Opened, DecodeError> {
+    let store = StoreId(reader.array("store")?);
+    let store_epoch = reader.u32("epoch")?;
+    reader.finish()?;
+    if store_epoch > Seq::STORE_EPOCH_MAX {
+        return Err(DecodeError::Value("epoch"));
+    }
+    Ok(Opened { store, store_epoch })
+}
+
+fn damaged(cause: DecodeError) -> StorageError {
+    let family = Family::Meta.name();
+    StorageError::Damaged { family, cause }
+}

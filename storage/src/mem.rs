@@ -1,0 +1,330 @@
+//! The engine in memory: the simulator's disk. It survives what [`MemDisk`] survives.
+//!
+//! Time is counted in steps, which the owner takes; nothing here is drawn by chance, so the owner's
+//! generator decides everything.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::{Bound, ControlFlow};
+use std::path::Path;
+
+use bytes::Bytes;
+use wire::StoreId;
+
+use crate::answer::answer;
+use crate::apply::Applier;
+use crate::error::StorageError;
+use crate::identity;
+use crate::image::{Image, Visit, Writes, damaged};
+use crate::key::{Family, STORE};
+use crate::op::{Batch, Completion, Op, Opened, Read, Ticket};
+use crate::{READS_MAX, Storage};
+
+/// How the disk behaves. The default is instant, endless and without fault.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct DiskModel {
+    /// Steps from submitting a commit until its sync returns; 0 = at the next poll.
+    pub commit_steps: u64,
+    /// Steps from submitting a read until it is done; 0 = at the next poll.
+    pub read_steps: u64,
+    /// The commit whose sync fails, counted from 1 since the store was opened.
+    pub fail_commit: Option<u64>,
+    /// The read that finds a damaged file, counted from 1 since the store was opened.
+    pub fail_read: Option<u64>,
+    /// What [`Storage::free_bytes`] says.
+    pub free_bytes: u64,
+}
+
+impl Default for DiskModel {
+    fn default() -> Self {
+        Self {
+            commit_steps: 0,
+            read_steps: 0,
+            fail_commit: None,
+            fail_read: None,
+            free_bytes: u64::MAX,
+        }
+    }
+}
+
+/// What a crash does to the batch whose sync has not returned. Both happen on real disks, also
+/// after a sync that failed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum InFlight {
+    /// It is gone.
+    Lost,
+    /// It is durable, though nobody was told.
+    Kept,
+}
+
+/// What survives a crash: every batch whose sync returned.
+#[derive(Clone, Debug, Default)]
+pub struct MemDisk {
+    families: BTreeMap<Family, BTreeMap<Bytes, Bytes>>,
+}
+
+impl MemDisk {
+    /// A disk with a store of this identity that was never opened.
+    #[must_use]
+    pub fn new(store: StoreId) -> Self {
+        let mut disk = Self::default();
+        disk.put(
+            Family::Meta,
+            STORE,
+            &identity::encode(identity::made(store)),
+        );
+        disk
+    }
+
+    fn opened(&mut self) -> Result<Opened, StorageError> {
+        let path = Path::new("memory");
+        let record = self
+            .get(Family::Meta, STORE)?
+            .ok_or_else(|| StorageError::NotAStore(path.to_owned()))?;
+        let opened = identity::raised(identity::decode(path, record)?)?;
+        self.put(Family::Meta, STORE, &identity::encode(opened));
+        Ok(opened)
+    }
+}
+
+/// The engine in memory. See [`Storage`]; [`MemStorage::step`] makes its time pass.
+#[derive(Debug)]
+pub struct MemStorage {
+    durable: MemDisk,
+    model: DiskModel,
+    applier: Applier,
+    step: u64,
+    commits: u64,
+    reads_done: u64,
+    last_ticket: Option<Ticket>,
+    /// Written, not yet synced; and when its sync returns.
+    in_flight: Option<(u64, Ticket, Batch)>,
+    reads: VecDeque<(u64, Ticket, Read)>,
+    completions: VecDeque<Completion>,
+    is_poisoned: bool,
+}
+
+impl MemStorage {
+    /// A new, empty store on a disk of its own.
+    ///
+    /// # Panics
+    /// Never: a new disk opens.
+    #[must_use]
+    pub fn new(model: DiskModel) -> (Self, Opened) {
+        Self::open(MemDisk::new(StoreId::default()), model).expect("a new disk opens")
+    }
+
+    /// Opens what a crash left: raises the store epoch, durably.
+    ///
+    /// # Errors
+    /// [`StorageError::EpochSpent`] after 2^24 − 1 openings.
+    pub fn open(mut disk: MemDisk, model: DiskModel) -> Result<(Self, Opened), StorageError> {
+        let opened = disk.opened()?;
+        let storage = Self {
+            durable: disk,
+            model,
+            applier: Applier::default(),
+            step: 0,
+            commits: 0,
+            reads_done: 0,
+            last_ticket: None,
+            in_flight: None,
+            reads: VecDeque::new(),
+            completions: VecDeque::new(),
+            is_poisoned: false,
+        };
+        Ok((storage, opened))
+    }
+
+    /// Behaves like `model` from the next operation on.
+    pub fn set_model(&mut self, model: DiskModel) {
+        self.model = model;
+    }
+
+    /// Lets one step of time pass.
+    pub fn step(&mut self) {
+        self.step += 1;
+        self.settle();
+    }
+
+    /// Operations that have not completed.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.reads.len() + usize::from(self.in_flight.is_some())
+    }
+
+    /// The process dies or the power goes: what is left.
+    #[must_use]
+    pub fn crash(mut self, in_flight: InFlight) -> MemDisk {
+        if let (Some((_, _, batch)), InFlight::Kept) = (self.in_flight.take(), in_flight) {
+            // A batch that breaks a rule was never written.
+            if let Ok(writes) = self.planned(&batch) {
+                writes.apply(&mut self.durable);
+            }
+        }
+        self.durable
+    }
+
+    /// Completes what is due.
+    fn settle(&mut self) {
+        let now = self.step;
+        if !self.is_poisoned && self.in_flight.as_ref().is_some_and(|(due, ..)| *due <= now) {
+            self.settle_commit();
+        }
+        while !self.is_poisoned && self.reads.front().is_some_and(|(due, ..)| *due <= now) {
+            self.settle_read();
+        }
+    }
+
+    fn settle_commit(&mut self) {
+        let (due, ticket, batch) = self.in_flight.take().expect("settle saw it");
+        self.commits += 1;
+        if self.model.fail_commit == Some(self.commits) {
+            // It stays in flight: the disk may hold it or not.
+            self.in_flight = Some((due, ticket, batch));
+            return self.poison(failed("sync"));
+        }
+        match self.planned(&batch) {
+            Ok(writes) => {
+                writes.apply(&mut self.durable);
+                self.completions.push_back(Completion::Committed { ticket });
+            }
+            Err(cause) => self.poison(cause),
+        }
+    }
+
+    fn settle_read(&mut self) {
+        let (_, ticket, read) = self.reads.pop_front().expect("settle saw it");
+        self.reads_done += 1;
+        if self.model.fail_read == Some(self.reads_done) {
+            return self.poison(failed("read"));
+        }
+        match answer(&self.durable, &read) {
+            Ok(answer) => self
+                .completions
+                .push_back(Completion::Answered { ticket, answer }),
+            Err(cause) => self.poison(cause),
+        }
+    }
+
+    fn planned(&mut self, batch: &Batch) -> Result<MemWrites, StorageError> {
+        let mut writes = MemWrites::default();
+        self.applier.apply(&self.durable, batch, &mut writes)?;
+        Ok(writes)
+    }
+
+    fn poison(&mut self, cause: StorageError) {
+        self.is_poisoned = true;
+        self.reads.clear();
+        self.completions.push_back(Completion::Poisoned { cause });
+    }
+}
+
+impl Storage for MemStorage {
+    fn submit(&mut self, op: Op) {
+        let (Op::Commit { ticket, .. } | Op::Read { ticket, .. }) = &op;
+        assert!(self.last_ticket < Some(*ticket), "{ticket:?} does not rise");
+        self.last_ticket = Some(*ticket);
+        if self.is_poisoned {
+            return;
+        }
+        match op {
+            Op::Commit { ticket, batch } => {
+                assert!(self.in_flight.is_none(), "one commit is in flight at most");
+                self.in_flight = Some((self.step + self.model.commit_steps, ticket, batch));
+            }
+            Op::Read { ticket, read } => {
+                assert!(self.reads.len() < READS_MAX, "the core bounds its reads");
+                self.reads
+                    .push_back((self.step + self.model.read_steps, ticket, read));
+            }
+        }
+    }
+
+    fn poll(&mut self) -> Option<Completion> {
+        self.settle();
+        self.completions.pop_front()
+    }
+
+    fn free_bytes(&self) -> u64 {
+        self.model.free_bytes
+    }
+}
+
+impl Image for MemDisk {
+    fn get(&self, family: Family, key: &[u8]) -> Result<Option<Bytes>, StorageError> {
+        Ok(self
+            .families
+            .get(&family)
+            .and_then(|pairs| pairs.get(key))
+            .cloned())
+    }
+
+    fn scan(
+        &self,
+        family: Family,
+        from: &[u8],
+        to: &[u8],
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> Visit,
+    ) -> Result<(), StorageError> {
+        if from >= to {
+            return Ok(());
+        }
+        let bounds = (Bound::Included(from), Bound::Excluded(to));
+        let pairs = self.families.get(&family);
+        for (key, value) in pairs
+            .into_iter()
+            .flat_map(|pairs| pairs.range::<[u8], _>(bounds))
+        {
+            if visit(key, value).map_err(damaged(family))? == ControlFlow::Break(()) {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Writes for MemDisk {
+    fn put(&mut self, family: Family, key: &[u8], value: &[u8]) {
+        let value = Bytes::copy_from_slice(value);
+        self.families
+            .entry(family)
+            .or_default()
+            .insert(Bytes::copy_from_slice(key), value);
+    }
+
+    fn erase(&mut self, family: Family, key: &[u8]) {
+        let erased = self.families.entry(family).or_default().remove(key);
+        assert!(erased.is_some(), "what is erased exists");
+    }
+}
+
+/// Writes that wait until the whole batch was found sound.
+#[derive(Default)]
+struct MemWrites(Vec<(Family, Bytes, Option<Bytes>)>);
+
+impl MemWrites {
+    fn apply(self, disk: &mut MemDisk) {
+        for (family, key, value) in self.0 {
+            match value {
+                Some(value) => disk.put(family, &key, &value),
+                None => disk.erase(family, &key),
+            }
+        }
+    }
+}
+
+impl Writes for MemWrites {
+    fn put(&mut self, family: Family, key: &[u8], value: &[u8]) {
+        let value = Some(Bytes::copy_from_slice(value));
+        self.0.push((family, Bytes::copy_from_slice(key), value));
+    }
+
+    fn erase(&mut self, family: Family, key: &[u8]) {
+        self.0.push((family, Bytes::copy_from_slice(key), None));
+    }
+}
+
+fn failed(doing: &'static str) -> StorageError {
+    let cause = "the disk model says so".to_owned();
+    StorageError::Engine { doing, cause }
+}

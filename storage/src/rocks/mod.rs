@@ -1,0 +1,106 @@
+//! The RocksDB engine: a writer thread that commits and syncs, a reader thread that answers.
+//!
+//! A post's way through here: [`RocksStorage::submit`] → the writer's lane → [`writer::Writer`] →
+//! one write batch, one sync → the lane's result → wake → [`RocksStorage::poll`].
+
+mod lane;
+mod open;
+mod options;
+mod tables;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use self::lane::{Lane, Wake};
+use self::writer::Writer;
+use crate::answer::answer;
+use crate::error::StorageError;
+use crate::op::{Answer, Batch, Completion, Op, Opened, Read, Ticket};
+use crate::{READS_MAX, Storage};
+
+/// The engine on RocksDB. Dropping it ends a commit in flight, forgets reads that wait, joins its
+/// threads and closes the database.
+pub struct RocksStorage {
+    writer: Lane<(Ticket, Batch), Ticket>,
+    reader: Lane<(Ticket, Read), (Ticket, Answer)>,
+    free_bytes: Arc<AtomicU64>,
+    last_ticket: Option<Ticket>,
+    is_poisoned: bool,
+}
+
+impl RocksStorage {
+    /// Opens the store in the folder `path`, or makes one there. The store's epoch is raised and
+    /// synced before this returns. `wake` is called from the engine's threads whenever
+    /// [`Storage::poll`] has something new.
+    ///
+    /// # Errors
+    /// [`StorageError`]: in use, not a store, newer than this program, damaged, or the disk fails.
+    pub fn open(
+        path: &Path,
+        wake: Box<dyn Fn() + Send + Sync>,
+    ) -> Result<(Self, Opened), StorageError> {
+        let (tables, opened) = open::open(path)?;
+        let free_bytes = Arc::new(AtomicU64::new(tables.free_bytes()?));
+        let (tables, wake) = (Arc::new(tables), Wake::from(wake));
+        let mut writer = Writer::new(Arc::clone(&tables), Arc::clone(&free_bytes));
+        let storage = Self {
+            writer: Lane::start(
+                "store-writer",
+                1,
+                Arc::clone(&wake),
+                move |(ticket, batch)| writer.commit(&batch).map(|()| ticket),
+            )?,
+            reader: Lane::start("store-reader", READS_MAX, wake, move |(ticket, read)| {
+                answer(&tables.view(), &read).map(|answer| (ticket, answer))
+            })?,
+            free_bytes,
+            last_ticket: None,
+            is_poisoned: false,
+        };
+        Ok((storage, opened))
+    }
+
+    fn poisoned(&mut self, cause: StorageError) -> Completion {
+        self.is_poisoned = true;
+        Completion::Poisoned { cause }
+    }
+}
+
+impl Storage for RocksStorage {
+    fn submit(&mut self, op: Op) {
+        let (Op::Commit { ticket, .. } | Op::Read { ticket, .. }) = &op;
+        assert!(self.last_ticket < Some(*ticket), "{ticket:?} does not rise");
+        self.last_ticket = Some(*ticket);
+        if self.is_poisoned {
+            return;
+        }
+        match op {
+            Op::Commit { ticket, batch } => self.writer.ask((ticket, batch)),
+            Op::Read { ticket, read } => self.reader.ask((ticket, read)),
+        }
+    }
+
+    fn poll(&mut self) -> Option<Completion> {
+        if self.is_poisoned {
+            return None;
+        }
+        if let Some(result) = self.writer.poll() {
+            return Some(match result {
+                Ok(ticket) => Completion::Committed { ticket },
+                Err(cause) => self.poisoned(cause),
+            });
+        }
+        self.reader.poll().map(|result| match result {
+            Ok((ticket, answer)) => Completion::Answered { ticket, answer },
+            Err(cause) => self.poisoned(cause),
+        })
+    }
+
+    fn free_bytes(&self) -> u64 {
+        self.free_bytes.load(Ordering::Relaxed)
+    }
+}

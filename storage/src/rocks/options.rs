@@ -1,0 +1,108 @@
+//! RocksDB's settings. What could lose or reorder what was synced is off; what could grow is
+//! bounded. A test reads them back from the store's OPTIONS file.
+
+use rocksdb::{
+    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, DBRecoveryMode, LogLevel,
+    Options, WriteOptions,
+};
+
+use crate::key::Family;
+
+const MIB: usize = 1024 * 1024;
+
+/// Memory of all write buffers: a flush starts above it.
+const WRITE_BUFFERS_LEN_MAX: usize = 128 * MIB;
+/// Memory of the buffer that takes the entries, the largest records.
+const ENTRIES_BUFFER_LEN: usize = 64 * MIB;
+/// Memory of every other family's buffer.
+const BUFFER_LEN: usize = 16 * MIB;
+/// Memory for blocks read from files, indexes and filters among them.
+const BLOCK_CACHE_LEN: usize = 64 * MIB;
+/// Write-ahead log in all: also what a restart reads again.
+const WAL_LEN_MAX: u64 = 256 * 1024 * 1024;
+/// Open files; below the usual limit of 1,024 per process, with room for connections.
+const OPEN_FILES_MAX: i32 = 256;
+/// RocksDB's own text log.
+const INFO_LOG_LEN_MAX: usize = 4 * MIB;
+const INFO_LOGS_MAX: usize = 4;
+/// One byte of ten bits per key answers most questions for a key that is not there.
+const FILTER_BITS_PER_KEY: f64 = 10.0;
+
+/// The settings of the whole database.
+pub(super) fn database() -> Options {
+    let mut options = Options::default();
+    options.create_if_missing(true);
+    options.create_missing_column_families(true);
+    set_durable(&mut options);
+    set_bounded(&mut options);
+    options
+}
+
+/// The settings of each family, the default one that RocksDB insists on among them.
+pub(super) fn families() -> Vec<ColumnFamilyDescriptor> {
+    let cache = Cache::new_lru_cache(BLOCK_CACHE_LEN);
+    let name = rocksdb::DEFAULT_COLUMN_FAMILY_NAME;
+    let mut families = vec![ColumnFamilyDescriptor::new(
+        name,
+        family(&cache, BUFFER_LEN),
+    )];
+    families.extend(Family::ALL.map(|each| {
+        let buffer_len = match each {
+            Family::Entries => ENTRIES_BUFFER_LEN,
+            _ => BUFFER_LEN,
+        };
+        ColumnFamilyDescriptor::new(each.name(), family(&cache, buffer_len))
+    }));
+    families
+}
+
+/// A write that returns after its sync.
+pub(super) fn synced_write() -> WriteOptions {
+    let mut options = WriteOptions::default();
+    options.set_sync(true);
+    options
+}
+
+fn set_durable(options: &mut Options) {
+    options.set_paranoid_checks(true);
+    // What was synced before a damage is kept, nothing after it: the log stays without holes.
+    options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
+    // A closed log that vanished or shrank is found at the next open.
+    options.set_track_and_verify_wals_in_manifest(true);
+    // Each of these three has lost or misread synced writes in some version.
+    options.set_manual_wal_flush(false);
+    options.set_recycle_log_file_num(0);
+    options.set_wal_bytes_per_sync(0);
+    // fdatasync writes the data and the length, which is all that reading needs.
+    options.set_use_fsync(false);
+    options.set_allow_mmap_writes(false);
+    options.set_unordered_write(false);
+    options.set_enable_pipelined_write(false);
+}
+
+fn set_bounded(options: &mut Options) {
+    options.set_max_total_wal_size(WAL_LEN_MAX);
+    options.set_db_write_buffer_size(WRITE_BUFFERS_LEN_MAX);
+    options.set_max_open_files(OPEN_FILES_MAX);
+    options.set_max_background_jobs(2);
+    options.set_log_level(LogLevel::Warn);
+    options.set_max_log_file_size(INFO_LOG_LEN_MAX);
+    options.set_keep_log_file_num(INFO_LOGS_MAX);
+    options.set_stats_dump_period_sec(0);
+    options.set_stats_persist_period_sec(0);
+}
+
+fn family(cache: &Cache, buffer_len: usize) -> Options {
+    let mut blocks = BlockBasedOptions::default();
+    blocks.set_block_cache(cache);
+    blocks.set_cache_index_and_filter_blocks(true);
+    blocks.set_bloom_filter(FILTER_BITS_PER_KEY, false);
+    let mut options = Options::default();
+    options.set_block_based_table_factory(&blocks);
+    // Bodies are ciphertext: they do not shrink.
+    options.set_compression_type(DBCompressionType::None);
+    options.set_write_buffer_size(buffer_len);
+    options.set_max_write_buffer_number(2);
+    options.set_paranoid_checks(true);
+    options
+}
