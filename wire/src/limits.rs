@@ -104,8 +104,30 @@ pub const RESERVATION_TIME: Duration = Duration::from_secs(30);
 pub const REPORT_SILENCE_MAX: Duration = Duration::from_secs(3);
 /// How often a server reports its load.
 pub const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+/// How often each side of a peer link pings the other.
+pub const PEER_PING_INTERVAL: Duration = Duration::from_secs(2);
+/// A peer link without a frame for this long is lost: its seat hears of it before its lease ends.
+pub const PEER_SILENCE_MAX: Duration = Duration::from_secs(7);
+/// Pause before a link is dialed again, doubled after each failure, with jitter.
+pub const REDIAL_MIN: Duration = Duration::from_millis(50);
+/// Longest pause before a link is dialed again.
+pub const REDIAL_MAX: Duration = Duration::from_secs(2);
+/// Shortest time between two load reports: sessions that come and go are reported together.
+pub const REPORT_GAP: Duration = Duration::from_millis(100);
+/// Pause before a range that could not be read is asked for again.
+pub const REREAD_PAUSE: Duration = Duration::from_millis(250);
 /// How long a home may take to answer a seat's question before the client hears `unavailable`.
 pub const ANSWER_TIME_MAX: Duration = Duration::from_secs(8);
+/// Questions of one seat that may wait for their homes: more than its early connections can ask.
+pub const EXCHANGES_MAX: usize = 65_536;
+/// Sign-ins that were begun at one home and not finished; each holds an OPAQUE state.
+pub const LOGINS_MAX: usize = 4096;
+/// Accounts whose recent password guesses one home remembers.
+pub const GUESSED_ACCOUNTS_MAX: usize = 65_536;
+/// Operations that may wait for one account: an installation has one, an attacker many.
+pub const ACCOUNT_WAITING_MAX: usize = 16;
+/// Key logs that one home may be reading for clients at once.
+pub const BUNDLE_READS_MAX: usize = 4096;
 /// Session epochs reserved by one synced write.
 pub const EPOCH_BLOCK: u64 = 1_000;
 
@@ -122,6 +144,10 @@ pub const FAULT_TEXT_MAX: usize = 256;
 /// Redeemed reservations in one load report.
 pub const REDEEMED_MAX: usize = 1024;
 
+const _: () =
+    assert!(PEER_SILENCE_MAX.as_secs() + PEER_PING_INTERVAL.as_secs() < LEASE_TIME.as_secs());
+const _: () = assert!(PROBE_TIME_MAX.as_secs() < ANSWER_TIME_MAX.as_secs());
+const _: () = assert!(ANSWER_TIME_MAX.as_secs() < EARLY_TIME_MAX.as_secs());
 const POST_HEADER_LEN: usize = 256;
 const _: () = assert!(BODY_LEN_MAX + POST_HEADER_LEN <= 64 * KIB);
 const _: () =
