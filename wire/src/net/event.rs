@@ -57,6 +57,12 @@ pub enum CloseCause {
     TimedOut,
 }
 
+impl From<io::Error> for CloseCause {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error.kind())
+    }
+}
+
 /// Something happened on the network. For one connection the order is: `Accepted` or `Connected`,
 /// then frames and pressure, then `Closed` once. A dial that fails yields `Closed` alone.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -10,18 +10,43 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use mio::Interest;
 
 use crate::id::ConnId;
 use crate::time::{Instant, Wall};
 
 mod clock;
+mod conn;
+mod dial;
+mod early;
 mod event;
+mod listener;
 mod policy;
+mod run_queue;
+mod source;
+mod stream;
+mod table;
+mod timers;
 pub mod tls;
+mod token;
+mod turn;
+mod write_queue;
 
 pub use clock::Clock;
 pub use event::{CloseCause, Level, ListenerId, NetEvent, SourceId};
 pub use policy::{ListenSecurity, Policy, Security};
+
+use early::Early;
+use listener::Listener;
+use run_queue::{RunQueue, WriteList};
+use source::Sources;
+use stream::READ_BUDGET;
+use table::Table;
+use timers::Timers;
+use token::Owner;
+
+/// Readiness reports taken from the operating system in one turn, at most.
+const REPORTS_MAX: usize = 1024;
 
 /// The connections, listeners and foreign sources of one thread.
 pub struct Net {
@@ -29,7 +54,17 @@ pub struct Net {
     now: Instant,
     wall: Wall,
     poll: mio::Poll,
+    ready: mio::Events,
     waker: Arc<mio::Waker>,
+    table: Table,
+    listeners: Vec<Listener>,
+    sources: Sources,
+    early: Early,
+    timers: Timers,
+    run: RunQueue,
+    dirty: WriteList,
+    pending: Vec<NetEvent>,
+    scratch: Box<[u8]>,
 }
 
 impl Net {
@@ -39,14 +74,24 @@ impl Net {
     /// The operating system gives no poll or no waker.
     pub fn new() -> io::Result<Self> {
         let poll = mio::Poll::new()?;
-        let waker = Arc::new(mio::Waker::new(poll.registry(), mio::Token(usize::MAX))?);
+        let waker = Arc::new(mio::Waker::new(poll.registry(), Owner::Waker.token())?);
         let clock = Clock::new();
         Ok(Self {
             now: clock.now(),
             wall: clock.wall(),
             clock,
             poll,
+            ready: mio::Events::with_capacity(REPORTS_MAX),
             waker,
+            table: Table::default(),
+            listeners: Vec::new(),
+            sources: Sources::default(),
+            early: Early::default(),
+            timers: Timers::default(),
+            run: RunQueue::default(),
+            dirty: WriteList::default(),
+            pending: Vec::new(),
+            scratch: vec![0; READ_BUDGET].into_boxed_slice(),
         })
     }
 
@@ -68,47 +113,90 @@ impl Net {
         Arc::clone(&self.waker)
     }
 
-    /// Listens on `address` (port 0: any); says where it listens.
+    /// Listens on `address` (port 0: any); says where it listens. Connections are told of when
+    /// their TLS handshake is done; those that are not done in time are dropped without a word.
     ///
     /// # Errors
     /// The address cannot be bound.
     pub fn listen(
         &mut self,
         address: SocketAddr,
-        _security: ListenSecurity,
-        _policy: Policy,
+        security: ListenSecurity,
+        policy: Policy,
     ) -> io::Result<(ListenerId, SocketAddr)> {
-        Ok((ListenerId(0), address))
+        let mut listener = Listener::bind(address, security, policy)?;
+        let id = ListenerId(u32::try_from(self.listeners.len()).expect("few listeners"));
+        listener.register(self.poll.registry(), id)?;
+        let address = listener.address()?;
+        self.listeners.push(listener);
+        Ok((id, address))
     }
 
-    /// Stops or resumes taking connections; the backlog waits in the kernel.
-    pub fn set_accepting(&mut self, _listener: ListenerId, _accepting: bool) {}
+    /// Stops or resumes taking connections; meanwhile they wait in the operating system.
+    pub fn set_accepting(&mut self, listener: ListenerId, accepting: bool) {
+        let index = usize::try_from(listener.0).expect("usize has 64 bits on every target");
+        self.listeners[index].set_accepting(accepting);
+    }
 
     /// Lifts the limit of early connections per address for loopback addresses.
-    pub fn exempt_loopback(&mut self, _exempt: bool) {}
+    pub fn exempt_loopback(&mut self, exempt: bool) {
+        self.early.exempt_loopback(exempt);
+    }
 
-    /// Connects to `address`. Ends in `Connected` or `Closed`, within 10 s.
-    pub fn dial(&mut self, _address: SocketAddr, _security: Security, _policy: Policy) -> ConnId {
-        ConnId {
-            index: 0,
-            generation: 0,
+    /// Connects to `address`. Ends in `Connected` or `Closed`, within 10 s. Frames may be sent at
+    /// once; they leave when the connection is ready.
+    pub fn dial(&mut self, address: SocketAddr, security: Security, policy: Policy) -> ConnId {
+        self.begin_dial(address, security, policy)
+    }
+
+    /// Appends frames to the connection's write queue; [`Net::flush`] writes it. Unknown and
+    /// closing connections are skipped: their `Closed` is on its way.
+    pub fn send(&mut self, conn: ConnId, append: impl FnOnce(&mut BytesMut)) {
+        let Some(conn) = self.table.get_mut(conn).filter(|conn| conn.takes_output()) else {
+            return;
+        };
+        conn.queue.append(append);
+        self.dirty.add(conn);
+        if conn.queue.len() > conn.policy.write_hard {
+            // The socket may have room that this turn has not used yet.
+            conn.stream.transmit(&mut conn.queue);
+        }
+        if conn.queue.len() > conn.policy.write_hard {
+            let id = conn.id;
+            let closed = self.end(id, CloseCause::SlowReader);
+            self.pending.extend(closed);
         }
     }
 
-    /// Appends frames to the connection's write queue. Unknown connections are skipped: their
-    /// `Closed` is on its way.
-    pub fn send(&mut self, _conn: ConnId, _append: impl FnOnce(&mut BytesMut)) {}
-
     /// Replaces the connection's limits; counting of input begins anew.
-    pub fn set_policy(&mut self, _conn: ConnId, _policy: Policy) {}
+    pub fn set_policy(&mut self, conn: ConnId, policy: Policy) {
+        let Some(conn) = self.table.get_mut(conn) else {
+            return;
+        };
+        conn.set_policy(policy);
+        if policy.input_len_max.is_none()
+            && let Some(seat) = conn.seat.take()
+        {
+            self.early.leave(seat);
+        }
+        if conn.has_work() {
+            self.run.add(conn);
+        }
+    }
 
-    /// Closes after what is queued was written, within 5 s. Yields `Closed` with `Local`.
-    pub fn close(&mut self, _conn: ConnId) {}
+    /// Closes after what is queued was written, within 5 s. Yields `Closed` with `Local`; no frame
+    /// comes between.
+    pub fn close(&mut self, conn: ConnId) {
+        let closed = self.begin_close(conn, CloseCause::Local);
+        self.pending.extend(closed);
+    }
 
     /// Whether the other side's verified certificate names exactly this DNS name.
     #[must_use]
-    pub fn is_certified_for(&self, _conn: ConnId, _dns_name: &str) -> bool {
-        false
+    pub fn is_certified_for(&self, conn: ConnId, dns_name: &str) -> bool {
+        self.table
+            .get(conn)
+            .is_some_and(|conn| conn.stream.is_certified_for(dns_name))
     }
 
     /// Watches a foreign source for reading.
@@ -116,11 +204,7 @@ impl Net {
     /// # Errors
     /// The operating system refuses it.
     pub fn register(&mut self, source: &mut dyn mio::event::Source) -> io::Result<SourceId> {
-        source.register(self.poll.registry(), mio::Token(0), mio::Interest::READABLE)?;
-        Ok(SourceId {
-            index: 0,
-            generation: 0,
-        })
+        self.watch(source, Interest::READABLE)
     }
 
     /// Watches a foreign source for reading and writing.
@@ -128,31 +212,38 @@ impl Net {
     /// # Errors
     /// The operating system refuses it.
     pub fn register_duplex(&mut self, source: &mut dyn mio::event::Source) -> io::Result<SourceId> {
-        self.register(source)
+        self.watch(source, Interest::READABLE.add(Interest::WRITABLE))
     }
 
-    /// Stops watching a foreign source; no event with its id comes afterwards.
+    /// Stops watching a foreign source; no event with its id is made afterwards.
     ///
     /// # Errors
     /// The operating system does not know it.
     pub fn deregister(
         &mut self,
         source: &mut dyn mio::event::Source,
-        _id: SourceId,
+        id: SourceId,
     ) -> io::Result<()> {
+        self.sources.remove(id);
         source.deregister(self.poll.registry())
     }
 
     /// Bytes in all write queues. Walks the connections: for reports, not for every turn.
     #[must_use]
     pub fn queued_bytes(&self) -> usize {
-        0
+        self.table.iter().map(|conn| conn.queue.len()).sum()
     }
 
-    /// Connections that are held, in whatever state.
+    /// Connections that the shell knows. Walks the connections: for reports, not for every turn.
     #[must_use]
     pub fn connections(&self) -> usize {
-        0
+        self.table.iter().filter(|conn| conn.owes_closed()).count()
+    }
+
+    /// Sockets that are held, half-open and draining ones included.
+    #[must_use]
+    pub fn sockets(&self) -> usize {
+        self.table.len()
     }
 
     /// Waits until something happens, at most `timeout`, and appends what happened to `events`.
@@ -163,14 +254,39 @@ impl Net {
     /// The poll itself failed: the process cannot go on.
     pub fn poll(
         &mut self,
-        _timeout: Option<Duration>,
-        _events: &mut Vec<NetEvent>,
+        timeout: Option<Duration>,
+        events: &mut Vec<NetEvent>,
     ) -> io::Result<()> {
-        self.now = self.clock.now();
-        self.wall = self.clock.wall();
+        self.flush();
+        self.wait(timeout)?;
+        events.append(&mut self.pending);
+        self.note(events);
+        self.expire(events);
+        self.accept();
+        self.run(events);
         Ok(())
     }
 
     /// Writes what is queued, once per connection. Called at the end of each turn.
-    pub fn flush(&mut self) {}
+    pub fn flush(&mut self) {
+        for _ in 0..self.dirty.len() {
+            if let Some(id) = self.dirty.pop() {
+                self.flush_one(id);
+            }
+        }
+    }
+
+    fn watch(
+        &mut self,
+        source: &mut dyn mio::event::Source,
+        interest: Interest,
+    ) -> io::Result<SourceId> {
+        let id = self.sources.add();
+        let token = Owner::Source(id).token();
+        if let Err(error) = source.register(self.poll.registry(), token, interest) {
+            self.sources.remove(id);
+            return Err(error);
+        }
+        Ok(id)
+    }
 }

@@ -1,0 +1,151 @@
+//! Bytes that wait to be written on one connection, counted against its policy.
+
+use bytes::{Buf, BytesMut};
+
+use super::event::Level;
+use super::policy::Policy;
+
+/// An empty queue keeps at most this much memory for the next turn.
+const KEPT_LEN_MAX: usize = 4 * 1024;
+
+/// Frames in the order they were sent. On a TLS connection the front moves into sealed records
+/// before it reaches the socket; both parts count until the socket has taken them.
+#[derive(Debug)]
+pub(super) struct WriteQueue {
+    bytes: BytesMut,
+    sealed: usize,
+    peak: usize,
+    level: Level,
+}
+
+impl WriteQueue {
+    pub(super) fn new() -> Self {
+        Self {
+            bytes: BytesMut::new(),
+            sealed: 0,
+            peak: 0,
+            level: Level::Low,
+        }
+    }
+
+    /// Bytes that the socket has not taken.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len() + self.sealed
+    }
+
+    /// The level as it was last reported.
+    pub(super) fn level(&self) -> Level {
+        self.level
+    }
+
+    pub(super) fn append(&mut self, append: impl FnOnce(&mut BytesMut)) {
+        append(&mut self.bytes);
+        self.peak = self.peak.max(self.bytes.len());
+    }
+
+    /// What is neither written nor sealed.
+    pub(super) fn front(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The socket took `len` bytes of the front.
+    pub(super) fn written(&mut self, len: usize) {
+        self.bytes.advance(len);
+        if self.bytes.is_empty() {
+            self.release();
+        }
+    }
+
+    /// `len` bytes of the front became TLS records.
+    pub(super) fn seal(&mut self, len: usize) {
+        self.written(len);
+        self.sealed += len;
+    }
+
+    /// The socket took every TLS record.
+    pub(super) fn sealed_written(&mut self) {
+        self.sealed = 0;
+    }
+
+    /// The socket takes nothing any more.
+    pub(super) fn discard(&mut self) {
+        self.bytes = BytesMut::new();
+        self.sealed = 0;
+    }
+
+    /// The new level, when it has changed. Between half of `write_high` and `write_high` it stays.
+    pub(super) fn level_change(&mut self, policy: &Policy) -> Option<Level> {
+        let level = match self.len() {
+            len if len > policy.write_high => Level::High,
+            len if len <= policy.write_high / 2 => Level::Low,
+            _ => self.level,
+        };
+        if level == self.level {
+            return None;
+        }
+        self.level = level;
+        Some(level)
+    }
+
+    fn release(&mut self) {
+        if self.peak > KEPT_LEN_MAX {
+            self.bytes = BytesMut::new();
+        }
+        self.peak = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy() -> Policy {
+        Policy {
+            write_high: 100,
+            write_hard: 200,
+            ..Policy::client()
+        }
+    }
+
+    fn push(queue: &mut WriteQueue, len: usize) {
+        queue.append(|out| out.extend_from_slice(&vec![7; len]));
+    }
+
+    #[test]
+    fn the_level_changes_above_high_and_at_half_of_it() {
+        let mut queue = WriteQueue::new();
+        push(&mut queue, 100);
+        assert_eq!(queue.level_change(&policy()), None);
+        push(&mut queue, 1);
+        assert_eq!(queue.level_change(&policy()), Some(Level::High));
+        queue.written(50);
+        assert_eq!((queue.len(), queue.level_change(&policy())), (51, None));
+        queue.written(1);
+        assert_eq!(queue.level_change(&policy()), Some(Level::Low));
+        assert_eq!(queue.level_change(&policy()), None);
+    }
+
+    #[test]
+    fn sealed_bytes_count_until_the_socket_took_them() {
+        let mut queue = WriteQueue::new();
+        push(&mut queue, 150);
+        queue.seal(120);
+        assert_eq!((queue.front().len(), queue.len()), (30, 150));
+        queue.sealed_written();
+        assert_eq!(queue.len(), 30);
+        queue.discard();
+        assert_eq!(queue.len(), 0);
+    }
+
+    #[test]
+    fn an_emptied_queue_gives_large_memory_back_and_keeps_small() {
+        let mut queue = WriteQueue::new();
+        push(&mut queue, KEPT_LEN_MAX);
+        queue.written(KEPT_LEN_MAX);
+        push(&mut queue, 1);
+        assert!(queue.bytes.capacity() > 1);
+        push(&mut queue, 10 * KEPT_LEN_MAX);
+        queue.written(queue.front().len());
+        assert_eq!(queue.bytes.capacity(), 0);
+    }
+}
