@@ -1,1 +1,14 @@
-#![allow(missing_docs)]
+//! What the end-to-end tests, the demo and the tidy checks share: real programs, driven as people
+//! and operators drive them. Nothing here sleeps; everything has a deadline.
+
+pub mod cluster;
+pub mod lines;
+pub mod person;
+pub mod programs;
+pub mod source;
+pub mod terminal;
+
+use std::time::Duration;
+
+/// Long enough for the slowest honest step on a busy machine; a test that reaches it has failed.
+pub const DEADLINE: Duration = Duration::from_secs(60);

@@ -1,0 +1,3 @@
+//! Shows FastChat: people chat over a router and three servers, as real programs in terminals.
+
+fn main() {}

@@ -1,0 +1,139 @@
+//! A real cluster on this machine: `fastchat-router --local N`, as a person would start it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+use crate::lines::Lines;
+use crate::programs::{program, signal, wait};
+
+/// One router and its servers; stopped and removed when dropped.
+#[derive(Debug)]
+pub struct Cluster {
+    child: Child,
+    directory: TempDir,
+    stderr: Lines,
+    options: Vec<String>,
+    servers: u16,
+}
+
+impl Cluster {
+    /// Starts a new cluster in a temporary directory and waits until it is ready.
+    ///
+    /// # Panics
+    /// When it does not become ready before the deadline.
+    #[must_use]
+    pub fn start(servers: u16, options: &[&str]) -> Self {
+        let directory = TempDir::new().expect("a temporary directory can be made");
+        let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
+        let (child, stderr) = launch(directory.path(), servers, &options);
+        Self {
+            child,
+            directory,
+            stderr,
+            options,
+            servers,
+        }
+    }
+
+    /// Stops everything in an orderly way and starts it again on the same data.
+    ///
+    /// # Panics
+    /// When a step does not end before the deadline.
+    pub fn restart(&mut self) {
+        self.stop();
+        (self.child, self.stderr) = launch(self.directory.path(), self.servers, &self.options);
+    }
+
+    /// The data directory: `cluster/`, `server-N/store`, `client.env`, `pids`.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// The lines of the cluster's standard error.
+    pub fn stderr(&mut self) -> &mut Lines {
+        &mut self.stderr
+    }
+
+    /// What a client needs to know, from `client.env`.
+    ///
+    /// # Panics
+    /// When the file is not there: the cluster is ready only with it.
+    #[must_use]
+    pub fn environment(&self) -> BTreeMap<String, String> {
+        pairs(&self.directory.path().join("client.env"), '=')
+    }
+
+    /// The process id of `router` or `server-N`, from `pids`.
+    ///
+    /// # Panics
+    /// When the file does not name it.
+    #[must_use]
+    pub fn pid(&self, name: &str) -> u32 {
+        let pids = pairs(&self.directory.path().join("pids"), ' ');
+        let pid = pids
+            .get(name)
+            .unwrap_or_else(|| panic!("{name} is in {pids:?}"));
+        pid.parse().expect("a process id is a number")
+    }
+
+    /// Ends one server without a chance to clean up; the cluster starts it again.
+    pub fn kill(&self, name: &str) {
+        signal(self.pid(name), "KILL");
+    }
+
+    /// The store of a server.
+    #[must_use]
+    pub fn store(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name).join("store")
+    }
+
+    /// Stops everything in an orderly way.
+    ///
+    /// # Panics
+    /// When it does not end before the deadline, or not with success.
+    pub fn stop(&mut self) {
+        signal(self.child.id(), "TERM");
+        let status = wait(&mut self.child).expect("the cluster stops before the deadline");
+        assert!(status.success(), "the cluster stops with success: {status}");
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            signal(self.child.id(), "TERM");
+            if let Err(error) = wait(&mut self.child) {
+                eprintln!("the cluster did not stop: {error}");
+            }
+        }
+    }
+}
+
+fn launch(directory: &Path, servers: u16, options: &[String]) -> (Child, Lines) {
+    let mut child = Command::new(program("fastchat-router"))
+        .args(["--local", &servers.to_string(), "--data"])
+        .arg(directory)
+        .args(options)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("fastchat-router can be started");
+    let mut stdout = Lines::of(child.stdout.take().expect("stdout is piped"));
+    let stderr = Lines::of(child.stderr.take().expect("stderr is piped"));
+    stdout.wait_for("fastchat");
+    (child, stderr)
+}
+
+fn pairs(path: &Path, separator: char) -> BTreeMap<String, String> {
+    let text = fs::read_to_string(path).expect("a ready cluster has this file");
+    let split = text.lines().filter_map(|line| line.split_once(separator));
+    split
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
