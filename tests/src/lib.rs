@@ -2,9 +2,11 @@
 //! and operators drive them. Nothing here sleeps; everything has a deadline.
 
 pub mod cluster;
+pub mod interceptor;
 pub mod lines;
 pub mod person;
 pub mod programs;
+pub mod raw;
 pub mod source;
 pub mod terminal;
 

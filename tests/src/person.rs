@@ -43,6 +43,12 @@ impl Person {
         self.home.path()
     }
 
+    /// Sets or replaces a variable of this person's environment.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.environment.retain(|(known, _)| known != name);
+        self.environment.push((name.to_owned(), value.to_owned()));
+    }
+
     /// `fastchat` with this person's environment and `arguments`.
     #[must_use]
     pub fn command(&self, arguments: &[&str]) -> Command {
