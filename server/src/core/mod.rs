@@ -2,3 +2,4 @@
 //! ambient randomness is named here; the simulator runs this very code.
 
 pub mod event;
+pub mod log;

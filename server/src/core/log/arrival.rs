@@ -1,0 +1,209 @@
+//! One operation from a seat, in the form in which it may wait for cold state.
+
+use wire::message::{
+    Answer, AskOpenLog, Fault, LogOpened, PeerAttach, PeerDetach, PeerPost, PeerRange, PeerRead,
+    PeerRefused, PeerSeen, Refusal,
+};
+use wire::{
+    ExchangeId, FaultCode, Kind, LogId, LogKind, Name, Number, Origin, ServerId, SessionEpoch, Wall,
+};
+
+use super::home::{Home, cost};
+use super::out::LogOut;
+
+/// A post, who sent it, and when it came.
+#[derive(Debug)]
+pub(super) struct Posted {
+    pub(super) at: Wall,
+    pub(super) from: ServerId,
+    pub(super) post: PeerPost,
+}
+
+/// An operation and who sent it.
+#[derive(Debug)]
+pub(super) enum Arrival {
+    Open {
+        from: ServerId,
+        exchange: ExchangeId,
+        ask: AskOpenLog,
+    },
+    Post(Posted),
+    Attach {
+        from: ServerId,
+        attach: PeerAttach,
+    },
+    Detach {
+        from: ServerId,
+        detach: PeerDetach,
+    },
+    Seen {
+        from: ServerId,
+        seen: PeerSeen,
+    },
+    Read {
+        from: ServerId,
+        read: PeerRead,
+    },
+}
+
+impl Arrival {
+    pub(super) fn log(&self) -> &LogId {
+        match self {
+            Self::Open { ask, .. } => &ask.log,
+            Self::Post(posted) => &posted.post.log,
+            Self::Attach { attach, .. } => &attach.log,
+            Self::Detach { detach, .. } => &detach.log,
+            Self::Seen { seen, .. } => &seen.log,
+            Self::Read { read, .. } => &read.log,
+        }
+    }
+
+    pub(super) fn from(&self) -> ServerId {
+        match self {
+            Self::Open { from, .. }
+            | Self::Post(Posted { from, .. })
+            | Self::Attach { from, .. }
+            | Self::Detach { from, .. }
+            | Self::Seen { from, .. }
+            | Self::Read { from, .. } => *from,
+        }
+    }
+
+    /// The reader that the operation is of, if it is one.
+    pub(super) fn reader(&self) -> Option<(&Name, SessionEpoch)> {
+        match self {
+            Self::Open { .. } | Self::Post(_) => None,
+            Self::Attach { attach, .. } => Some((&attach.account, attach.epoch)),
+            Self::Detach { detach, .. } => Some((&detach.account, detach.epoch)),
+            Self::Seen { seen, .. } => Some((&seen.account, seen.epoch)),
+            Self::Read { read, .. } => Some((&read.account, read.epoch)),
+        }
+    }
+
+    /// Whose row the operation needs, if it needs one.
+    pub(super) fn poster(&self) -> Option<(Name, Origin)> {
+        match self {
+            Self::Open { ask, .. } => Some((ask.account, ask.origin)),
+            Self::Post(Posted { post, .. }) => Some((post.sender, post.origin)),
+            _ => None,
+        }
+    }
+
+    /// Whether its sender hears of a refusal.
+    pub(super) fn is_answered(&self) -> bool {
+        matches!(self, Self::Open { .. } | Self::Post(_) | Self::Read { .. })
+    }
+
+    /// Whether the operation is reason enough to read its log from the store. Who detaches or has
+    /// seen is attached, and the log of an attached reader is in memory: these come too late.
+    pub(super) fn loads(&self) -> bool {
+        !matches!(self, Self::Detach { .. } | Self::Seen { .. })
+    }
+
+    /// What it costs to let it wait, as `pending_len` counts.
+    pub(super) fn pending_len(&self) -> usize {
+        match self {
+            Self::Post(posted) => cost(&posted.post.body),
+            _ => 0,
+        }
+    }
+
+    /// There is no such log.
+    pub(super) fn refuse_absent(self, home: &mut Home, out: &mut LogOut) {
+        let code = match self.log().kind {
+            LogKind::Mailbox => FaultCode::NO_SUCH_USER,
+            LogKind::Group => FaultCode::NO_SUCH_GROUP,
+        };
+        match self {
+            Self::Open {
+                from,
+                exchange,
+                ask,
+            } => fault(code, from, exchange, &ask, out),
+            Self::Post(Posted { from, post, .. }) => {
+                home.refuse(from, &post, Refusal::Rejected(code), out);
+            }
+            Self::Attach { .. } | Self::Detach { .. } | Self::Seen { .. } | Self::Read { .. } => {
+                home.alarm(super::AlarmCause::NotAReader, self.from(), self.log(), out);
+            }
+        }
+    }
+
+    /// The log is not in memory and is not going to be for this.
+    pub(super) fn refuse_cold(self, home: &mut Home, out: &mut LogOut) {
+        if self.log().kind == LogKind::Group {
+            self.refuse_absent(home, out);
+        } else if self.loads() {
+            self.refuse_busy(home, out);
+        }
+    }
+
+    /// There is no room to let it wait. A reader whose attach is lost here is attached by its next
+    /// read.
+    pub(super) fn refuse_busy(self, home: &mut Home, out: &mut LogOut) {
+        match self {
+            Self::Open {
+                from,
+                exchange,
+                ask,
+            } => {
+                fault(FaultCode::UNAVAILABLE, from, exchange, &ask, out);
+            }
+            Self::Post(Posted { from, post, .. }) => home.refuse(from, &post, Refusal::Busy, out),
+            Self::Read { from, read } => out.send(from, failed(&read)),
+            Self::Attach { .. } | Self::Detach { .. } | Self::Seen { .. } => {
+                home.alarm(
+                    super::AlarmCause::WaitingOverflow,
+                    self.from(),
+                    self.log(),
+                    out,
+                );
+            }
+        }
+    }
+}
+
+/// The answer to an open that succeeded.
+pub(super) fn opened(exchange: ExchangeId, ask: &AskOpenLog, base: Number) -> Answer {
+    let body = LogOpened {
+        handle: ask.handle,
+        base,
+    }
+    .into();
+    Answer { exchange, body }
+}
+
+/// The answer to a read that could not be done now.
+pub(super) fn failed(read: &PeerRead) -> PeerRange {
+    PeerRange {
+        log: read.log,
+        account: read.account,
+        epoch: read.epoch,
+        entries: wire::field::List::default(),
+        upto: read.after,
+        caught_up: false,
+        failed: true,
+    }
+}
+
+/// The refusal of `post`.
+pub(super) fn refused(post: &PeerPost, refusal: Refusal) -> PeerRefused {
+    PeerRefused {
+        log: post.log,
+        sender: post.sender,
+        origin: post.origin,
+        number: post.number,
+        refusal,
+    }
+}
+
+fn fault(
+    code: FaultCode,
+    from: ServerId,
+    exchange: ExchangeId,
+    ask: &AskOpenLog,
+    out: &mut LogOut,
+) {
+    let body = Fault::about(code, Kind::OPEN_LOG, ask.handle.0).into();
+    out.send(from, Answer { exchange, body });
+}

@@ -1,0 +1,100 @@
+//! A log that is not in memory: its account is read, then its cursors and index, while later
+//! operations wait in order.
+//!
+//! That an account does not exist is true of the moment of the read: it answers those who waited
+//! then, and for the others the store is asked again. Nothing remembers it.
+
+use storage::{IndexEntry, Read, SessionRecord};
+use wire::{LogKind, Name, Seq};
+
+use super::Logs;
+use super::arrival::Arrival;
+use super::home::{Home, Pending};
+use super::out::LogOut;
+use super::state::Log;
+
+impl Logs {
+    /// Begins to load the log of `arrival`, which waits for it, or refuses.
+    pub(super) fn load(&mut self, arrival: Arrival, out: &mut LogOut) {
+        if !self.can_load(&arrival) {
+            return arrival.refuse_cold(&mut self.home, out);
+        }
+        let id = *arrival.log();
+        let entry = self.logs.vacant_entry();
+        self.by_id.insert(id, entry.key());
+        let log = Log::mailbox(id, entry.key());
+        let log = entry.insert(log);
+        log.wait(arrival, &mut self.home, out);
+        log.ask_account(&mut self.home, out);
+    }
+
+    /// The account of a mailbox was read.
+    pub(super) fn on_account(
+        &mut self,
+        key: usize,
+        exists: bool,
+        session: Option<SessionRecord>,
+        out: &mut LogOut,
+    ) {
+        let log = &mut self.logs[key];
+        if exists {
+            let epoch = session.map(|session| session.epoch).unwrap_or_default();
+            log.end_reader(&log.id.name.clone(), epoch, &mut self.home);
+            log.ask_index(&mut self.home, out);
+        } else if log.refuse_asked(&mut self.home, out) {
+            log.ask_account(&mut self.home, out);
+        } else {
+            self.by_id.remove(&log.id);
+            self.logs.remove(key);
+        }
+    }
+
+    /// A log's cursors and index were read: what waited for it goes on, in order.
+    pub(super) fn on_log(
+        &mut self,
+        key: usize,
+        cursors: &[(Name, Seq)],
+        index: Vec<IndexEntry>,
+        out: &mut LogOut,
+    ) {
+        let log = &mut self.logs[key];
+        log.load(cursors, index, self.home.last_seq());
+        self.home.metrics.logs_loaded += 1;
+        while let Some(arrival) = log.waiting.pop(&mut self.home) {
+            log.handle(arrival, &mut self.home, out);
+        }
+    }
+
+    fn can_load(&self, arrival: &Arrival) -> bool {
+        arrival.log().kind == LogKind::Mailbox
+            && arrival.loads()
+            && self.home.can_read()
+            && self.home.waiting < self.home.limits.waiting_max
+    }
+}
+
+impl Log {
+    fn ask_account(&mut self, home: &mut Home, out: &mut LogOut) {
+        self.waiting.ask();
+        let pending = Pending::Account { log: self.key };
+        self.ask(pending, Read::Account { name: self.id.name }, home, out);
+    }
+
+    fn ask_index(&mut self, home: &mut Home, out: &mut LogOut) {
+        self.ask(
+            Pending::Log { log: self.key },
+            Read::Log { log: self.id },
+            home,
+            out,
+        );
+    }
+
+    /// Tells those who waited when the store was asked that there is no such log; whether others
+    /// came since.
+    fn refuse_asked(&mut self, home: &mut Home, out: &mut LogOut) -> bool {
+        while let Some(arrival) = self.waiting.pop_asked(home) {
+            arrival.refuse_absent(home, out);
+        }
+        !self.waiting.is_empty()
+    }
+}

@@ -1,0 +1,143 @@
+//! What goes into one batch, and what its sync permits.
+//!
+//! A batch holds entries in the order of their log, and with each entry its row, cut to the
+//! numbers that are in this or an earlier batch: a row on disk never knows an entry that is not.
+//! A cursor is written up to what is composed, and truncation follows it in the same batch.
+//! One batch is in flight; what does not fit waits for the next, first come first served.
+
+use storage::{Batch, Change};
+
+use super::Logs;
+use super::home::{Home, cost};
+use super::limits::LogLimits;
+use super::out::LogOut;
+use super::state::Log;
+
+/// What a batch may still hold.
+#[derive(Debug)]
+struct Budget {
+    entries: usize,
+    len: usize,
+    is_untouched: bool,
+}
+
+impl Logs {
+    /// Whether [`Logs::compose`] would put something into a batch.
+    #[must_use]
+    pub fn has_changes(&self) -> bool {
+        !self.home.dirty.is_empty()
+    }
+
+    /// Puts as much as fits into a batch that will be committed next.
+    ///
+    /// # Panics
+    /// When the batch composed before is still in flight.
+    pub fn compose(&mut self, batch: &mut Batch) {
+        assert!(self.flight.is_empty(), "one batch is in flight");
+        let mut budget = Budget::new(&self.home.limits);
+        for _ in 0..self.home.dirty.len() {
+            if budget.is_spent() {
+                break;
+            }
+            let Some(key) = self.home.dirty.pop_front() else {
+                break;
+            };
+            let log = &mut self.logs[key];
+            log.compose(&mut budget, batch);
+            if log.is_dirty {
+                self.home.dirty.push_back(key);
+            }
+            self.flight.push(key);
+        }
+    }
+
+    /// The batch composed last is durable: what it holds is accepted.
+    pub fn on_committed(&mut self, out: &mut LogOut) {
+        let mut flight = std::mem::take(&mut self.flight);
+        for key in flight.drain(..) {
+            self.logs[key].on_committed(&mut self.home, out);
+            self.rest(key);
+        }
+        self.flight = flight;
+    }
+}
+
+impl Log {
+    fn compose(&mut self, budget: &mut Budget, batch: &mut Batch) {
+        let (log, before) = (self.id, self.composed);
+        for held in self.tail.above(before) {
+            if !budget.take(held.entry.body.bytes().len()) {
+                break;
+            }
+            self.composed = held.entry.seq;
+            batch.changes.push(Change::Append {
+                log,
+                entry: held.entry.clone(),
+            });
+        }
+        self.rows.compose(log, self.composed, batch);
+        self.members.compose(log, self.composed, batch);
+        let upto = self.members.lowest_cursor().min(self.composed);
+        if upto > self.truncated {
+            self.truncated = upto;
+            batch.changes.push(Change::Truncate { log, upto });
+        }
+        self.in_flight = true;
+        self.is_dirty =
+            !self.members.is_written() || self.tail.above(self.composed).next().is_some();
+    }
+
+    /// Everything composed is durable.
+    fn on_committed(&mut self, home: &mut Home, out: &mut LogOut) {
+        assert!(self.in_flight, "a batch of this log was composed");
+        self.in_flight = false;
+        let before = std::mem::replace(&mut self.durable, self.composed);
+        let rows = self.settle_committed(before, home);
+        for row in rows {
+            self.release(row, home, out);
+        }
+        self.trim(home);
+    }
+
+    /// Counts the entries above `before` that became durable; gives their rows, in order.
+    fn settle_committed(&mut self, before: wire::Seq, home: &mut Home) -> Vec<usize> {
+        let mut rows = Vec::new();
+        let committed = self.tail.above(before);
+        for held in committed.take_while(|held| held.entry.seq <= self.durable) {
+            let cost = cost(&held.entry.body);
+            self.uncommitted_len -= cost;
+            home.pending_len -= cost;
+            home.metrics.committed += 1;
+            self.rows.note_committed(held.row);
+            if rows.last() != Some(&held.row) {
+                rows.push(held.row);
+            }
+        }
+        rows
+    }
+}
+
+impl Budget {
+    fn new(limits: &LogLimits) -> Self {
+        Self {
+            entries: limits.batch_entries_max,
+            len: limits.batch_len_max,
+            is_untouched: true,
+        }
+    }
+
+    /// Room for one more entry of `len` bytes, if there is; the first one always fits.
+    fn take(&mut self, len: usize) -> bool {
+        if !self.is_untouched && (self.entries == 0 || len > self.len) {
+            return false;
+        }
+        self.is_untouched = false;
+        self.entries = self.entries.saturating_sub(1);
+        self.len = self.len.saturating_sub(len);
+        true
+    }
+
+    fn is_spent(&self) -> bool {
+        self.entries == 0 || self.len == 0
+    }
+}

@@ -1,0 +1,210 @@
+//! What all logs of one home share: the seq counter, the bounds and the sums they bound.
+
+use std::collections::VecDeque;
+use std::hash::Hasher;
+
+use siphasher::sip::SipHasher24;
+use slab::Slab;
+use storage::Read;
+use wire::message::{Body, PeerPost, Refusal};
+use wire::{LogId, Name, Seq, ServerId};
+
+use super::arrival::refused;
+use super::limits::LogLimits;
+use super::metrics::LogMetrics;
+use super::out::{AlarmCause, LogOut, LogRead};
+use super::state::Log;
+
+/// Memory that an entry needs beside its body.
+const ENTRY_OVERHEAD: usize = 128;
+
+/// What a body costs wherever memory is bounded.
+pub(super) fn cost(body: &Body) -> usize {
+    body.bytes().len() + ENTRY_OVERHEAD
+}
+
+/// What the answer to a read is for. Each names its log's key.
+#[derive(Debug)]
+pub(super) enum Pending {
+    Account { log: usize },
+    Log { log: usize },
+    Row { log: usize, row: usize },
+    Range(PendingRange),
+}
+
+/// A range read in flight, and for whom.
+#[derive(Debug)]
+pub(super) struct PendingRange {
+    pub(super) log: usize,
+    pub(super) account: Name,
+    /// The reader's attachment: a later one does not want the answer.
+    pub(super) attachment: u64,
+    pub(super) after: Seq,
+    pub(super) entries_max: usize,
+    /// What was durable when the read was submitted: the read saw all of it.
+    pub(super) watermark: Seq,
+}
+
+impl Pending {
+    pub(super) fn log(&self) -> usize {
+        match self {
+            Self::Account { log } | Self::Log { log } | Self::Row { log, .. } => *log,
+            Self::Range(range) => range.log,
+        }
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Home {
+    me: ServerId,
+    last_seq: Seq,
+    hash_key: [u8; 16],
+    refusing: bool,
+    attachments: u64,
+    reads: Slab<Pending>,
+    pub(super) limits: LogLimits,
+    pub(super) metrics: LogMetrics,
+    /// Operations that wait for cold state, in all.
+    pub(super) waiting: usize,
+    /// Costs of posts that wait for cold state or are not durable, in all.
+    pub(super) pending_len: usize,
+    /// Costs of entries in tails, in all.
+    pub(super) tails_len: usize,
+    /// Logs with changes that are in no batch yet, first come first served.
+    pub(super) dirty: VecDeque<usize>,
+}
+
+impl Home {
+    pub(super) fn new(
+        me: ServerId,
+        store_epoch: u32,
+        hash_key: [u8; 16],
+        limits: LogLimits,
+    ) -> Self {
+        assert!(store_epoch > 0, "an opened store has an epoch");
+        Self {
+            me,
+            last_seq: Seq::new(store_epoch, 0),
+            hash_key,
+            refusing: false,
+            attachments: 0,
+            reads: Slab::new(),
+            limits,
+            metrics: LogMetrics::default(),
+            waiting: 0,
+            pending_len: 0,
+            tails_len: 0,
+            dirty: VecDeque::new(),
+        }
+    }
+
+    pub(super) fn me(&self) -> ServerId {
+        self.me
+    }
+
+    /// The newest seq given to any entry of this store.
+    pub(super) fn last_seq(&self) -> Seq {
+        self.last_seq
+    }
+
+    /// Gives the next seq: one counter for the whole store.
+    pub(super) fn next_seq(&mut self) -> Seq {
+        self.last_seq = Seq::new(self.last_seq.store_epoch(), self.last_seq.counter() + 1);
+        self.last_seq
+    }
+
+    /// The 64-bit keyed hash of a body that rows keep.
+    pub(super) fn hash(&self, body: &Body) -> u64 {
+        let mut hasher = SipHasher24::new_with_key(&self.hash_key);
+        hasher.write(body.bytes());
+        hasher.finish()
+    }
+
+    pub(super) fn next_attachment(&mut self) -> u64 {
+        self.attachments += 1;
+        self.attachments
+    }
+
+    pub(super) fn can_read(&self) -> bool {
+        self.reads.len() < self.limits.reads_max
+    }
+
+    pub(super) fn read(&mut self, pending: Pending, read: Read, out: &mut LogOut) {
+        out.reads.push((LogRead(self.reads.insert(pending)), read));
+    }
+
+    pub(super) fn take_read(&mut self, read: LogRead) -> Pending {
+        self.reads
+            .try_remove(read.0)
+            .expect("the core answers each read once")
+    }
+
+    /// Whether a body of this cost may be appended now.
+    pub(super) fn has_room(&self, cost: usize) -> bool {
+        !self.refusing && self.pending_len + cost <= self.limits.pending_len_max
+    }
+
+    pub(super) fn set_refusing(&mut self, refusing: bool) {
+        self.refusing = refusing;
+    }
+
+    pub(super) fn refuse(
+        &mut self,
+        from: ServerId,
+        post: &PeerPost,
+        refusal: Refusal,
+        out: &mut LogOut,
+    ) {
+        let count = match refusal {
+            Refusal::Rejected(_) => &mut self.metrics.rejected,
+            Refusal::Expected(_) => &mut self.metrics.expected,
+            Refusal::Conflict => &mut self.metrics.conflicts,
+            Refusal::Busy => &mut self.metrics.busy,
+        };
+        *count += 1;
+        out.send(from, refused(post, refusal));
+    }
+
+    pub(super) fn alarm(
+        &mut self,
+        cause: AlarmCause,
+        from: ServerId,
+        log: &LogId,
+        out: &mut LogOut,
+    ) {
+        self.metrics.alarms += 1;
+        out.alarm(cause, from, *log);
+    }
+
+    pub(super) fn count_dropped(&mut self) {
+        self.metrics.logs_dropped += 1;
+    }
+
+    pub(super) fn metrics(&self, logs: usize, readers: usize) -> LogMetrics {
+        let gauge = |size: usize| u64::try_from(size).expect("sizes fit");
+        LogMetrics {
+            logs: gauge(logs),
+            readers: gauge(readers),
+            waiting: gauge(self.waiting),
+            pending_len: gauge(self.pending_len),
+            tails_len: gauge(self.tails_len),
+            ..self.metrics
+        }
+    }
+
+    /// The sums equal their parts.
+    pub(super) fn is_coherent<'a>(&self, logs: impl Iterator<Item = &'a Log>) -> bool {
+        let (mut waiting, mut pending_len, mut tails_len, mut reads) = (0, 0, 0, 0);
+        for log in logs {
+            waiting += log.waiting();
+            pending_len += log.pending_len();
+            tails_len += log.tail_len();
+            reads += log.reads();
+        }
+        waiting == self.waiting
+            && pending_len == self.pending_len
+            && tails_len == self.tails_len
+            && reads == self.reads.len()
+    }
+}

@@ -1,0 +1,242 @@
+//! The home's logs: one abstraction for mailboxes and, later, groups.
+//!
+//! A post comes in, is checked against its row, gets a seq, is pushed to servers with attached
+//! readers, waits in the tail for its batch, and is accepted when the batch is durable. Readers
+//! are pushed to when they are caught up and pull ranges when they are behind.
+//!
+//! [`Logs`] is pure. The core calls one function per message, drains [`LogOut`] after each call,
+//! composes a batch when none is in flight and [`Logs::has_changes`], and says when it is durable.
+//! A seat's messages travel one ordered link; what the core sends from [`LogOut::messages`] must
+//! keep its order per server. An account whose session was replaced is told by
+//! [`Logs::end_reader`]; a lost link by [`Logs::on_link_lost`].
+//!
+//! Start reading at `post.rs`; `row.rs` says what a resend hears, `range.rs` what a reader misses
+//! (nothing), `commit.rs` what is durable together.
+
+mod arrival;
+mod cold;
+mod commit;
+mod home;
+mod idle;
+mod limits;
+mod member;
+mod metrics;
+mod out;
+mod post;
+mod range;
+mod reader;
+mod row;
+mod rows;
+mod state;
+mod tail;
+mod usage;
+mod waiting;
+
+use std::collections::BTreeMap;
+
+use slab::Slab;
+use storage::Answer;
+use wire::message::{AskOpenLog, PeerAttach, PeerDetach, PeerPost, PeerRead, PeerSeen};
+use wire::{ExchangeId, LogId, Name, ServerId, SessionEpoch, Wall};
+
+use arrival::{Arrival, Posted};
+use home::{Home, Pending};
+use idle::Idle;
+use state::Log;
+
+pub use limits::LogLimits;
+pub use metrics::LogMetrics;
+pub use out::{Alarm, AlarmCause, LogOut, LogRead};
+
+/// Every log that this server is the home of, as far as it is in memory.
+#[derive(Debug)]
+pub struct Logs {
+    logs: Slab<Log>,
+    by_id: BTreeMap<LogId, usize>,
+    idle: Idle,
+    /// Logs in the batch that is in flight.
+    flight: Vec<usize>,
+    home: Home,
+}
+
+impl Logs {
+    /// No log is in memory yet.
+    ///
+    /// `store_epoch` is that of this opening of the store, 1 or more. `hash_key` keys the hashes
+    /// in rows, which are stored: it must be the same for ever and on every server of a cluster.
+    ///
+    /// # Panics
+    /// When `store_epoch` is 0 or above `Seq::STORE_EPOCH_MAX`; later, when 2^40 entries were
+    /// appended in one store epoch: the next opening has a new one.
+    #[must_use]
+    pub fn new(me: ServerId, store_epoch: u32, hash_key: [u8; 16], limits: LogLimits) -> Self {
+        Self {
+            logs: Slab::new(),
+            by_id: BTreeMap::new(),
+            idle: Idle::new(limits.idle_weight_max),
+            flight: Vec::new(),
+            home: Home::new(me, store_epoch, hash_key, limits),
+        }
+    }
+
+    /// A session opens a log: answered by `LogOpened` with its base, or a fault about the handle.
+    pub fn on_open(
+        &mut self,
+        from: ServerId,
+        exchange: ExchangeId,
+        ask: &AskOpenLog,
+        out: &mut LogOut,
+    ) {
+        let ask = ask.clone();
+        self.arrive(
+            Arrival::Open {
+                from,
+                exchange,
+                ask,
+            },
+            out,
+        );
+    }
+
+    /// A post: answered by `PeerAccepted` once it is safe, or by `PeerRefused`.
+    pub fn on_post(&mut self, at: Wall, from: ServerId, post: PeerPost, out: &mut LogOut) {
+        self.arrive(Arrival::Post(Posted { at, from, post }), out);
+    }
+
+    /// A session begins to read. Nothing is answered; the seat reads until it is caught up.
+    pub fn on_attach(&mut self, from: ServerId, attach: PeerAttach, out: &mut LogOut) {
+        self.arrive(Arrival::Attach { from, attach }, out);
+    }
+
+    /// A session no longer reads.
+    pub fn on_detach(&mut self, from: ServerId, detach: PeerDetach, out: &mut LogOut) {
+        self.arrive(Arrival::Detach { from, detach }, out);
+    }
+
+    /// A reader holds everything up to a seq durably.
+    pub fn on_seen(&mut self, from: ServerId, seen: PeerSeen, out: &mut LogOut) {
+        self.arrive(Arrival::Seen { from, seen }, out);
+    }
+
+    /// A session that is behind asks for entries: answered by `PeerRange`, now or after a read.
+    /// A reader that is not attached becomes so: its attach found no room, or was lost.
+    pub fn on_read(&mut self, from: ServerId, read: PeerRead, out: &mut LogOut) {
+        self.arrive(Arrival::Read { from, read }, out);
+    }
+
+    /// A newer session of `account` exists: readers with an epoch under `below` are detached, and
+    /// what they still send changes nothing.
+    pub fn end_reader(&mut self, account: &Name, below: SessionEpoch) {
+        let Some(&key) = self.by_id.get(&LogId::mailbox(*account)) else {
+            return;
+        };
+        self.logs[key].end_reader(account, below, &mut self.home);
+        self.rest(key);
+    }
+
+    /// The link to `server` was lost: its readers and the answers owed to it are forgotten.
+    ///
+    /// # Panics
+    /// When `server` is this one: no link leads there.
+    pub fn on_link_lost(&mut self, server: ServerId) {
+        assert_ne!(server, self.home.me(), "a server has no link to itself");
+        let keys: Vec<usize> = self.by_id.values().copied().collect();
+        for key in keys {
+            let Some(log) = self.logs.get_mut(key) else {
+                continue;
+            };
+            log.forget_server(server, &mut self.home);
+            self.rest(key);
+        }
+    }
+
+    /// The store's answer to one of [`LogOut::reads`].
+    ///
+    /// # Panics
+    /// When the read is unknown or the answer is of another variant: the core mixed them up.
+    pub fn on_answer(&mut self, read: LogRead, answer: Answer, out: &mut LogOut) {
+        let pending = self.home.take_read(read);
+        let key = pending.log();
+        self.logs[key].count_answer();
+        match (pending, answer) {
+            (Pending::Account { .. }, Answer::Account(account, session)) => {
+                self.on_account(key, account.is_some(), session, out);
+            }
+            (Pending::Log { .. }, Answer::Log { cursors, index }) => {
+                self.on_log(key, &cursors, index, out);
+            }
+            (Pending::Row { row, .. }, Answer::Row(record)) => {
+                self.logs[key].on_row(row, record, &mut self.home, out);
+            }
+            (
+                Pending::Range(range),
+                Answer::Range {
+                    entries,
+                    upto,
+                    more,
+                },
+            ) => {
+                self.logs[key].on_range(&range, entries, (upto, more), &mut self.home, out);
+            }
+            (pending, answer) => panic!("{pending:?} was answered by {answer:?}"),
+        }
+        self.rest(key);
+    }
+
+    /// While set, posts that would be appended are answered `Busy`; reading, cursors and
+    /// truncation go on. For a disk that is nearly full.
+    pub fn set_refusing(&mut self, refusing: bool) {
+        self.home.set_refusing(refusing);
+    }
+
+    /// The counters, and the gauges as they are now.
+    #[must_use]
+    pub fn metrics(&self) -> LogMetrics {
+        let readers: usize = self.logs.iter().map(|(_, log)| log.readers()).sum();
+        self.home.metrics(self.logs.len(), readers)
+    }
+
+    /// Sweeps everything: sums equal their parts, and each log agrees with itself.
+    #[must_use]
+    pub fn is_coherent(&self) -> bool {
+        self.by_id.len() == self.logs.len()
+            && self
+                .by_id
+                .iter()
+                .all(|(id, key)| self.logs[*key].id() == id)
+            && self.logs.iter().all(|(_, log)| log.is_coherent())
+            && self.home.is_coherent(self.logs.iter().map(|(_, log)| log))
+    }
+
+    /// One operation: to its log when that is in memory, else it waits for the log.
+    fn arrive(&mut self, arrival: Arrival, out: &mut LogOut) {
+        let Some(&key) = self.by_id.get(arrival.log()) else {
+            return self.load(arrival, out);
+        };
+        let log = &mut self.logs[key];
+        if log.is_ready() {
+            log.handle(arrival, &mut self.home, out);
+        } else {
+            log.wait(arrival, &mut self.home, out);
+        }
+        self.rest(key);
+    }
+
+    /// Keeps or drops a log after an operation on it: idle logs stay while there is room.
+    fn rest(&mut self, key: usize) {
+        let Some(log) = self.logs.get_mut(key) else {
+            return;
+        };
+        if !log.is_idle() {
+            self.idle.remove(log.idle_since_mut());
+            return;
+        }
+        let weight = log.weight();
+        self.idle.insert(key, weight, log.idle_since_mut());
+        while let Some(key) = self.idle.pop_excess() {
+            let log = self.logs.remove(key);
+            self.by_id.remove(log.id());
+            self.home.count_dropped();
+        }
+    }
+}

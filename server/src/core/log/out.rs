@@ -1,0 +1,66 @@
+//! What the logs ask of the core: messages, reads and alarms, as plain data.
+
+use std::fmt;
+
+use wire::{LogId, ServerId, ToPeer};
+
+/// What a call on [`super::Logs`] wants done, in order within each list. The core drains it after
+/// each call and keeps it for the next.
+#[derive(Debug, Default)]
+pub struct LogOut {
+    /// Messages to servers; those to this server go to its own seat without a socket.
+    pub messages: Vec<(ServerId, ToPeer)>,
+    /// Reads for the store; each is answered with its key through [`super::Logs::on_answer`].
+    pub reads: Vec<(LogRead, storage::Read)>,
+    /// What an operator should know of.
+    pub alarms: Vec<Alarm>,
+}
+
+impl LogOut {
+    pub(super) fn send(&mut self, to: ServerId, message: impl Into<ToPeer>) {
+        self.messages.push((to, message.into()));
+    }
+
+    pub(super) fn alarm(&mut self, cause: AlarmCause, from: ServerId, log: LogId) {
+        self.alarms.push(Alarm { cause, from, log });
+    }
+}
+
+/// The logs' name for one of their reads. Used again after its answer.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct LogRead(pub(super) usize);
+
+/// Something that no honest, healthy server does. Nothing changed because of it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Alarm {
+    /// What happened.
+    pub cause: AlarmCause,
+    /// Who sent it.
+    pub from: ServerId,
+    /// On which log. A name: log it at DEBUG only.
+    pub log: LogId,
+}
+
+/// What an [`Alarm`] is about.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum AlarmCause {
+    /// An account that does not read the log attached to it or read it.
+    NotAReader,
+    /// A reader holds entries that this store does not know: the store lost its newest entries.
+    CursorAboveHead,
+    /// A second read of one reader while its first is unanswered.
+    ReadOverlaps,
+    /// More operations wait for a log's cold state than honest seats send.
+    WaitingOverflow,
+}
+
+impl fmt::Display for AlarmCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotAReader => "an account that does not read a log used it as a reader",
+            Self::CursorAboveHead => "a reader's cursor is above the log's head",
+            Self::ReadOverlaps => "a reader asked for a second range before the first was sent",
+            Self::WaitingOverflow => "too many operations wait for a log's cold state",
+        })
+    }
+}

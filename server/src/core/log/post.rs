@@ -1,0 +1,247 @@
+//! A post at its home: row check, seq, push, tail. What a number is answered is decided in
+//! `row.rs`; when an entry is durable, in `commit.rs`.
+
+use storage::{IndexEntry, Read, RowRecord};
+use wire::message::{Class, Entry, PeerAccepted, PeerDeliver, PeerPost, PeerRefused, Refusal};
+use wire::{FaultCode, LogKind, Name, Origin, ServerId};
+
+use super::arrival::{Arrival, Posted, opened};
+use super::home::{Home, Pending, cost};
+use super::out::LogOut;
+use super::row::{Claim, Outcome, Reply, Verdict};
+use super::state::Log;
+
+impl Log {
+    /// An open or a post: to its row when that is in memory, else it waits for the row.
+    pub(super) fn reach_row(&mut self, arrival: Arrival, home: &mut Home, out: &mut LogOut) {
+        let Some((sender, origin)) = arrival.poster() else {
+            return;
+        };
+        let Some(key) = self.find_or_ask_row(sender, origin, home, out) else {
+            arrival.refuse_busy(home, out);
+            return;
+        };
+        match self.rows.get(key) {
+            Ok(_) => self.decide(key, arrival, home, out),
+            Err(waiting) => waiting.push(arrival, home, out),
+        }
+    }
+
+    /// The row was read: what waited for it goes on, in order.
+    pub(super) fn on_row(
+        &mut self,
+        key: usize,
+        record: Option<RowRecord>,
+        home: &mut Home,
+        out: &mut LogOut,
+    ) {
+        let mut waiting = self.rows.load(key, record);
+        while let Some(arrival) = waiting.pop(home) {
+            self.decide(key, arrival, home, out);
+        }
+    }
+
+    /// Answers what is safe of a row, in order.
+    pub(super) fn release(&mut self, key: usize, home: &mut Home, out: &mut LogOut) {
+        let (log, durable) = (self.id, self.durable);
+        let (row, sender, origin) = self.rows.ready(key);
+        row.release(durable, |to, reply| {
+            home.metrics.rejected += u64::from(matches!(reply, Reply::Rejected(..)));
+            send_reply(to, (log, sender, origin), reply, out);
+        });
+    }
+
+    fn find_or_ask_row(
+        &mut self,
+        sender: Name,
+        origin: Origin,
+        home: &mut Home,
+        out: &mut LogOut,
+    ) -> Option<usize> {
+        if let Some(key) = self.rows.find(sender, origin) {
+            return Some(key);
+        }
+        if !home.can_read() {
+            return None;
+        }
+        let row = self
+            .rows
+            .insert_loading(sender, origin, home.limits.rows_max);
+        let read = Read::Row {
+            log: self.id,
+            sender,
+            origin,
+        };
+        self.ask(Pending::Row { log: self.key, row }, read, home, out);
+        Some(row)
+    }
+
+    fn decide(&mut self, key: usize, arrival: Arrival, home: &mut Home, out: &mut LogOut) {
+        match arrival {
+            Arrival::Open {
+                from,
+                exchange,
+                ask,
+            } => {
+                let (row, ..) = self.rows.ready(key);
+                row.open(ask.epoch);
+                out.send(from, opened(exchange, &ask, row.base()));
+            }
+            Arrival::Post(posted) => self.post(key, posted, home, out),
+            other => panic!("{other:?} does not wait for a row"),
+        }
+    }
+
+    fn post(&mut self, key: usize, posted: Posted, home: &mut Home, out: &mut LogOut) {
+        let Posted { from, ref post, .. } = posted;
+        let hash = home.hash(&post.body);
+        let (epoch, number, settled) = (post.epoch, post.number, post.settled);
+        let claim = Claim {
+            from,
+            epoch,
+            number,
+            settled,
+            hash,
+        };
+        let refusal = match self.rows.ready(key).0.check(&claim) {
+            Verdict::Next => return self.append(key, hash, posted, home, out),
+            Verdict::Repeat => return self.repeat(key, from, post, home, out),
+            Verdict::Conflict => Refusal::Conflict,
+            Verdict::Expected(number) => Refusal::Expected(number),
+            Verdict::BadNumber => Refusal::Rejected(FaultCode::BAD_NUMBER),
+            Verdict::Stale => Refusal::Busy,
+        };
+        home.refuse(from, post, refusal, out);
+    }
+
+    /// The next number of its row: appended, rejected for good, or without room just now.
+    fn append(
+        &mut self,
+        key: usize,
+        hash: u64,
+        Posted { at, from, post }: Posted,
+        home: &mut Home,
+        out: &mut LogOut,
+    ) {
+        if let Some(code) = self.full(&post, home) {
+            self.rows.ready(key).0.push(hash, Outcome::Rejected(code));
+            self.rows.note_change(key, false);
+            return self.release(key, home, out);
+        }
+        if !home.has_room(cost(&post.body)) {
+            return home.refuse(from, &post, Refusal::Busy, out);
+        }
+        let seq = home.next_seq();
+        self.rows.ready(key).0.push(hash, Outcome::Appended(seq));
+        self.rows.note_change(key, true);
+        let PeerPost {
+            sender,
+            origin,
+            number,
+            body,
+            ..
+        } = post;
+        self.keep(
+            key,
+            Entry {
+                seq,
+                sender,
+                origin,
+                number,
+                at,
+                body,
+            },
+            home,
+            out,
+        );
+    }
+
+    /// Pushes the entry to servers with attached readers, and keeps it for the next batch.
+    fn keep(&mut self, key: usize, entry: Entry, home: &mut Home, out: &mut LogOut) {
+        for (server, _) in self.members.servers() {
+            out.send(
+                *server,
+                PeerDeliver {
+                    log: self.id,
+                    entry: entry.clone(),
+                },
+            );
+            home.metrics.pushed += 1;
+        }
+        let (cost, len) = (cost(&entry.body), entry.body.bytes().len());
+        let len = u32::try_from(len).expect("a body is at most BODY_LEN_MAX");
+        self.usage.append(IndexEntry {
+            seq: entry.seq,
+            sender: entry.sender,
+            len,
+        });
+        self.head = entry.seq;
+        self.tail.push(entry, key);
+        self.uncommitted_len += cost;
+        home.pending_len += cost;
+        home.tails_len += cost;
+        home.metrics.appended += 1;
+        self.mark_dirty(home);
+        self.trim(home);
+    }
+
+    fn repeat(
+        &mut self,
+        key: usize,
+        from: ServerId,
+        post: &PeerPost,
+        home: &mut Home,
+        out: &mut LogOut,
+    ) {
+        home.metrics.repeated += 1;
+        match self.rows.ready(key).0.repeat(post.number) {
+            Some(reply) => send_reply(from, (self.id, post.sender, post.origin), reply, out),
+            None => self.release(key, home, out),
+        }
+    }
+
+    fn full(&self, post: &PeerPost, home: &Home) -> Option<FaultCode> {
+        let len = u64::try_from(post.body.bytes().len()).expect("sizes fit");
+        match self.id.kind {
+            LogKind::Mailbox => self.usage.full(&post.sender, len, &home.limits),
+            LogKind::Group => None,
+        }
+    }
+}
+
+fn send_reply(
+    to: ServerId,
+    (log, sender, origin): (wire::LogId, Name, Origin),
+    reply: Reply,
+    out: &mut LogOut,
+) {
+    match reply {
+        Reply::Accepted(upto, seq) => {
+            let class = Class::Stored;
+            out.send(
+                to,
+                PeerAccepted {
+                    log,
+                    sender,
+                    origin,
+                    upto,
+                    seq,
+                    class,
+                },
+            );
+        }
+        Reply::Rejected(number, code) => {
+            let refusal = Refusal::Rejected(code);
+            out.send(
+                to,
+                PeerRefused {
+                    log,
+                    sender,
+                    origin,
+                    number,
+                    refusal,
+                },
+            );
+        }
+    }
+}

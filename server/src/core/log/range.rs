@@ -1,0 +1,211 @@
+//! A reader that is behind reads a range. The reply is what the store held and the tail as it is
+//! when the reply is sent, so that on one link everything up to `upto` is in replies and, once
+//! `caught_up`, everything above follows as live entries.
+
+use storage::Read;
+use wire::field::List;
+use wire::message::{Entry, PeerRange, PeerRead};
+use wire::{Name, Seq, ServerId, SessionEpoch};
+
+use super::arrival::failed;
+use super::home::{Home, Pending, PendingRange};
+use super::out::{AlarmCause, LogOut};
+use super::state::Log;
+
+/// Who gets a reply, and what was asked.
+struct Asker {
+    to: ServerId,
+    account: Name,
+    epoch: SessionEpoch,
+    after: Seq,
+}
+
+impl Log {
+    /// Answers from the tail when that reaches back far enough, else asks the store.
+    pub(super) fn read(
+        &mut self,
+        from: ServerId,
+        read: &PeerRead,
+        home: &mut Home,
+        out: &mut LogOut,
+    ) {
+        if !self.may_read(from, read, home, out) {
+            return;
+        }
+        let entries_max = usize::from(read.entries_max).clamp(1, home.limits.range_entries_max);
+        if read.after >= self.tail.from() {
+            home.metrics.ranges_from_tail += 1;
+            let PeerRead {
+                account,
+                epoch,
+                after,
+                ..
+            } = *read;
+            let page = Page::new(Vec::new(), entries_max, home.limits.range_len_max);
+            self.reply(
+                &Asker {
+                    to: from,
+                    account,
+                    epoch,
+                    after,
+                },
+                page,
+                after,
+                out,
+            );
+        } else if home.can_read() {
+            self.read_store(from, read, entries_max, home, out);
+        } else {
+            out.send(from, failed(read));
+        }
+    }
+
+    /// The store's rows are here: the tail joins them, and the reply leaves, if the reader is
+    /// still the one that asked.
+    pub(super) fn on_range(
+        &mut self,
+        range: &PendingRange,
+        entries: Vec<Entry>,
+        (upto, more): (Seq, bool),
+        home: &mut Home,
+        out: &mut LogOut,
+    ) {
+        let Some(reader) = self.members.attached(&range.account, range.attachment) else {
+            return;
+        };
+        reader.is_reading = false;
+        home.metrics.ranges_from_store += 1;
+        let (to, epoch) = (reader.server, reader.epoch);
+        let asker = Asker {
+            to,
+            account: range.account,
+            epoch,
+            after: range.after,
+        };
+        let page = Page::new(entries, range.entries_max, home.limits.range_len_max);
+        let covered = if more {
+            upto
+        } else {
+            upto.max(range.watermark)
+        };
+        self.reply(&asker, page, covered, out);
+    }
+
+    /// Whether a session may have a range now. One that is not attached becomes so, unless a newer
+    /// one is known: its attach found no room, or the home has forgotten it.
+    fn may_read(
+        &mut self,
+        from: ServerId,
+        read: &PeerRead,
+        home: &mut Home,
+        out: &mut LogOut,
+    ) -> bool {
+        match self.members.reader(&read.account, from, read.epoch) {
+            Some(reader) if reader.is_reading => {
+                home.alarm(AlarmCause::ReadOverlaps, from, &self.id, out);
+                false
+            }
+            Some(_) => true,
+            None => self.attach_reader(from, (&read.account, read.epoch), home, out),
+        }
+    }
+
+    fn read_store(
+        &mut self,
+        from: ServerId,
+        read: &PeerRead,
+        entries_max: usize,
+        home: &mut Home,
+        out: &mut LogOut,
+    ) {
+        let reader = self.members.reader(&read.account, from, read.epoch);
+        let reader = reader.expect("may_read attached it");
+        reader.is_reading = true;
+        let range = PendingRange {
+            log: self.key,
+            account: read.account,
+            attachment: reader.attachment,
+            after: read.after,
+            entries_max,
+            watermark: self.durable,
+        };
+        let bytes_max = home.limits.range_len_max;
+        let read = Read::Range {
+            log: self.id,
+            after: read.after,
+            entries_max,
+            bytes_max,
+        };
+        self.ask(Pending::Range(range), read, home, out);
+    }
+
+    /// Sends `page`, which holds everything above `asker.after` and up to `covered`, with as much
+    /// of the tail as still fits.
+    fn reply(&self, asker: &Asker, mut page: Page, mut covered: Seq, out: &mut LogOut) {
+        let mut caught_up = covered >= self.tail.from();
+        if caught_up {
+            for held in self.tail.above(covered) {
+                caught_up = page.push(&held.entry);
+                if !caught_up {
+                    break;
+                }
+                covered = held.entry.seq;
+            }
+        }
+        let head = if caught_up {
+            self.head
+        } else {
+            covered.min(self.head)
+        };
+        let range = PeerRange {
+            log: self.id,
+            account: asker.account,
+            epoch: asker.epoch,
+            entries: page.into_list(),
+            upto: head.max(asker.after),
+            caught_up,
+            failed: false,
+        };
+        out.send(asker.to, range);
+    }
+}
+
+/// The entries of one reply, within its bounds.
+struct Page {
+    entries: Vec<Entry>,
+    len: usize,
+    entries_max: usize,
+    len_max: usize,
+}
+
+impl Page {
+    fn new(entries: Vec<Entry>, entries_max: usize, len_max: usize) -> Self {
+        assert!(
+            entries.len() <= entries_max,
+            "the store gives what was asked for"
+        );
+        let len = entries.iter().map(|entry| entry.body.bytes().len()).sum();
+        Self {
+            entries,
+            len,
+            entries_max,
+            len_max,
+        }
+    }
+
+    /// Adds the next entry if it fits; the first one always does.
+    fn push(&mut self, entry: &Entry) -> bool {
+        let len = self.len + entry.body.bytes().len();
+        let fits = self.entries.len() < self.entries_max && len <= self.len_max;
+        if !fits && !self.entries.is_empty() {
+            return false;
+        }
+        self.len = len;
+        self.entries.push(entry.clone());
+        true
+    }
+
+    fn into_list<const MAX: usize>(self) -> List<Entry, MAX> {
+        List::new(self.entries).expect("entries_max is at most RANGE_ENTRIES_MAX")
+    }
+}

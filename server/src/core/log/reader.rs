@@ -1,0 +1,92 @@
+//! Readers attach, say what they hold, and detach. Moving a cursor truncates what all have seen.
+
+use wire::message::{PeerAttach, PeerDetach, PeerSeen};
+use wire::{Name, Seq, ServerId, SessionEpoch};
+
+use super::home::Home;
+use super::member::{NotAttached, Reader};
+use super::out::{AlarmCause, LogOut};
+use super::state::Log;
+
+impl Log {
+    /// A session begins to read; what it holds already counts as seen.
+    pub(super) fn attach(
+        &mut self,
+        from: ServerId,
+        attach: &PeerAttach,
+        home: &mut Home,
+        out: &mut LogOut,
+    ) {
+        if self.attach_reader(from, (&attach.account, attach.epoch), home, out) {
+            self.move_cursor(from, &attach.account, attach.cursor, home, out);
+        }
+    }
+
+    /// Attaches a session without moving its cursor; whether it is attached now.
+    pub(super) fn attach_reader(
+        &mut self,
+        server: ServerId,
+        (account, epoch): (&Name, SessionEpoch),
+        home: &mut Home,
+        out: &mut LogOut,
+    ) -> bool {
+        let attachment = home.next_attachment();
+        let reader = Reader {
+            server,
+            epoch,
+            attachment,
+            is_reading: false,
+        };
+        match self.members.attach(account, reader) {
+            Ok(()) => true,
+            Err(NotAttached::Stale) => false,
+            Err(NotAttached::NotAMember) => {
+                home.alarm(AlarmCause::NotAReader, server, &self.id, out);
+                false
+            }
+        }
+    }
+
+    /// A session no longer reads.
+    pub(super) fn detach(&mut self, from: ServerId, detach: &PeerDetach, home: &mut Home) {
+        self.members.detach(&detach.account, |reader| {
+            reader.server == from && reader.epoch == detach.epoch
+        });
+        self.trim(home);
+    }
+
+    /// A reader holds more. Other sessions than the attached one change nothing.
+    pub(super) fn seen(
+        &mut self,
+        from: ServerId,
+        seen: &PeerSeen,
+        home: &mut Home,
+        out: &mut LogOut,
+    ) {
+        if self
+            .members
+            .reader(&seen.account, from, seen.epoch)
+            .is_some()
+        {
+            self.move_cursor(from, &seen.account, seen.upto, home, out);
+        }
+    }
+
+    fn move_cursor(
+        &mut self,
+        from: ServerId,
+        account: &Name,
+        upto: Seq,
+        home: &mut Home,
+        out: &mut LogOut,
+    ) {
+        if upto > self.head {
+            return home.alarm(AlarmCause::CursorAboveHead, from, &self.id, out);
+        }
+        if self.members.advance(account, upto) {
+            self.usage.truncate(self.members.lowest_cursor());
+            self.mark_dirty(home);
+            self.trim(home);
+        }
+    }
+}

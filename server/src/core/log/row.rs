@@ -1,0 +1,300 @@
+//! The row of one (log, sender, origin): what a post with a number is answered.
+//!
+//! With `base = max(last, settled)`, `settled` being the highest that any post claimed:
+//!
+//! | number | answer |
+//! | --- | --- |
+//! | `base + 1` | it is appended, or rejected for want of room; either way it is used |
+//! | up to `last`, same bytes | the same answer again, once it is safe |
+//! | up to `last`, other bytes, or answered so long ago that its hash is gone | `Conflict` |
+//! | above `base + 1` | `Expected(base + 1)` |
+//! | outside `settled < number ≤ settled + 64` | `Rejected(bad-number)`; the row is untouched |
+//! | any, from a session older than the row's | `Busy`; the row is untouched |
+//!
+//! *Hash gone*: a client resends from its settled + 1 on, so that it never asks for these.
+//! *Bad number*: no honest seat lets it pass, and no client counts so.
+//! *Stale session*: `Busy` is the one refusal that says what is true: nothing was done, the number
+//! is not spent, try again. The client of that session is on its way out; its newer session sends
+//! the same post.
+//!
+//! **A rejection is used up but never synced for.** The row remembers it and is written with the
+//! next entry of the log; a crash, or dropping the log from memory, may forget it. That is sound
+//! because answers leave in the order of numbers: a rejection waits until every lower number is
+//! safe. So a client that heard of it has settled it, its next post says so, and
+//! `base = max(last, settled)` passes over it. A client that did not hear of it sends the same
+//! post again, and it is decided anew. Never is a number stored that its sender was told is not.
+//! (A client that sent more before it heard is answered `Expected(n)` with n settled meanwhile:
+//! it goes on from its settled + 1.)
+//!
+//! `Accepted` is cumulative. To each session that posts, the row therefore answers its numbers one
+//! after the other from what that session said is settled: no `Accepted` passes over a rejection
+//! that this session was not told.
+
+use std::collections::VecDeque;
+
+use storage::RowRecord;
+use wire::limits::UNANSWERED_MAX;
+use wire::{FaultCode, Number, Seq, ServerId, SessionEpoch};
+
+/// What a used number came to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Outcome {
+    /// Its entry has this seq.
+    Appended(Seq),
+    /// It was rejected.
+    Rejected(FaultCode),
+}
+
+impl Outcome {
+    /// On disk, a rejection is its code under store epoch 0, which no store ever has.
+    fn to_seq(self) -> Seq {
+        match self {
+            Self::Appended(seq) => seq,
+            Self::Rejected(code) => Seq::new(0, u64::from(code.0)),
+        }
+    }
+
+    fn from_seq(seq: Seq) -> Self {
+        match u16::try_from(seq.0) {
+            Ok(code) => Self::Rejected(FaultCode(code)),
+            Err(_) => Self::Appended(seq),
+        }
+    }
+
+    fn is_within(self, upto: Seq) -> bool {
+        match self {
+            Self::Appended(seq) => seq <= upto,
+            Self::Rejected(_) => true,
+        }
+    }
+}
+
+/// What a post says of itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Claim {
+    pub(super) from: ServerId,
+    pub(super) epoch: SessionEpoch,
+    pub(super) number: Number,
+    pub(super) settled: Number,
+    pub(super) hash: u64,
+}
+
+/// What the row says to a post.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Verdict {
+    /// It is the next one.
+    Next,
+    /// It was used, with these bytes.
+    Repeat,
+    /// It was used with other bytes, or too long ago.
+    Conflict,
+    /// This one comes first.
+    Expected(Number),
+    /// Its number is outside of what it may be.
+    BadNumber,
+    /// A newer session posts.
+    Stale,
+}
+
+/// One answer on its way to the session that posts.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Reply {
+    /// Safe up to this number, whose entry has this seq.
+    Accepted(Number, Seq),
+    /// This number was rejected.
+    Rejected(Number, FaultCode),
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Row {
+    epoch: SessionEpoch,
+    settled: Number,
+    last: Number,
+    /// Hash and outcome of each number above `settled` up to `last`.
+    seen: VecDeque<(u64, Outcome)>,
+    /// The session that posts, and the server it sits on.
+    poster: Option<(ServerId, SessionEpoch)>,
+    /// The highest number that this session posted.
+    asked: Number,
+    /// The highest number that this session was answered, or said is settled.
+    told: Number,
+}
+
+impl Row {
+    pub(super) fn from_record(record: RowRecord) -> Self {
+        let RowRecord {
+            epoch,
+            settled,
+            last,
+            seen,
+        } = record;
+        let seen = seen
+            .into_iter()
+            .map(|(hash, seq)| (hash, Outcome::from_seq(seq)))
+            .collect();
+        let row = Self {
+            epoch,
+            settled,
+            last: last.max(settled),
+            seen,
+            ..Self::default()
+        };
+        assert!(row.is_coherent(), "the store keeps what was put");
+        row
+    }
+
+    /// The row with the numbers that a batch holds up to `composed`, and whether that is all.
+    pub(super) fn record(&self, composed: Seq) -> (RowRecord, bool) {
+        let within = self
+            .seen
+            .iter()
+            .take_while(|(_, outcome)| outcome.is_within(composed));
+        let seen: Vec<_> = within
+            .map(|(hash, outcome)| (*hash, outcome.to_seq()))
+            .collect();
+        let is_whole = seen.len() == self.seen.len();
+        let last = self.number_at(seen.len());
+        (
+            RowRecord {
+                epoch: self.epoch,
+                settled: self.settled,
+                last,
+                seen,
+            },
+            is_whole,
+        )
+    }
+
+    /// `max(last, settled)`: the next number is the one after.
+    pub(super) fn base(&self) -> Number {
+        self.last
+    }
+
+    /// A session opens the log to post: older ones post no more.
+    pub(super) fn open(&mut self, epoch: SessionEpoch) {
+        self.epoch = self.epoch.max(epoch);
+    }
+
+    /// Decides on a post. Only what the claim settles is noted.
+    pub(super) fn check(&mut self, claim: &Claim) -> Verdict {
+        let (number, settled) = (claim.number.value(), claim.settled.value());
+        if number <= settled || number > settled + UNANSWERED_MAX {
+            return Verdict::BadNumber;
+        }
+        if claim.epoch < self.epoch {
+            return Verdict::Stale;
+        }
+        self.meet(claim);
+        self.settle(claim.settled);
+        let base = self.base();
+        if claim.number <= base {
+            return self.repeated(claim);
+        }
+        if number > base.value() + 1 {
+            return Verdict::Expected(base.next());
+        }
+        Verdict::Next
+    }
+
+    /// Uses the next number.
+    pub(super) fn push(&mut self, hash: u64, outcome: Outcome) {
+        self.last = self.last.next();
+        self.asked = self.asked.max(self.last);
+        self.seen.push_back((hash, outcome));
+        debug_assert!(self.is_coherent());
+    }
+
+    /// A used number was posted again: it is answered again, now if it was before.
+    pub(super) fn repeat(&mut self, number: Number) -> Option<Reply> {
+        self.asked = self.asked.max(number);
+        if number > self.told {
+            return None;
+        }
+        Some(match self.outcome(number)? {
+            Outcome::Appended(seq) => Reply::Accepted(number, seq),
+            Outcome::Rejected(code) => Reply::Rejected(number, code),
+        })
+    }
+
+    /// Answers what is safe now, in the order of numbers: everything up to `durable` is.
+    pub(super) fn release(&mut self, durable: Seq, mut tell: impl FnMut(ServerId, Reply)) {
+        let Some((server, _)) = self.poster else {
+            return;
+        };
+        let mut accepted = None;
+        while self.told < self.asked {
+            let number = self.told.next();
+            match self.outcome(number) {
+                Some(outcome) if !outcome.is_within(durable) => break,
+                Some(Outcome::Appended(seq)) => accepted = Some(Reply::Accepted(number, seq)),
+                Some(Outcome::Rejected(code)) => {
+                    accepted
+                        .take()
+                        .into_iter()
+                        .for_each(|reply| tell(server, reply));
+                    tell(server, Reply::Rejected(number, code));
+                }
+                None => assert!(number <= self.settled, "only settled numbers are forgotten"),
+            }
+            self.told = number;
+        }
+        accepted.into_iter().for_each(|reply| tell(server, reply));
+    }
+
+    /// Nobody waits at `server` any more.
+    pub(super) fn forget_server(&mut self, server: ServerId) {
+        self.poster = self.poster.filter(|(poster, _)| *poster != server);
+    }
+
+    pub(super) fn is_coherent(&self) -> bool {
+        let used = self.last.value().checked_sub(self.settled.value());
+        used == u64::try_from(self.seen.len()).ok()
+            && used.is_some_and(|used| used <= UNANSWERED_MAX)
+            && self.asked <= self.last.max(self.told)
+    }
+
+    /// Another session posts: what it said is settled is all that it was told.
+    fn meet(&mut self, claim: &Claim) {
+        self.epoch = claim.epoch;
+        if self.poster != Some((claim.from, claim.epoch)) {
+            self.poster = Some((claim.from, claim.epoch));
+            self.told = claim.settled;
+            self.asked = claim.settled;
+        }
+    }
+
+    fn settle(&mut self, upto: Number) {
+        while self.settled < upto && self.seen.pop_front().is_some() {
+            self.settled = self.settled.next();
+        }
+        self.settled = self.settled.max(upto);
+        self.last = self.last.max(self.settled);
+        self.told = self.told.max(self.settled);
+    }
+
+    fn repeated(&self, claim: &Claim) -> Verdict {
+        match self.index(claim.number).map(|index| self.seen[index]) {
+            Some((hash, _)) if hash == claim.hash => Verdict::Repeat,
+            _ => Verdict::Conflict,
+        }
+    }
+
+    fn outcome(&self, number: Number) -> Option<Outcome> {
+        self.index(number).map(|index| self.seen[index].1)
+    }
+
+    /// Where `number` is in `seen`; none for settled and unused ones.
+    fn index(&self, number: Number) -> Option<usize> {
+        let above = number.value().checked_sub(self.settled.value() + 1)?;
+        usize::try_from(above)
+            .ok()
+            .filter(|index| *index < self.seen.len())
+    }
+
+    /// The number of the last of the first `count` in `seen`.
+    fn number_at(&self, count: usize) -> Number {
+        let count = u64::try_from(count).expect("at most 64");
+        Number::new(self.settled.value() + count).expect("at most last")
+    }
+}

@@ -1,0 +1,189 @@
+//! The rows of one log that are in memory, read from the store when first needed.
+
+use std::collections::BTreeMap;
+
+use slab::Slab;
+use storage::{Batch, Change, RowRecord};
+use wire::{LogId, Name, Origin, Seq, ServerId};
+
+use super::home::Home;
+use super::row::Row;
+use super::waiting::Waiting;
+
+/// See the module. A row keeps its place while anything of it is not durable.
+#[derive(Debug, Default)]
+pub(super) struct Rows {
+    places: Slab<Place>,
+    by_poster: BTreeMap<(Name, Origin), usize>,
+    /// Places whose row differs from what a batch held last.
+    changed: Vec<usize>,
+}
+
+/// One row, or who waits for it.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) sender: Name,
+    pub(super) origin: Origin,
+    state: State,
+    /// Entries of this row that are not durable.
+    uncommitted: usize,
+    is_changed: bool,
+}
+
+#[derive(Debug)]
+enum State {
+    Loading(Waiting),
+    Ready(Row),
+}
+
+impl Rows {
+    /// The place of a row, if it is in memory.
+    pub(super) fn find(&self, sender: Name, origin: Origin) -> Option<usize> {
+        self.by_poster.get(&(sender, origin)).copied()
+    }
+
+    /// A place for a row that is about to be read. Rows that nothing waits for make room.
+    pub(super) fn insert_loading(
+        &mut self,
+        sender: Name,
+        origin: Origin,
+        rows_max: usize,
+    ) -> usize {
+        if self.places.len() >= rows_max {
+            self.forget_idle();
+        }
+        let state = State::Loading(Waiting::default());
+        let place = Place {
+            sender,
+            origin,
+            state,
+            uncommitted: 0,
+            is_changed: false,
+        };
+        let key = self.places.insert(place);
+        self.by_poster.insert((sender, origin), key);
+        key
+    }
+
+    /// The row was read; gives who waited for it.
+    pub(super) fn load(&mut self, key: usize, record: Option<RowRecord>) -> Waiting {
+        let row = record.map(Row::from_record).unwrap_or_default();
+        match std::mem::replace(&mut self.places[key].state, State::Ready(row)) {
+            State::Loading(waiting) => waiting,
+            State::Ready(_) => panic!("a row is read once while it is in memory"),
+        }
+    }
+
+    /// The row at a place, or who waits for it.
+    pub(super) fn get(&mut self, key: usize) -> Result<&mut Row, &mut Waiting> {
+        match &mut self.places[key].state {
+            State::Ready(row) => Ok(row),
+            State::Loading(waiting) => Err(waiting),
+        }
+    }
+
+    /// The row at a place that is known to be read, and whose it is.
+    pub(super) fn ready(&mut self, key: usize) -> (&mut Row, Name, Origin) {
+        let Place {
+            sender,
+            origin,
+            state,
+            ..
+        } = &mut self.places[key];
+        match state {
+            State::Ready(row) => (row, *sender, *origin),
+            State::Loading(_) => panic!("a row that is used was read"),
+        }
+    }
+
+    /// The row differs from the store; `appended` when an entry rides with it.
+    pub(super) fn note_change(&mut self, key: usize, appended: bool) {
+        let place = &mut self.places[key];
+        place.uncommitted += usize::from(appended);
+        if !place.is_changed {
+            place.is_changed = true;
+            self.changed.push(key);
+        }
+    }
+
+    /// One entry of the row is durable.
+    pub(super) fn note_committed(&mut self, key: usize) {
+        self.places[key].uncommitted -= 1;
+    }
+
+    /// Puts the changed rows into a batch that holds the log's entries up to `composed`.
+    pub(super) fn compose(&mut self, log: LogId, composed: Seq, batch: &mut Batch) {
+        let places = &mut self.places;
+        self.changed.retain(|key| {
+            let place = &mut places[*key];
+            let State::Ready(row) = &place.state else {
+                panic!("a row that changed was read")
+            };
+            let (record, is_whole) = row.record(composed);
+            let (sender, origin) = (place.sender, place.origin);
+            batch.changes.push(Change::PutRow {
+                log,
+                sender,
+                origin,
+                row: record,
+            });
+            place.is_changed = !is_whole;
+            place.is_changed
+        });
+    }
+
+    /// Nobody waits at `server` any more.
+    pub(super) fn forget_server(&mut self, server: ServerId, home: &mut Home) {
+        for (_, place) in &mut self.places {
+            match &mut place.state {
+                State::Ready(row) => row.forget_server(server),
+                State::Loading(waiting) => {
+                    waiting.retain(home, |arrival| arrival.from() != server);
+                }
+            }
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Operations that wait for rows, and their costs.
+    pub(super) fn waiting(&self) -> (usize, usize) {
+        let queues = self
+            .places
+            .iter()
+            .filter_map(|(_, place)| match &place.state {
+                State::Loading(waiting) => Some((waiting.len(), waiting.pending_len())),
+                State::Ready(_) => None,
+            });
+        queues.fold((0, 0), |sum, queue| (sum.0 + queue.0, sum.1 + queue.1))
+    }
+
+    pub(super) fn is_coherent(&self) -> bool {
+        let changed = self
+            .places
+            .iter()
+            .filter(|(_, place)| place.is_changed)
+            .count();
+        self.by_poster.len() == self.places.len()
+            && self.changed.len() == changed
+            && self.places.iter().all(|(_, place)| match &place.state {
+                State::Ready(row) => row.is_coherent(),
+                State::Loading(_) => place.uncommitted == 0 && !place.is_changed,
+            })
+    }
+
+    /// Forgets rows without uncommitted entries; rejections may go with them, see `row.rs`.
+    fn forget_idle(&mut self) {
+        let by_poster = &mut self.by_poster;
+        self.places.retain(|_, place| {
+            let stays = place.uncommitted > 0 || matches!(place.state, State::Loading(_));
+            if !stays {
+                by_poster.remove(&(place.sender, place.origin));
+            }
+            stays
+        });
+        self.changed.retain(|key| self.places.contains(*key));
+    }
+}

@@ -1,0 +1,214 @@
+//! One log in memory.
+
+use storage::{IndexEntry, Read};
+use wire::{LogId, Name, Seq, ServerId, SessionEpoch};
+
+use super::arrival::Arrival;
+use super::home::{Home, Pending};
+use super::member::Members;
+use super::out::LogOut;
+use super::rows::Rows;
+use super::tail::Tail;
+use super::usage::Usage;
+use super::waiting::Waiting;
+
+/// A log of this home. `truncated ≤ head`, `durable ≤ composed`, and what is above `durable` is
+/// in the tail.
+#[derive(Debug)]
+pub(super) struct Log {
+    pub(super) id: LogId,
+    pub(super) key: usize,
+    pub(super) is_ready: bool,
+    pub(super) waiting: Waiting,
+    pub(super) members: Members,
+    pub(super) usage: Usage,
+    pub(super) rows: Rows,
+    pub(super) tail: Tail,
+    /// The newest entry that the log ever held, as far as is known.
+    pub(super) head: Seq,
+    /// Entries up to this are in a batch, or on disk.
+    pub(super) composed: Seq,
+    /// Entries up to this are on disk.
+    pub(super) durable: Seq,
+    /// Entries up to this are gone, by a batch or on disk.
+    pub(super) truncated: Seq,
+    /// Costs of entries that are not durable.
+    pub(super) uncommitted_len: usize,
+    pub(super) is_dirty: bool,
+    pub(super) in_flight: bool,
+    reads: usize,
+    idle_since: Option<u64>,
+}
+
+impl Log {
+    /// A mailbox that nothing is known of yet.
+    pub(super) fn mailbox(id: LogId, key: usize) -> Self {
+        Self {
+            id,
+            key,
+            is_ready: false,
+            waiting: Waiting::default(),
+            members: Members::owner(id.name),
+            usage: Usage::default(),
+            rows: Rows::default(),
+            tail: Tail::new(Seq(0)),
+            head: Seq(0),
+            composed: Seq(0),
+            durable: Seq(0),
+            truncated: Seq(0),
+            uncommitted_len: 0,
+            is_dirty: false,
+            in_flight: false,
+            reads: 0,
+            idle_since: None,
+        }
+    }
+
+    /// Takes in what the store holds. Nothing above `last_seq`, the newest seq given to any
+    /// entry, exists yet.
+    pub(super) fn load(&mut self, cursors: &[(Name, Seq)], index: Vec<IndexEntry>, last_seq: Seq) {
+        assert!(!self.is_ready, "a log is loaded once");
+        self.members.load(cursors);
+        index.into_iter().for_each(|entry| self.usage.append(entry));
+        self.truncated = self.members.lowest_cursor();
+        self.head = self
+            .usage
+            .last()
+            .unwrap_or_default()
+            .max(self.members.highest_cursor());
+        assert!(
+            self.head <= last_seq,
+            "a store's epoch is above its entries"
+        );
+        self.usage.truncate(self.truncated);
+        self.tail = Tail::new(last_seq);
+        (self.composed, self.durable) = (last_seq, last_seq);
+        self.is_ready = true;
+    }
+
+    pub(super) fn id(&self) -> &LogId {
+        &self.id
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        self.is_ready
+    }
+
+    /// Does one operation.
+    pub(super) fn handle(&mut self, arrival: Arrival, home: &mut Home, out: &mut LogOut) {
+        match arrival {
+            Arrival::Open { .. } | Arrival::Post(_) => self.reach_row(arrival, home, out),
+            Arrival::Attach { from, attach } => self.attach(from, &attach, home, out),
+            Arrival::Detach { from, detach } => self.detach(from, &detach, home),
+            Arrival::Seen { from, seen } => self.seen(from, &seen, home, out),
+            Arrival::Read { from, read } => self.read(from, &read, home, out),
+        }
+    }
+
+    /// Lets one operation wait until the log is ready.
+    pub(super) fn wait(&mut self, arrival: Arrival, home: &mut Home, out: &mut LogOut) {
+        assert!(!self.is_ready, "nothing waits for a log in memory");
+        self.waiting.push(arrival, home, out);
+    }
+
+    /// Asks the store; the answer comes back to this log.
+    pub(super) fn ask(&mut self, pending: Pending, read: Read, home: &mut Home, out: &mut LogOut) {
+        assert_eq!(pending.log(), self.key, "answers find their log");
+        self.reads += 1;
+        home.read(pending, read, out);
+    }
+
+    /// An answer came.
+    pub(super) fn count_answer(&mut self) {
+        self.reads -= 1;
+    }
+
+    /// There is something for the next batch.
+    pub(super) fn mark_dirty(&mut self, home: &mut Home) {
+        if !self.is_dirty {
+            self.is_dirty = true;
+            home.dirty.push_back(self.key);
+        }
+    }
+
+    /// Forgets of the tail what nobody needs: what every reader has, and what is durable while
+    /// nobody reads or memory is short.
+    pub(super) fn trim(&mut self, home: &mut Home) {
+        let is_read = self.members.readers() > 0 && home.tails_len <= home.limits.tails_len_max;
+        let len_max = if is_read { home.limits.tail_len_max } else { 0 };
+        let seen = self.members.lowest_cursor().min(self.durable);
+        home.tails_len -= self.tail.trim(seen, 0);
+        home.tails_len -= self.tail.trim(self.durable, len_max);
+    }
+
+    pub(super) fn end_reader(&mut self, account: &Name, below: SessionEpoch, home: &mut Home) {
+        self.members.raise_floor(account, below);
+        self.waiting.retain(home, |arrival| {
+            arrival
+                .reader()
+                .is_none_or(|(reader, epoch)| reader != account || epoch >= below)
+        });
+        self.trim(home);
+    }
+
+    pub(super) fn forget_server(&mut self, server: ServerId, home: &mut Home) {
+        self.members.forget_server(server);
+        self.waiting
+            .retain(home, |arrival| arrival.from() != server);
+        self.rows.forget_server(server, home);
+        self.trim(home);
+    }
+
+    /// Nothing would be lost or interrupted if the log were not in memory.
+    pub(super) fn is_idle(&self) -> bool {
+        self.is_ready
+            && self.reads == 0
+            && !self.is_dirty
+            && !self.in_flight
+            && self.members.servers().is_empty()
+    }
+
+    pub(super) fn idle_since_mut(&mut self) -> &mut Option<u64> {
+        &mut self.idle_since
+    }
+
+    /// What an idle log costs in memory, roughly in units of 64 bytes.
+    pub(super) fn weight(&self) -> usize {
+        1 + self.usage.entries() + self.rows.len()
+    }
+
+    pub(super) fn readers(&self) -> usize {
+        self.members.readers()
+    }
+
+    pub(super) fn reads(&self) -> usize {
+        self.reads
+    }
+
+    /// Operations that wait here.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len() + self.rows.waiting().0
+    }
+
+    /// Costs of posts that wait here or are not durable.
+    pub(super) fn pending_len(&self) -> usize {
+        self.waiting.pending_len() + self.rows.waiting().1 + self.uncommitted_len
+    }
+
+    pub(super) fn tail_len(&self) -> usize {
+        self.tail.len()
+    }
+
+    pub(super) fn is_coherent(&self) -> bool {
+        self.truncated <= self.head
+            && self.durable <= self.composed
+            && self.tail.from() <= self.durable
+            && (self.is_ready || !self.is_dirty)
+            && (self.waiting.is_empty() || !self.is_ready)
+            && self.uncommitted_len <= self.tail.len()
+            && self.usage.is_coherent()
+            && self.rows.is_coherent()
+            && self.tail.is_coherent()
+            && self.members.is_coherent()
+    }
+}

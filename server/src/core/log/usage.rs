@@ -1,0 +1,102 @@
+//! What a log holds above its readers' cursors, without the bodies: entries and bytes in all and
+//! per sender.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use storage::IndexEntry;
+use wire::{FaultCode, Name, Seq};
+
+use super::limits::LogLimits;
+
+/// A log's entries by place, and their sums.
+#[derive(Debug, Default)]
+pub(super) struct Usage {
+    index: VecDeque<IndexEntry>,
+    all: Share,
+    by_sender: BTreeMap<Name, Share>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+struct Share {
+    entries: u64,
+    len: u64,
+}
+
+impl Usage {
+    /// Takes the next entry in.
+    pub(super) fn append(&mut self, entry: IndexEntry) {
+        assert!(
+            self.index.back().is_none_or(|last| last.seq < entry.seq),
+            "seqs rise"
+        );
+        self.all.add(entry.len);
+        self.by_sender
+            .entry(entry.sender)
+            .or_default()
+            .add(entry.len);
+        self.index.push_back(entry);
+    }
+
+    /// Forgets the entries up to `upto`.
+    pub(super) fn truncate(&mut self, upto: Seq) {
+        while let Some(entry) = self.index.pop_front_if(|entry| entry.seq <= upto) {
+            self.all.remove(entry.len);
+            self.remove_from_sender(&entry);
+        }
+    }
+
+    /// Why a mailbox has no room for another `len` bytes of `sender`, if it has none.
+    pub(super) fn full(&self, sender: &Name, len: u64, limits: &LogLimits) -> Option<FaultCode> {
+        let own = self.by_sender.get(sender).copied().unwrap_or_default();
+        if own.is_above(len, limits.sender_entries_max, limits.sender_bytes_max) {
+            return Some(FaultCode::SENDER_FULL);
+        }
+        self.all
+            .is_above(len, limits.mailbox_entries_max, limits.mailbox_bytes_max)
+            .then_some(FaultCode::MAILBOX_FULL)
+    }
+
+    /// Entries held.
+    pub(super) fn entries(&self) -> usize {
+        self.index.len()
+    }
+
+    /// The newest entry held.
+    pub(super) fn last(&self) -> Option<Seq> {
+        self.index.back().map(|entry| entry.seq)
+    }
+
+    pub(super) fn is_coherent(&self) -> bool {
+        let entries: u64 = self.by_sender.values().map(|share| share.entries).sum();
+        let len: u64 = self.by_sender.values().map(|share| share.len).sum();
+        self.all == Share { entries, len }
+            && usize::try_from(entries).is_ok_and(|entries| entries == self.index.len())
+    }
+
+    fn remove_from_sender(&mut self, entry: &IndexEntry) {
+        let share = self
+            .by_sender
+            .get_mut(&entry.sender)
+            .expect("append counted it");
+        share.remove(entry.len);
+        if share.entries == 0 {
+            self.by_sender.remove(&entry.sender);
+        }
+    }
+}
+
+impl Share {
+    fn add(&mut self, len: u32) {
+        self.entries += 1;
+        self.len += u64::from(len);
+    }
+
+    fn remove(&mut self, len: u32) {
+        self.entries -= 1;
+        self.len -= u64::from(len);
+    }
+
+    fn is_above(&self, len: u64, entries_max: u64, len_max: u64) -> bool {
+        self.entries >= entries_max || self.len + len > len_max
+    }
+}
