@@ -1,20 +1,112 @@
 //! The client's durable state: SQLite with full sync, secrets and texts sealed by the vault.
 //!
-//! Interface that is being written here (replaced part by part). All synchronous, `Result<_, StoreError>`:
-//! ```text
-//! DataDirectory::open(root: &Path) (makes it, 0700); default_for(&Name) -> Result<PathBuf>; .socket_path(); .try_lock() -> Option<ConnectionLock>; .lock_showing() -> ShowLock
-//! Store::open(&DataDirectory) -> Store
-//! account: account() -> Option<Account { name, origin, bundle: Bytes, pending_sign_up: Option<Bytes>, session: Option<Session { epoch, token }> }>   (no key work)
-//!          identity() -> Option<Identity>  (loads the keys)
-//!          save_sign_up(&name, origin, &identity, bundle, frame: &[u8]); save_sign_in(&name, origin, &identity, bundle, &Session); save_session(&Session) (also ends a pending sign-up; rotates)
-//!          clear_sign_up(); sign_out(); begin_origin(Origin) (unanswered posts become Conflict)
-//! outbox:  add_draft(log, text, Wall) -> OutboxId(i64); drafts(limit) -> Vec<Draft { id, log, text, created }>; chain(log) -> Chain { next: Number, settled: Number, previous: [u8; 32] }
-//!          seal_draft(id, log, number, body: &Bytes, hash: [u8; 32]); sealed(log) -> Vec<SealedPost { id, number, body }>; busy_logs() -> Vec<LogId>
-//!          settle(log, upto, seq) ; reject(log, number, FaultCode); post(id) -> Option<PostRecord { id, log, text, number, state: PostState }>; redraft(id); discard(id)
-//!          PostState = Draft | Sealed | Accepted { seq: Option<Seq> } | Rejected(FaultCode) | Refused(reason: String: never sent) | Conflict
-//! inbox:   receive(log, &[Received { seq, sender, origin, number, at, hash, content: ReceivedContent }], cursor: Seq) -> Vec<InboxId> (new ones; doubles are skipped)
-//!          ReceivedContent = Text { text, sent, previous, verified: bool } | Unknown { kind, .. } | Undecryptable { reason }
-//!          unshown(limit) -> Vec<InboxMessage>; mark_shown(&[InboxId]); cursor(log) -> Seq
-//! contacts: contact(&name) -> Option<Contact { name, pinned: KeyId, bundles: Vec<Bytes>, trust: Trust }>; contacts(); pin(&name, &KeyLog); extend(&name, &KeyLog);
-//!          mark_changed(&name, &KeyLog); accept_change(&name); mark_verified(&name).   Trust = Pinned | Verified | Changed
-//! ```
+//! Each public function that changes something is one transaction: when it has returned, its bytes
+//! are on the disk. Several processes may use one [`Store`] file at the same time. What is sealed
+//! and what stays readable is listed in [`schema`].
+
+mod account;
+mod contacts;
+mod directory;
+mod error;
+mod inbox;
+mod key_file;
+mod outbox;
+mod replay;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod value;
+
+use rand::SeedableRng;
+use rand::rngs::{StdRng, SysRng};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use zeroize::Zeroizing;
+
+use crate::crypto::Vault;
+
+pub use account::{Account, Session};
+pub use contacts::{Contact, Trust};
+pub use directory::{ConnectionLock, DataDirectory, ShowLock};
+pub use error::StoreError;
+pub use inbox::{Continuity, InboxContent, InboxId, InboxMessage, Received, ReceivedContent};
+pub use outbox::{Chain, Draft, OutboxId, PostRecord, PostState, SealedPost};
+
+const PROBE: &[u8] = b"FastChat";
+const PROBE_CELL: &str = "installation.probe";
+
+/// One process's access to the local store.
+#[derive(Debug)]
+pub struct Store {
+    connection: Connection,
+    sealer: Sealer,
+}
+
+impl Store {
+    /// Opens the store of `directory`, or makes it with a fresh master key and origin.
+    ///
+    /// # Errors
+    /// [`StoreError`] says what is wrong and what to do.
+    pub fn open(directory: &DataDirectory) -> Result<Self, StoreError> {
+        let _opening = directory.lock_opening()?;
+        let path = directory.database_path();
+        drop(key_file::open_private(&path)?);
+        let mut connection = Connection::open(&path)?;
+        let is_new = schema::version(&connection)? == 0;
+        schema::configure(&connection)?;
+        let mut rng = StdRng::try_from_rng(&mut SysRng)
+            .map_err(|error| StoreError::file(&path)(std::io::Error::other(error)))?;
+        let vault = Vault::new(key_file::master_key(directory, is_new, &mut rng)?);
+        let mut sealer = Sealer { vault, rng };
+        if is_new {
+            let mut origin = [0; 16];
+            rand::Rng::fill_bytes(&mut sealer.rng, &mut origin);
+            let probe = sealer.seal(PROBE_CELL, b"1", PROBE);
+            schema::create(&mut connection, &origin, &probe)?;
+        }
+        let store = Self { connection, sealer };
+        store.check_key()?;
+        Ok(store)
+    }
+
+    /// Fails when the key file is another store's.
+    fn check_key(&self) -> Result<(), StoreError> {
+        let probe: Vec<u8> =
+            self.connection
+                .query_row("SELECT probe FROM installation", (), |row| row.get(0))?;
+        self.sealer.open(PROBE_CELL, b"1", &probe).map(drop)
+    }
+
+    /// Runs `change` as one transaction with full sync; nothing is kept when it fails.
+    fn write<T>(
+        &mut self,
+        change: impl FnOnce(&Transaction<'_>, &mut Sealer) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let behavior = TransactionBehavior::Immediate;
+        let transaction = self.connection.transaction_with_behavior(behavior)?;
+        let result = change(&transaction, &mut self.sealer)?;
+        transaction.commit()?;
+        Ok(result)
+    }
+}
+
+/// The vault with its randomness.
+#[derive(Debug)]
+struct Sealer {
+    vault: Vault,
+    rng: StdRng,
+}
+
+impl Sealer {
+    fn seal(&mut self, cell: &'static str, row: &[u8], bytes: &[u8]) -> Vec<u8> {
+        self.vault.seal(cell, row, bytes, &mut self.rng)
+    }
+
+    fn open(
+        &self,
+        cell: &'static str,
+        row: &[u8],
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+        Ok(self.vault.open(cell, row, sealed)?)
+    }
+}

@@ -1,0 +1,375 @@
+//! What the account has received: entries, the cursor and the replay window, always together.
+
+use bytes::{BufMut, Bytes};
+use rusqlite::{OptionalExtension, Row, Transaction};
+use wire::{DecodeError, Field, LogId, Name, Number, Origin, Reader, Seq, Wall};
+use zeroize::Zeroizing;
+
+use super::error::StoreError;
+use super::{Sealer, Store, replay, value};
+
+const CONTENT: &str = "inbox.content";
+
+/// A received message's place in the inbox; rises, never reused.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct InboxId(pub i64);
+
+/// One entry as it came, opened or not.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Received {
+    /// Its place in the log.
+    pub seq: Seq,
+    /// Who sent it.
+    pub sender: Name,
+    /// From which installation.
+    pub origin: Origin,
+    /// Its number.
+    pub number: Number,
+    /// When the home appended it.
+    pub at: Wall,
+    /// The hash of the whole envelope.
+    pub hash: [u8; 32],
+    /// What it says.
+    pub content: ReceivedContent,
+}
+
+/// What an entry says.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum ReceivedContent {
+    /// A text.
+    Text {
+        /// The text.
+        text: String,
+        /// When, by the sender's clock.
+        sent: Wall,
+        /// Hash of the sender's message before; zeros before the first.
+        previous: [u8; 32],
+        /// The signature holds and its key was the trusted one when the message came.
+        verified: bool,
+    },
+    /// A kind that a newer program may know.
+    Unknown {
+        /// The kind.
+        kind: u8,
+        /// Its bytes.
+        bytes: Bytes,
+        /// When, by the sender's clock.
+        sent: Wall,
+        /// Hash of the sender's message before; zeros before the first.
+        previous: [u8; 32],
+        /// The signature holds and its key was the trusted one when the message came.
+        verified: bool,
+    },
+    /// It did not open.
+    Undecryptable {
+        /// Why, for people.
+        reason: String,
+    },
+}
+
+impl ReceivedContent {
+    /// Whether the envelope opened.
+    #[must_use]
+    pub fn is_opened(&self) -> bool {
+        !matches!(self, Self::Undecryptable { .. })
+    }
+
+    fn previous(&self) -> Option<[u8; 32]> {
+        match self {
+            Self::Text { previous, .. } | Self::Unknown { previous, .. } => Some(*previous),
+            Self::Undecryptable { .. } => None,
+        }
+    }
+}
+
+/// How a message stands to the one its sender sent before it, from the same installation.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Continuity {
+    /// The sender's first, or the one before is the last that was received here.
+    Unbroken,
+    /// The one before never arrived: it was rejected, expired, or withheld.
+    Missing,
+    /// Nothing can be said: it did not open, or the one before came to another machine.
+    Unknown,
+}
+
+/// What a kept message says. The same as when it was received.
+pub type InboxContent = ReceivedContent;
+
+/// One kept message.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct InboxMessage {
+    /// Which message.
+    pub id: InboxId,
+    /// The log it came from.
+    pub log: LogId,
+    /// Its place in the log.
+    pub seq: Seq,
+    /// Who sent it.
+    pub sender: Name,
+    /// From which installation.
+    pub origin: Origin,
+    /// Its number.
+    pub number: Number,
+    /// When the home appended it.
+    pub at: Wall,
+    /// How it stands to the one before.
+    pub continuity: Continuity,
+    /// What it says.
+    pub content: InboxContent,
+}
+
+impl Store {
+    /// Keeps what came from `log`, in order, with the cursor and the replay window, in one
+    /// transaction: `Seen` may leave when this has returned. Returns the new ones; doubles and
+    /// entries at or below the cursor are left out. The cursor never goes back.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing was kept then.
+    pub fn receive(
+        &mut self,
+        log: &LogId,
+        entries: &[Received],
+        cursor: Seq,
+    ) -> Result<Vec<InboxId>, StoreError> {
+        self.write(|transaction, sealer| {
+            let held = read_cursor(transaction, log)?;
+            let mut new = Vec::new();
+            for entry in entries.iter().filter(|entry| entry.seq > held) {
+                if replay::note(transaction, log, entry)? {
+                    new.push(insert(transaction, sealer, log, entry)?);
+                }
+            }
+            put_cursor(transaction, log, held.max(cursor))?;
+            Ok(new)
+        })
+    }
+
+    /// Up to where `log` was received; 0 before the first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn cursor(&self, log: &LogId) -> Result<Seq, StoreError> {
+        read_cursor(&self.connection, log)
+    }
+
+    /// The oldest messages that were not shown yet, at most `limit`; leaves them so. Hold
+    /// [`super::DataDirectory::lock_showing`] from here to [`Self::mark_shown`].
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn unshown(&self, limit: u32) -> Result<Vec<InboxMessage>, StoreError> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT * FROM inbox WHERE shown = 0 ORDER BY id LIMIT ?1")?;
+        let rows = statement.query_and_then((limit,), |row| read_message(row, &self.sealer))?;
+        rows.collect()
+    }
+
+    /// How many messages were not shown yet.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn unshown_count(&self) -> Result<u64, StoreError> {
+        let sql = "SELECT count(*) FROM inbox WHERE shown = 0";
+        Ok(self
+            .connection
+            .query_row(sql, (), |row| row.get::<_, i64>(0))?
+            .cast_unsigned())
+    }
+
+    /// One message, if it is kept here.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn message(&self, id: InboxId) -> Result<Option<InboxMessage>, StoreError> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT * FROM inbox WHERE id = ?1")?;
+        let mut rows = statement.query((id.0,))?;
+        let row = rows.next()?;
+        row.map(|row| read_message(row, &self.sealer)).transpose()
+    }
+
+    /// The messages were printed, and the output was flushed.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn mark_shown(&mut self, ids: &[InboxId]) -> Result<(), StoreError> {
+        self.write(|transaction, _| {
+            let sql = "UPDATE inbox SET shown = 1 WHERE id = ?1";
+            let mut statement = transaction.prepare_cached(sql)?;
+            for id in ids {
+                statement.execute((id.0,))?;
+            }
+            Ok(())
+        })
+    }
+}
+
+fn read_cursor(connection: &rusqlite::Connection, log: &LogId) -> Result<Seq, StoreError> {
+    let sql = "SELECT seq FROM cursors WHERE log = ?1";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query((value::log_value(log),))?;
+    rows.next()?
+        .map_or(Ok(Seq(0)), |row| value::seq(row, "seq"))
+}
+
+fn put_cursor(transaction: &Transaction<'_>, log: &LogId, cursor: Seq) -> Result<(), StoreError> {
+    let mut statement = transaction.prepare_cached(
+        "INSERT INTO cursors (log, seq) VALUES (?1, ?2) ON CONFLICT (log) DO UPDATE SET seq = ?2",
+    )?;
+    statement.execute((value::log_value(log), value::seq_value(cursor)))?;
+    Ok(())
+}
+
+fn insert(
+    transaction: &Transaction<'_>,
+    sealer: &mut Sealer,
+    log: &LogId,
+    entry: &Received,
+) -> Result<InboxId, StoreError> {
+    let continuity = match continuity(transaction, log, entry)? {
+        Continuity::Unbroken => 0,
+        Continuity::Missing => 1,
+        Continuity::Unknown => 2,
+    };
+    let mut statement = transaction.prepare_cached(
+        "INSERT INTO inbox
+         (log, seq, sender, origin, number, at, hash, continuity, content, shown)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, x'', 0)",
+    )?;
+    let id = statement.insert((
+        value::log_value(log),
+        value::seq_value(entry.seq),
+        entry.sender.as_str(),
+        entry.origin.0,
+        value::number_value(entry.number),
+        entry.at.0.cast_signed(),
+        entry.hash,
+        continuity,
+    ))?;
+    let content = sealer.seal(CONTENT, &id.to_be_bytes(), &encode_content(&entry.content));
+    let sql = "UPDATE inbox SET content = ?2 WHERE id = ?1";
+    transaction.prepare_cached(sql)?.execute((id, content))?;
+    Ok(InboxId(id))
+}
+
+fn continuity(
+    transaction: &Transaction<'_>,
+    log: &LogId,
+    entry: &Received,
+) -> Result<Continuity, StoreError> {
+    let Some(previous) = entry.content.previous() else {
+        return Ok(Continuity::Unknown);
+    };
+    let mut statement = transaction.prepare_cached(
+        "SELECT hash FROM inbox WHERE log = ?1 AND sender = ?2 AND origin = ?3
+         ORDER BY id DESC LIMIT 1",
+    )?;
+    let values = (value::log_value(log), entry.sender.as_str(), entry.origin.0);
+    let last: Option<Vec<u8>> = statement.query_row(values, |row| row.get(0)).optional()?;
+    Ok(match last {
+        Some(last) if last == previous => Continuity::Unbroken,
+        Some(_) => Continuity::Missing,
+        None if previous == [0; 32] => Continuity::Unbroken,
+        None => Continuity::Unknown,
+    })
+}
+
+fn read_message(row: &Row<'_>, sealer: &Sealer) -> Result<InboxMessage, StoreError> {
+    let id: i64 = row.get("id")?;
+    let sealed: Vec<u8> = row.get("content")?;
+    let content = sealer.open(CONTENT, &id.to_be_bytes(), &sealed)?;
+    Ok(InboxMessage {
+        id: InboxId(id),
+        log: value::log(row, "log")?,
+        seq: value::seq(row, "seq")?,
+        sender: value::name(row, "sender")?,
+        origin: value::origin(row, "origin")?,
+        number: value::number(row, "number")?,
+        at: Wall(row.get::<_, i64>("at")?.cast_unsigned()),
+        continuity: match row.get::<_, i64>("continuity")? {
+            0 => Continuity::Unbroken,
+            1 => Continuity::Missing,
+            2 => Continuity::Unknown,
+            _ => return Err(StoreError::Damaged("continuity")),
+        },
+        content: decode_content(&content).map_err(|_| StoreError::Damaged("content"))?,
+    })
+}
+
+/// Layout: tag `u8`. 1 text and 2 unknown: verified `u8`, sent `u64`, previous (32), for unknown
+/// the kind `u8`, then the rest is the content. 3 undecryptable: the rest is the reason.
+fn encode_content(content: &ReceivedContent) -> Zeroizing<Vec<u8>> {
+    let mut out = Zeroizing::new(Vec::new());
+    let mut put = |tag: u8, fields: Option<(bool, Wall, &[u8; 32])>, rest: &[&[u8]]| {
+        out.put_u8(tag);
+        if let Some((verified, sent, previous)) = fields {
+            out.put_u8(u8::from(verified));
+            out.put_u64(sent.0);
+            out.put_slice(previous);
+        }
+        rest.iter().for_each(|part| out.put_slice(part));
+    };
+    match content {
+        ReceivedContent::Text {
+            text,
+            sent,
+            previous,
+            verified,
+        } => {
+            put(1, Some((*verified, *sent, previous)), &[text.as_bytes()]);
+        }
+        ReceivedContent::Unknown {
+            kind,
+            bytes,
+            sent,
+            previous,
+            verified,
+        } => {
+            put(2, Some((*verified, *sent, previous)), &[&[*kind], bytes]);
+        }
+        ReceivedContent::Undecryptable { reason } => put(3, None, &[reason.as_bytes()]),
+    }
+    out
+}
+
+fn decode_content(bytes: &[u8]) -> Result<ReceivedContent, DecodeError> {
+    let mut reader = Reader::new(Bytes::copy_from_slice(bytes));
+    let tag = reader.u8("tag")?;
+    if tag == 3 {
+        return Ok(ReceivedContent::Undecryptable {
+            reason: rest_as_text(reader)?,
+        });
+    }
+    let verified = bool::get(&mut reader, "verified")?;
+    let sent = Wall::get(&mut reader, "sent")?;
+    let previous = reader.array("previous")?;
+    match tag {
+        1 => Ok(ReceivedContent::Text {
+            text: rest_as_text(reader)?,
+            sent,
+            previous,
+            verified,
+        }),
+        2 => {
+            let kind = reader.u8("kind")?;
+            let bytes = reader.take(reader.remaining(), "content")?;
+            Ok(ReceivedContent::Unknown {
+                kind,
+                bytes,
+                sent,
+                previous,
+                verified,
+            })
+        }
+        _ => Err(DecodeError::Value("tag")),
+    }
+}
+
+fn rest_as_text(mut reader: Reader) -> Result<String, DecodeError> {
+    let bytes = reader.take(reader.remaining(), "text")?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| DecodeError::Value("text"))?;
+    Ok(text.to_owned())
+}

@@ -1,0 +1,133 @@
+//! The database's tables and settings.
+//!
+//! Sealed by the vault: keys, tokens, texts, message bodies, the sign-up frame, and the trust in
+//! contacts (so that it cannot be changed without the key). Readable: names, logs, seqs, numbers,
+//! times, states, sizes, and public key bundles. `secure_delete` overwrites what is removed.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::error::StoreError;
+
+/// The schema's version; kept in `user_version`.
+pub(super) const VERSION: u32 = 1;
+
+const TABLES: &str = "
+CREATE TABLE installation (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    origin BLOB NOT NULL CHECK (length(origin) = 16),
+    probe BLOB NOT NULL              -- sealed; opens only with the right master key
+) STRICT;
+CREATE TABLE account (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    name TEXT NOT NULL,
+    identity BLOB NOT NULL,          -- sealed
+    bundle BLOB NOT NULL,
+    sign_up BLOB,                    -- sealed; fields of a sign-up whose answer is not known
+    epoch INTEGER,
+    token BLOB                       -- sealed
+) STRICT;
+CREATE TABLE contacts (
+    name TEXT PRIMARY KEY,
+    trust BLOB NOT NULL              -- sealed: pinned key id (32), state (1)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE bundles (
+    name TEXT NOT NULL REFERENCES contacts (name) ON DELETE CASCADE,
+    version INTEGER NOT NULL,
+    bundle BLOB NOT NULL,
+    PRIMARY KEY (name, version)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE chains (
+    log TEXT NOT NULL,
+    origin BLOB NOT NULL,
+    next INTEGER NOT NULL,           -- number of the next post
+    settled INTEGER NOT NULL,        -- every number up to this was answered
+    previous BLOB NOT NULL,          -- hash of the newest sealed message
+    PRIMARY KEY (log, origin)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE outbox (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    log TEXT NOT NULL,
+    created INTEGER NOT NULL,
+    text BLOB NOT NULL,              -- sealed
+    state INTEGER NOT NULL,          -- 0 draft, 1 sealed, 2 accepted, 3 rejected, 4 refused, 5 conflict
+    origin BLOB,
+    number INTEGER,
+    body BLOB,                       -- sealed again; only while unanswered
+    seq INTEGER,
+    code INTEGER,
+    reason TEXT
+) STRICT;
+CREATE UNIQUE INDEX outbox_number ON outbox (log, origin, number) WHERE number IS NOT NULL;
+CREATE INDEX outbox_state ON outbox (state, id);
+CREATE TABLE cursors (
+    log TEXT PRIMARY KEY,
+    seq INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE replay (
+    log TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    origin BLOB NOT NULL,
+    opened INTEGER NOT NULL,         -- 1 for messages that opened, 0 for those that did not
+    first INTEGER NOT NULL,          -- a run of numbers that were received, without a gap
+    last INTEGER NOT NULL,
+    PRIMARY KEY (log, sender, origin, opened, first)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE inbox (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    log TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    sender TEXT NOT NULL,
+    origin BLOB NOT NULL,
+    number INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    continuity INTEGER NOT NULL,
+    content BLOB NOT NULL,           -- sealed
+    shown INTEGER NOT NULL
+) STRICT;
+CREATE INDEX inbox_shown ON inbox (shown, id);
+CREATE INDEX inbox_origin ON inbox (log, sender, origin, id);
+";
+
+/// Sets what one connection needs. WAL with full sync: a commit returns after its bytes are on the
+/// disk, and readers of other processes do not wait for a writer.
+pub(super) fn configure(connection: &Connection) -> Result<(), StoreError> {
+    connection.busy_timeout(std::time::Duration::from_secs(10))?;
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "fullfsync", true)?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "secure_delete", true)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.pragma_update(None, "temp_store", "memory")?;
+    Ok(())
+}
+
+/// The version of the database's schema; 0 when it has none yet.
+pub(super) fn version(connection: &Connection) -> Result<u32, StoreError> {
+    let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if found > VERSION {
+        return Err(StoreError::Newer {
+            found,
+            known: VERSION,
+        });
+    }
+    Ok(found)
+}
+
+/// Makes the tables and the installation's row, in one transaction.
+pub(super) fn create(
+    connection: &mut Connection,
+    origin: &[u8; 16],
+    probe: &[u8],
+) -> Result<(), StoreError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.execute_batch(TABLES)?;
+    transaction.execute(
+        "INSERT INTO installation (id, origin, probe) VALUES (1, ?1, ?2)",
+        (origin, probe),
+    )?;
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.commit()?;
+    Ok(())
+}
