@@ -39,15 +39,7 @@ pub(crate) fn answer(image: &impl Image, read: &Read) -> Result<Answer, StorageE
             after,
             entries_max,
             bytes_max,
-        } => range(
-            image,
-            log,
-            *after,
-            Room {
-                entries: *entries_max,
-                bytes: *bytes_max,
-            },
-        ),
+        } => range(image, log, *after, Room::new(*entries_max, *bytes_max)),
     }
 }
 
@@ -100,21 +92,34 @@ fn index(image: &impl Image, log: &LogId) -> Result<Vec<IndexEntry>, StorageErro
     Ok(index)
 }
 
-/// What an answer may still hold.
+/// How much an answer holds, and may hold.
 struct Room {
     entries: usize,
+    entries_max: usize,
     bytes: usize,
+    bytes_max: usize,
 }
 
 impl Room {
-    /// Takes the room of a body, if there is room; the first entry always has.
-    fn take(&mut self, body_len: usize, is_first: bool) -> bool {
-        if !is_first && (self.entries == 0 || self.bytes < body_len) {
-            return false;
+    fn new(entries_max: usize, bytes_max: usize) -> Self {
+        Self {
+            entries: 0,
+            entries_max,
+            bytes: 0,
+            bytes_max,
         }
-        self.entries = self.entries.saturating_sub(1);
-        self.bytes = self.bytes.saturating_sub(body_len);
-        true
+    }
+
+    /// Takes the room of a body, if there is room; the first entry always has.
+    fn take(&mut self, body_len: usize) -> bool {
+        let bytes = self.bytes.saturating_add(body_len);
+        let fits = self.entries < self.entries_max && bytes <= self.bytes_max;
+        if fits || self.entries == 0 {
+            self.entries += 1;
+            self.bytes = bytes;
+            return true;
+        }
+        false
     }
 }
 
@@ -132,7 +137,7 @@ fn range(
             let seq = key::entry_seq(key)?;
             let body_len = value::decode_index(seq, value)?.len;
             let body_len = usize::try_from(body_len).expect("it is the length of a slice");
-            if !room.take(body_len, entries.is_empty()) {
+            if !room.take(body_len) {
                 more = true;
                 return Ok(ControlFlow::Break(()));
             }

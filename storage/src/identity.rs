@@ -77,3 +77,57 @@ fn damaged(cause: DecodeError) -> StorageError {
     let family = Family::Meta.name();
     StorageError::Damaged { family, cause }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Bytes, Opened, Path, Seq, StorageError, StoreId, decode, encode, raised};
+
+    fn opened(store_epoch: u32) -> Opened {
+        let store = StoreId(*b"0123456789abcdef");
+        Opened { store, store_epoch }
+    }
+
+    fn decoded(bytes: &[u8]) -> Result<Opened, StorageError> {
+        decode(Path::new("here"), Bytes::copy_from_slice(bytes))
+    }
+
+    #[test]
+    fn format_1_stays_as_it_is() {
+        let bytes = encode(opened(258));
+        assert_eq!(&bytes[..], b"FCHTSTOR\0\x010123456789abcdef\0\0\x01\x02");
+        assert_eq!(decoded(&bytes), Ok(opened(258)));
+    }
+
+    #[test]
+    fn newer_format_is_refused_whatever_follows() {
+        let (found, known) = (2, 1);
+        assert_eq!(
+            decoded(b"FCHTSTOR\0\x02"),
+            Err(StorageError::Newer { found, known })
+        );
+    }
+
+    #[test]
+    fn other_records_are_refused() {
+        let whole = encode(opened(1));
+        for len in 0..whole.len() {
+            decoded(&whole[..len]).expect_err("it is cut");
+        }
+        decoded(&[&whole[..], &[0]].concat()).expect_err("it is longer");
+        let foreign = decoded(b"another program's record......");
+        assert_eq!(foreign, Err(StorageError::NotAStore("here".into())));
+        let spent = encode(opened(Seq::STORE_EPOCH_MAX + 1));
+        assert!(matches!(decoded(&spent), Err(StorageError::Damaged { .. })));
+    }
+
+    #[test]
+    fn epochs_rise_until_they_are_spent() {
+        assert_eq!(raised(opened(4)), Ok(opened(5)));
+        let last = opened(Seq::STORE_EPOCH_MAX - 1);
+        assert_eq!(raised(last), Ok(opened(Seq::STORE_EPOCH_MAX)));
+        assert_eq!(
+            raised(opened(Seq::STORE_EPOCH_MAX)),
+            Err(StorageError::EpochSpent)
+        );
+    }
+}

@@ -247,3 +247,6 @@ fn get_items<T: Field>(
     }
     (0..count).map(|_| T::get(reader, field)).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,56 @@
+//! What every engine promises, run against both.
+
+mod accounts;
+mod engine;
+mod logs;
+mod model;
+mod rules;
+
+/// Declares each scenario once for RocksDB and once for memory.
+macro_rules! scenarios {
+    ($($module:ident { $($scenario:ident,)* })*) => {
+        scenarios! { for Rocks in rocks: $($module { $($scenario,)* })* }
+        scenarios! { for Memory in memory: $($module { $($scenario,)* })* }
+    };
+    (for $engine:ident in $tests:ident: $($module:ident { $($scenario:ident,)* })*) => {
+        mod $tests {
+            $($(
+                #[test]
+                fn $scenario() {
+                    crate::$module::$scenario::<crate::engine::$engine>();
+                }
+            )*)*
+        }
+    };
+}
+
+scenarios! {
+    accounts {
+        epoch_rises_and_identity_stays,
+        accounts_are_found_by_name,
+        sessions_are_replaced,
+        key_logs_are_read_in_pages,
+    }
+    logs {
+        ranges_hold_what_fits,
+        logs_do_not_touch_their_neighbours,
+        rows_and_cursors_outlive_entries,
+        truncation_deletes_up_to_its_seq,
+        truncation_reaches_into_its_own_batch,
+        index_tells_sender_and_length,
+    }
+    rules {
+        accounts_are_created_once,
+        bundles_are_added_once,
+        entries_rise_within_a_batch,
+        entries_rise_from_batch_to_batch,
+        entries_rise_after_a_restart,
+        broken_batch_leaves_nothing,
+        poison_is_the_last_word,
+        tickets_rise,
+        one_commit_is_in_flight,
+    }
+    model {
+        random_batches_match_a_plain_model,
+    }
+}
