@@ -1,15 +1,61 @@
-//! What only the engine's inside shows: syncs, settings, locks, folders it must not touch.
+//! What only the engine's inside shows: syncs, damage, folders it must not touch.
 
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::mpsc;
+use std::time::Duration;
 
-use super::open;
+use rocksdb::{DB, Options};
+use tempfile::TempDir;
+use wire::{LogId, Name};
+
+use super::tables::Tables;
 use super::writer::Writer;
-use crate::op::Batch;
+use super::{RocksStorage, open};
+use crate::error::StorageError;
+use crate::image::{Image, Writes};
+use crate::key::{self, Family, STORE};
+use crate::op::{Batch, Completion, Op, Read, Ticket};
+use crate::{READS_MAX, Storage};
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+/// Makes a store at `path` and puts one record into it behind its back.
+fn forge(path: &Path, family: Family, key: &[u8], value: &[u8]) {
+    let (tables, _) = open::open(path).expect("a new store opens");
+    let mut writes = tables.writes();
+    writes.put(family, key, value);
+    tables.commit(writes).expect("it is written");
+}
+
+/// Every record of a store, to see that nothing was touched.
+fn records(tables: &Tables) -> Vec<(Family, Vec<u8>, Vec<u8>)> {
+    let (view, mut records) = (tables.view(), Vec::new());
+    for family in Family::ALL {
+        view.scan(family, &[], &[0xff], &mut |key, value| {
+            records.push((family, key.to_vec(), value.to_vec()));
+            Ok(ControlFlow::Continue(()))
+        })
+        .expect("it is read");
+    }
+    records
+}
+
+fn refusal(path: &Path) -> StorageError {
+    match RocksStorage::open(path, Box::new(|| {})) {
+        Ok(_) => panic!("it opens"),
+        Err(error) => error,
+    }
+}
 
 #[test]
 fn every_commit_is_one_synced_write() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = folder();
     let (tables, _) = open::open(folder.path()).expect("a new store opens");
     let tables = Arc::new(tables);
     let mut writer = Writer::new(Arc::clone(&tables), Arc::new(AtomicU64::new(0)));
@@ -22,4 +68,158 @@ fn every_commit_is_one_synced_write() {
         statistics.contains("Cumulative WAL: 6 writes, 6 syncs"),
         "{statistics}"
     );
+}
+
+#[test]
+fn store_is_open_once() {
+    let folder = folder();
+    let (storage, _) = RocksStorage::open(folder.path(), Box::new(|| {})).expect("it opens");
+    assert_eq!(
+        refusal(folder.path()),
+        StorageError::InUse(folder.path().to_owned())
+    );
+    assert!(storage.free_bytes() > 0);
+    drop(storage);
+    RocksStorage::open(folder.path(), Box::new(|| {})).expect("it was closed");
+}
+
+#[test]
+fn newer_format_is_refused() {
+    let folder = folder();
+    forge(
+        folder.path(),
+        Family::Meta,
+        STORE,
+        b"FCHTSTOR\0\x02 and what comes then",
+    );
+    let (found, known) = (2, 1);
+    assert_eq!(refusal(folder.path()), StorageError::Newer { found, known });
+}
+
+#[test]
+fn unknown_family_is_refused() {
+    let folder = folder();
+    drop(open::open(folder.path()).expect("a new store opens"));
+    let names = DB::list_cf(&Options::default(), folder.path()).expect("it is listed");
+    let mut db = DB::open_cf(&Options::default(), folder.path(), names).expect("it opens");
+    db.create_cf("reactions", &Options::default())
+        .expect("it is created");
+    drop(db);
+    assert_eq!(
+        refusal(folder.path()),
+        StorageError::UnknownFamily("reactions".into())
+    );
+}
+
+#[test]
+fn foreign_database_is_left_alone() {
+    let folder = folder();
+    let mut options = Options::default();
+    options.create_if_missing(true);
+    let db = DB::open(&options, folder.path()).expect("another program's database opens");
+    db.put(b"theirs", b"data").expect("it is written");
+    drop(db);
+    assert_eq!(
+        refusal(folder.path()),
+        StorageError::NotAStore(folder.path().to_owned())
+    );
+    let names = DB::list_cf(&Options::default(), folder.path()).expect("it is listed");
+    assert_eq!(names, ["default"]);
+}
+
+#[test]
+fn interrupted_making_is_finished() {
+    let folder = folder();
+    let mut options = Options::default();
+    options.create_if_missing(true);
+    drop(DB::open(&options, folder.path()).expect("it opens"));
+    let (_, opened) = RocksStorage::open(folder.path(), Box::new(|| {})).expect("it opens");
+    assert_eq!(opened.store_epoch, 1);
+}
+
+#[test]
+fn records_without_an_identity_are_left_alone() {
+    let folder = folder();
+    let bob = Name::parse("bob").expect("a name");
+    forge(
+        folder.path(),
+        Family::Accounts,
+        &key::account(&bob),
+        b"record",
+    );
+    let names = DB::list_cf(&Options::default(), folder.path()).expect("it is listed");
+    let db = DB::open_cf(&Options::default(), folder.path(), &names).expect("it opens");
+    let meta = db.cf_handle(Family::Meta.name()).expect("it is open");
+    db.delete_cf(meta, STORE).expect("it is deleted");
+    drop(db);
+    assert_eq!(
+        refusal(folder.path()),
+        StorageError::NotAStore(folder.path().to_owned())
+    );
+    let db = DB::open_cf(&Options::default(), folder.path(), &names).expect("it opens");
+    let kept = records(&Tables::new(db));
+    assert_eq!(
+        kept,
+        [(
+            Family::Accounts,
+            key::account(&bob).to_vec(),
+            b"record".to_vec()
+        )]
+    );
+}
+
+#[test]
+fn database_without_its_beginning_is_left_alone() {
+    let folder = folder();
+    drop(open::open(folder.path()).expect("a new store opens"));
+    fs::remove_file(folder.path().join("CURRENT")).expect("it is removed");
+    let files = || fs::read_dir(folder.path()).expect("it is listed").count();
+    let before = files();
+    assert_eq!(
+        refusal(folder.path()),
+        StorageError::CurrentMissing(folder.path().to_owned())
+    );
+    assert_eq!(files(), before);
+}
+
+#[test]
+fn damaged_record_poisons() {
+    let folder = folder();
+    let bob = Name::parse("bob").expect("a name");
+    let key = key::cursor(&LogId::mailbox(bob), &bob);
+    forge(folder.path(), Family::Cursors, &key, b"\x01\0\0");
+    let (waker, wakes) = mpsc::channel();
+    let wake = move || waker.send(()).unwrap_or_default();
+    let (mut storage, _) = RocksStorage::open(folder.path(), Box::new(wake)).expect("it opens");
+    let (ticket, read) = (
+        Ticket(1),
+        Read::Log {
+            log: LogId::mailbox(bob),
+        },
+    );
+    storage.submit(Op::Read { ticket, read });
+    wakes
+        .recv_timeout(Duration::from_secs(20))
+        .expect("the engine wakes");
+    match storage.poll() {
+        Some(Completion::Poisoned {
+            cause: StorageError::Damaged {
+                family: "cursors", ..
+            },
+        }) => {}
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(storage.poll(), None);
+}
+
+#[test]
+#[should_panic(expected = "65536 operations pending")]
+fn reads_are_bounded() {
+    let folder = folder();
+    let (mut storage, _) = RocksStorage::open(folder.path(), Box::new(|| {})).expect("it opens");
+    let name = Name::parse("bob").expect("a name");
+    for ticket in 0..=u64::try_from(READS_MAX).expect("it fits") {
+        let (ticket, read) = (Ticket(ticket), Read::Account { name });
+        storage.submit(Op::Read { ticket, read });
+    }
 }

@@ -1,0 +1,122 @@
+//! Reads RocksDB's settings back from the store's folder.
+
+use std::fs;
+use std::path::Path;
+
+use storage::RocksStorage;
+
+/// `key=value` lines of the newest OPTIONS file, by section.
+fn options(folder: &Path) -> String {
+    let mut files: Vec<_> = fs::read_dir(folder)
+        .expect("the folder exists")
+        .map(|file| {
+            file.expect("it is listed")
+                .file_name()
+                .into_string()
+                .expect("ASCII")
+        })
+        .filter(|name| name.starts_with("OPTIONS-"))
+        .collect();
+    files.sort();
+    let newest = files.last().expect("the store has an OPTIONS file");
+    fs::read_to_string(folder.join(newest)).expect("it is text")
+}
+
+fn section<'a>(options: &'a str, title: &str) -> Vec<&'a str> {
+    let mut lines = options.lines().map(str::trim);
+    lines
+        .find(|line| *line == title)
+        .unwrap_or_else(|| panic!("no section {title}"));
+    lines.take_while(|line| !line.starts_with('[')).collect()
+}
+
+fn assert_set(lines: &[&str], expected: &[&str]) {
+    for line in expected {
+        assert!(lines.contains(line), "{line} is not set");
+    }
+}
+
+fn with_options(check: impl FnOnce(&str)) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    // The second opening, of a store that exists, sets the same.
+    for _ in 0..2 {
+        drop(RocksStorage::open(folder.path(), Box::new(|| {})).expect("the store opens"));
+    }
+    check(&options(folder.path()));
+}
+
+#[test]
+fn database_keeps_what_it_synced() {
+    with_options(|options| {
+        let expected = [
+            "manual_wal_flush=false",
+            "recycle_log_file_num=0",
+            "wal_bytes_per_sync=0",
+            "wal_recovery_mode=kPointInTimeRecovery",
+            "paranoid_checks=true",
+            "track_and_verify_wals_in_manifest=true",
+            "use_fsync=false",
+            "unordered_write=false",
+            "enable_pipelined_write=false",
+            "allow_mmap_writes=false",
+            "best_efforts_recovery=false",
+        ];
+        assert_set(&section(options, "[DBOptions]"), &expected);
+    });
+}
+
+#[test]
+fn database_is_bounded() {
+    with_options(|options| {
+        let expected = [
+            "max_total_wal_size=268435456",
+            "db_write_buffer_size=134217728",
+            "max_open_files=256",
+            "max_log_file_size=4194304",
+            "keep_log_file_num=4",
+            "max_background_jobs=2",
+            "WAL_ttl_seconds=0",
+            "WAL_size_limit_MB=0",
+        ];
+        assert_set(&section(options, "[DBOptions]"), &expected);
+    });
+}
+
+#[test]
+fn every_family_is_set() {
+    let families = [
+        "accounts", "sessions", "bundles", "entries", "rows", "cursors", "meta",
+    ];
+    with_options(|options| {
+        let titles = options
+            .lines()
+            .filter(|line| line.starts_with("[CFOptions"));
+        assert_eq!(
+            titles.count(),
+            families.len() + 1,
+            "ours, and RocksDB's default"
+        );
+        for family in families {
+            let lines = section(options, &format!("[CFOptions \"{family}\"]"));
+            let buffer = match family {
+                "entries" => "write_buffer_size=67108864",
+                _ => "write_buffer_size=16777216",
+            };
+            let expected = [
+                "compression=kNoCompression",
+                "max_write_buffer_number=2",
+                buffer,
+            ];
+            assert_set(&lines, &expected);
+            let title = format!("[TableOptions/BlockBasedTable \"{family}\"]");
+            let lines = section(options, &title);
+            assert_set(
+                &lines,
+                &[
+                    "cache_index_and_filter_blocks=true",
+                    "filter_policy=bloomfilter",
+                ],
+            );
+        }
+    });
+}
