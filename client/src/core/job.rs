@@ -1,0 +1,237 @@
+//! Slow cryptography: computed by a worker, pure in its inputs, randomness by seed.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use wire::message::{Body, Challenge, SealedKeys};
+use wire::{LogId, Name, Seq, Wall};
+use zeroize::Zeroizing;
+
+use crate::crypto::bundle::SignedBundle;
+use crate::crypto::envelope::{self, Expected, OpenError, SealError};
+use crate::crypto::key_log::{KeyLog, KeyLogError};
+use crate::crypto::keys::{Identity, KeyError, SigningPublicKey, WrappingPublicKey};
+use crate::crypto::opaque::{ExportKey, OpaqueError, SignIn, SignUp, Stretch};
+use crate::crypto::plaintext::Plaintext;
+use crate::crypto::sealed_keys::{self, SealedKeysError};
+
+/// Whose job it is: the result finds its owner by this.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum JobKey {
+    /// A step of sign-up or sign-in; the attempt's number tells late results apart.
+    Auth(u32),
+    /// The next post of this log.
+    Seal(LogId),
+    /// This entry of the mailbox; the attachment's number tells late results apart.
+    Open(u32, Seq),
+    /// The key log of this account; the fetch's number tells late results apart.
+    KeyLog(Name, u32),
+}
+
+/// 256 random bits from the core's generator.
+#[derive(Clone)]
+pub struct Seed(pub Zeroizing<[u8; 32]>);
+
+/// What to compute.
+pub enum Job {
+    /// Two RSA pairs and the first bundle. Takes seconds.
+    GenerateKeys {
+        /// The account.
+        name: Name,
+        /// Written into the bundle.
+        created: Wall,
+        /// Randomness.
+        seed: Seed,
+    },
+    /// The client's second step of OPAQUE registration: stretching.
+    FinishSignUp {
+        /// The account.
+        name: Name,
+        /// From the first step.
+        state: Box<SignUp>,
+        /// The home's answer.
+        response: Challenge,
+        /// Sealed under the export key.
+        identity: Arc<Identity>,
+        /// Randomness.
+        seed: Seed,
+    },
+    /// The client's second step of OPAQUE sign-in: stretching.
+    FinishSignIn {
+        /// The account.
+        name: Name,
+        /// From the first step.
+        state: Box<SignIn>,
+        /// The home's answer.
+        response: Challenge,
+        /// Randomness.
+        seed: Seed,
+    },
+    /// Bring back the private keys.
+    OpenKeys {
+        /// The account.
+        name: Name,
+        /// As the home keeps them.
+        sealed: SealedKeys,
+        /// From the sign-in.
+        export_key: Arc<ExportKey>,
+    },
+    /// Seal one post.
+    Seal {
+        /// The sender's keys.
+        identity: Arc<Identity>,
+        /// The reader.
+        reader: Name,
+        /// The reader's key.
+        key: WrappingPublicKey,
+        /// What to say.
+        plaintext: Box<Plaintext>,
+        /// Randomness.
+        seed: Seed,
+    },
+    /// Verify and open one entry.
+    Open {
+        /// The reader's keys.
+        identity: Arc<Identity>,
+        /// What header and plaintext must repeat.
+        expected: Expected,
+        /// The sender's key.
+        key: SigningPublicKey,
+        /// The sealed bytes.
+        body: Body,
+        /// Randomness.
+        seed: Seed,
+    },
+    /// Verify an account's key log.
+    VerifyKeyLog {
+        /// Whose it is.
+        name: Name,
+        /// What was verified before.
+        known: Option<Arc<KeyLog>>,
+        /// The links, from the first, or those after `known`.
+        bundles: Vec<Bytes>,
+    },
+}
+
+/// What came out.
+#[derive(Debug)]
+pub enum JobResult {
+    /// Of [`Job::GenerateKeys`]: the keys and the encoded bundle.
+    Keys(Result<(Arc<Identity>, Bytes), KeyError>),
+    /// Of [`Job::FinishSignUp`]: the record and the sealed keys.
+    SignUp(Result<(Challenge, SealedKeys), OpaqueError>),
+    /// Of [`Job::FinishSignIn`]: the last message and the key that opens the sealed keys.
+    SignIn(Result<(Challenge, Arc<ExportKey>), OpaqueError>),
+    /// Of [`Job::OpenKeys`].
+    OpenedKeys(Result<Arc<Identity>, SealedKeysError>),
+    /// Of [`Job::Seal`]: the bytes and their hash.
+    Sealed(Result<(Body, [u8; 32]), SealError>),
+    /// Of [`Job::Open`].
+    Opened(Result<Box<Plaintext>, OpenError>),
+    /// Of [`Job::VerifyKeyLog`].
+    KeyLog(Result<Arc<KeyLog>, KeyLogError>),
+}
+
+impl Job {
+    /// Computes the job; `stretch` is the password's slow hash.
+    #[must_use]
+    pub fn run(self, stretch: &Stretch) -> JobResult {
+        match self {
+            Self::GenerateKeys {
+                name,
+                created,
+                seed,
+            } => JobResult::Keys(generate_keys(name, created, &mut seed.rng())),
+            Self::FinishSignUp {
+                name,
+                state,
+                response,
+                identity,
+                seed,
+            } => {
+                let mut rng = seed.rng();
+                let finished = state.finish(&name, response.bytes(), stretch, &mut rng);
+                JobResult::SignUp(finished.map(|(record, export_key)| {
+                    let keys = sealed_keys::seal(&identity, &name, &export_key, &mut rng);
+                    (record, keys)
+                }))
+            }
+            Self::FinishSignIn {
+                name,
+                state,
+                response,
+                seed,
+            } => JobResult::SignIn(
+                state
+                    .finish(&name, response.bytes(), stretch, &mut seed.rng())
+                    .map(|(finish, export_key)| (finish, Arc::new(export_key))),
+            ),
+            Self::OpenKeys {
+                name,
+                sealed,
+                export_key,
+            } => JobResult::OpenedKeys(
+                sealed_keys::open(sealed.bytes(), &name, &export_key).map(Arc::new),
+            ),
+            Self::Seal {
+                identity,
+                reader,
+                key,
+                plaintext,
+                seed,
+            } => JobResult::Sealed(
+                envelope::seal(&identity, (&reader, &key), &plaintext, &mut seed.rng())
+                    .map(|body| (body.clone(), envelope::message_hash(&body))),
+            ),
+            Self::Open {
+                identity,
+                expected,
+                key,
+                body,
+                seed,
+            } => JobResult::Opened(
+                envelope::open(&identity, &expected, &key, &body, &mut seed.rng()).map(Box::new),
+            ),
+            Self::VerifyKeyLog {
+                name,
+                known,
+                bundles,
+            } => JobResult::KeyLog(match known {
+                Some(known) => known.extend(&bundles).map(Arc::new),
+                None => KeyLog::verify(&name, &bundles).map(Arc::new),
+            }),
+        }
+    }
+}
+
+impl std::fmt::Debug for Job {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::GenerateKeys { .. } => "GenerateKeys",
+            Self::FinishSignUp { .. } => "FinishSignUp",
+            Self::FinishSignIn { .. } => "FinishSignIn",
+            Self::OpenKeys { .. } => "OpenKeys",
+            Self::Seal { .. } => "Seal",
+            Self::Open { .. } => "Open",
+            Self::VerifyKeyLog { .. } => "VerifyKeyLog",
+        })
+    }
+}
+
+impl Seed {
+    fn rng(&self) -> StdRng {
+        StdRng::from_seed(*self.0)
+    }
+}
+
+fn generate_keys(
+    name: Name,
+    created: Wall,
+    rng: &mut StdRng,
+) -> Result<(Arc<Identity>, Bytes), KeyError> {
+    let identity = Identity::generate(rng)?;
+    let bundle = SignedBundle::first(&identity, name, created, rng)?;
+    Ok((Arc::new(identity), bundle.encoded().clone()))
+}

@@ -1,0 +1,350 @@
+//! The posts to one log, in order: draft → sealed under a number → stored → sent → answered.
+//!
+//! Numbers are contiguous; `settled` is the last one before the oldest unanswered post. After any
+//! trouble everything unanswered is sent again, from settled + 1, with the same bytes.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::Bytes;
+use wire::limits::UNANSWERED_MAX;
+use wire::message::{Accepted, Body, Post};
+use wire::{Instant, LogHandle, LogId, Number};
+
+use super::context::{Backoff, Context};
+use super::event::StoreOp;
+use crate::crypto::plaintext::{Content, Plaintext};
+use crate::store::{Draft, OutboxId, SealedPost};
+
+const PAUSE_FIRST: Duration = Duration::from_millis(50);
+const PAUSE_LONGEST: Duration = Duration::from_secs(5);
+/// Without any answer for this long, unanswered posts are sent again: the home knows them.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(20);
+
+/// One log's posts that are not answered.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    log: LogId,
+    /// The number of the next draft to be sealed.
+    next: Number,
+    /// Hash of the newest sealed message.
+    previous: [u8; 32],
+    posts: VecDeque<Waiting>,
+    pause: Option<Instant>,
+    backoff: Backoff,
+    /// When the oldest unanswered post was sent or the last answer came.
+    quiet_since: Option<Instant>,
+    /// The home's base was compared with ours on this connection.
+    pub(crate) checked: bool,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    id: OutboxId,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Draft(String),
+    Sealing(Number),
+    Saving(Number, Body),
+    Sealed {
+        number: Number,
+        body: Body,
+        sent: bool,
+    },
+}
+
+/// What a lane can do next.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Need {
+    /// Nothing waits.
+    Nothing,
+    /// The oldest draft can be sealed.
+    Seal,
+    /// Only answers are awaited, or a worker.
+    Answers,
+}
+
+impl Lane {
+    pub(crate) fn new(log: LogId, next: Number, previous: [u8; 32]) -> Self {
+        Self {
+            log,
+            next,
+            previous,
+            posts: VecDeque::new(),
+            pause: None,
+            backoff: Backoff::new(PAUSE_FIRST, PAUSE_LONGEST),
+            quiet_since: None,
+            checked: false,
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.posts.is_empty()
+    }
+
+    /// Takes a post that was sealed by an earlier process.
+    pub(crate) fn restore(&mut self, post: &SealedPost, body: Body) {
+        assert!(post.number < self.next, "sealed numbers are below the next");
+        self.posts.push_back(Waiting {
+            id: post.id,
+            state: State::Sealed {
+                number: post.number,
+                body,
+                sent: false,
+            },
+        });
+    }
+
+    /// Takes a draft, unless it is here already.
+    pub(crate) fn add(&mut self, draft: Draft) {
+        let known = self.posts.back().is_some_and(|last| last.id >= draft.id);
+        if !known {
+            self.posts.push_back(Waiting {
+                id: draft.id,
+                state: State::Draft(draft.text),
+            });
+        }
+    }
+
+    /// Every number up to this was answered.
+    pub(crate) fn settled(&self) -> Number {
+        let first = self.posts.front().and_then(Waiting::number);
+        let first = first.unwrap_or(self.next).value();
+        Number::new(first.saturating_sub(1)).expect("below a number")
+    }
+
+    pub(crate) fn need(&self) -> Need {
+        let busy = |post: &Waiting| matches!(post.state, State::Sealing(_) | State::Saving(..));
+        let window_full = self.next.value() > self.settled().value() + UNANSWERED_MAX;
+        match self.posts.iter().find(|post| !post.is_sealed()) {
+            None if self.posts.is_empty() => Need::Nothing,
+            None => Need::Answers,
+            Some(post) if busy(post) || window_full => Need::Answers,
+            Some(_) => Need::Seal,
+        }
+    }
+
+    /// The oldest draft as it is to be sealed; a lane seals one at a time, because each message
+    /// names the one before.
+    pub(crate) fn begin_sealing(&mut self, ctx: &Context<'_>) -> Option<Plaintext> {
+        let sender = ctx.me.name?;
+        let number = self.next;
+        let post = self.posts.iter_mut().find(|post| !post.is_sealed())?;
+        let State::Draft(text) = std::mem::replace(&mut post.state, State::Sealing(number)) else {
+            unreachable!("need() said that a draft waits");
+        };
+        Some(Plaintext {
+            sender,
+            log: self.log,
+            origin: ctx.me.origin,
+            number,
+            previous: self.previous,
+            sent: ctx.wall,
+            content: Content::Text(text),
+        })
+    }
+
+    /// A worker has sealed the post: it goes to the store before it goes out.
+    pub(crate) fn on_sealed(&mut self, body: Body, hash: [u8; 32], ctx: &mut Context<'_>) {
+        let sealing = |post: &&mut Waiting| matches!(post.state, State::Sealing(_));
+        let Some(post) = self.posts.iter_mut().find(sealing) else {
+            return;
+        };
+        let number = self.next;
+        ctx.store(StoreOp::SealDraft {
+            id: post.id,
+            log: self.log,
+            number,
+            body: body.bytes().clone(),
+            hash,
+        });
+        post.state = State::Saving(number, body);
+        self.next = number.next();
+        self.previous = hash;
+    }
+
+    /// The draft that is being sealed cannot be sealed: it leaves the lane, its number is not used.
+    pub(crate) fn drop_sealing(&mut self) -> Option<OutboxId> {
+        let at = self
+            .posts
+            .iter()
+            .position(|post| matches!(post.state, State::Sealing(_)))?;
+        self.posts.remove(at).map(|post| post.id)
+    }
+
+    /// The store has the sealed post: it may leave.
+    pub(crate) fn on_saved(&mut self, id: OutboxId) {
+        let Some(post) = self.posts.iter_mut().find(|post| post.id == id) else {
+            return;
+        };
+        if let State::Saving(number, body) = &post.state {
+            post.state = State::Sealed {
+                number: *number,
+                body: body.clone(),
+                sent: false,
+            };
+        }
+    }
+
+    /// Takes out every draft that has no number: they will not be sent.
+    pub(crate) fn drain_drafts(&mut self) -> Vec<OutboxId> {
+        let (drafts, rest): (VecDeque<_>, VecDeque<_>) = std::mem::take(&mut self.posts)
+            .into_iter()
+            .partition(|post| matches!(post.state, State::Draft(_)));
+        self.posts = rest;
+        drafts.into_iter().map(|post| post.id).collect()
+    }
+
+    /// Sends what may be sent.
+    pub(crate) fn send(&mut self, handle: LogHandle, ctx: &mut Context<'_>) {
+        if self.pause.is_some_and(|until| until > ctx.now) {
+            return;
+        }
+        self.pause = None;
+        let settled = self.settled();
+        for post in &mut self.posts {
+            let State::Sealed { number, body, sent } = &mut post.state else {
+                break;
+            };
+            if number.value() > settled.value() + UNANSWERED_MAX {
+                break;
+            }
+            if !*sent {
+                *sent = true;
+                self.quiet_since.get_or_insert(ctx.now);
+                ctx.send(Post {
+                    handle,
+                    number: *number,
+                    settled,
+                    body: body.clone(),
+                });
+            }
+        }
+    }
+
+    /// Posts up to a number are safe; whether any of ours was.
+    pub(crate) fn on_accepted(&mut self, accepted: &Accepted, ctx: &mut Context<'_>) -> bool {
+        if !self.posts.iter().any(|post| post.is_sent_as(accepted.upto)) {
+            return false;
+        }
+        while let Some(post) = self.posts.front() {
+            if post.number().is_none_or(|number| number > accepted.upto) {
+                break;
+            }
+            self.posts.pop_front();
+        }
+        self.on_progress(ctx);
+        ctx.store(StoreOp::Settle {
+            log: self.log,
+            upto: accepted.upto,
+            seq: accepted.seq,
+        });
+        true
+    }
+
+    /// A post was definitely not stored; whether it was ours.
+    pub(crate) fn on_rejected(&mut self, number: Number, ctx: &mut Context<'_>) -> bool {
+        let Some(at) = self.posts.iter().position(|post| post.is_sent_as(number)) else {
+            return false;
+        };
+        self.posts.remove(at);
+        self.on_progress(ctx);
+        true
+    }
+
+    /// Nothing is known of what was sent: send it again after a pause, or when the home is back.
+    pub(crate) fn go_back(&mut self, ctx: &mut Context<'_>) {
+        if self.pause.is_some() {
+            return;
+        }
+        let pause = self.backoff.next();
+        self.pause = Some(ctx.now + ctx.jitter(pause));
+        self.unsend();
+    }
+
+    /// The home is back.
+    pub(crate) fn on_up(&mut self) {
+        self.pause = None;
+    }
+
+    /// The connection is gone.
+    pub(crate) fn on_offline(&mut self) {
+        self.pause = None;
+        self.checked = false;
+        self.unsend();
+    }
+
+    /// Whether the home knows no number that this store has not given yet. Were it so, the store
+    /// would be an old copy, and its next numbers would be used twice.
+    pub(crate) fn fits(&self, base: Number) -> bool {
+        base < self.next
+    }
+
+    /// Whether going back to `expected` is possible.
+    pub(crate) fn can_go_back_to(&self, expected: Number) -> bool {
+        self.settled() < expected && expected < self.next
+    }
+
+    pub(crate) fn on_timeout(&mut self, ctx: &mut Context<'_>) {
+        if self.pause.is_some_and(|until| until <= ctx.now) {
+            self.pause = None;
+        }
+        if self.answers_due().is_some_and(|at| at <= ctx.now) {
+            self.unsend();
+        }
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.pause.or(self.answers_due())
+    }
+
+    fn answers_due(&self) -> Option<Instant> {
+        self.quiet_since.map(|since| since + ANSWER_TIME_MAX)
+    }
+
+    fn on_progress(&mut self, ctx: &Context<'_>) {
+        self.backoff.reset();
+        let waits = self.posts.iter().any(Waiting::is_sent);
+        self.quiet_since = waits.then_some(ctx.now);
+    }
+
+    fn unsend(&mut self) {
+        self.quiet_since = None;
+        for post in &mut self.posts {
+            if let State::Sealed { sent, .. } = &mut post.state {
+                *sent = false;
+            }
+        }
+    }
+}
+
+impl Waiting {
+    fn number(&self) -> Option<Number> {
+        match &self.state {
+            State::Draft(_) => None,
+            State::Sealing(number) | State::Saving(number, _) | State::Sealed { number, .. } => {
+                Some(*number)
+            }
+        }
+    }
+
+    fn is_sealed(&self) -> bool {
+        matches!(self.state, State::Sealed { .. })
+    }
+
+    fn is_sent(&self) -> bool {
+        matches!(self.state, State::Sealed { sent: true, .. })
+    }
+
+    fn is_sent_as(&self, wanted: Number) -> bool {
+        matches!(self.state, State::Sealed { number, sent: true, .. } if number == wanted)
+    }
+}
+
+/// The stored bytes of a sealed post as a body, unless the store holds something impossible.
+pub(crate) fn stored_body(bytes: &Bytes) -> Option<Body> {
+    Body::new(bytes.clone()).ok()
+}

@@ -1,0 +1,431 @@
+//! How the core's parts work together: each event goes to its part, then every part does what it
+//! can do now.
+
+use wire::message::{Fault, Pong, SignOut, ToClient};
+use wire::{FaultCode, Frame, Instant, Kind, RequestId};
+
+use super::auth::{Auth, Outcome};
+use super::contacts::Contacts;
+use super::context::Context;
+use super::event::{
+    Command, Effect, Event, LinkId, Notice, Outgoing, Request, StoreOp, Stored, Ticket,
+};
+use super::handles::{HandleState, OWN};
+use super::inbox::{self, Inbox};
+use super::job::{JobKey, JobResult};
+use super::link::{self, Happened, Link};
+use super::new_origin;
+use super::outbox::Outbox;
+use crate::failure::{Code, Failure};
+
+/// Before a home that could not open a log is asked again.
+const OPEN_PAUSE: std::time::Duration = std::time::Duration::from_millis(300);
+
+/// The parts, and the questions that wait for them.
+#[derive(Debug)]
+pub(super) struct Parts {
+    link: Link,
+    auth: Auth,
+    contacts: Contacts,
+    outbox: Outbox,
+    inbox: Inbox,
+    asks: Vec<Ask>,
+}
+
+#[derive(Debug)]
+struct Ask {
+    ticket: Ticket,
+    request: Request,
+    /// It was begun on the present connection.
+    begun: bool,
+}
+
+impl Parts {
+    pub(super) fn new() -> Self {
+        Self {
+            link: Link::new(),
+            auth: Auth::new(),
+            contacts: Contacts::default(),
+            outbox: Outbox::default(),
+            inbox: Inbox::new(),
+            asks: Vec::new(),
+        }
+    }
+
+    /// The seat's connection while a session is on.
+    pub(super) fn seat(&self) -> Option<LinkId> {
+        self.link.online()
+    }
+
+    pub(super) fn is_outbox_empty(&self) -> bool {
+        self.outbox.is_empty()
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        [
+            self.link.deadline(),
+            self.contacts.deadline(),
+            self.outbox.deadline(),
+            self.inbox.deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    pub(super) fn on_event(&mut self, event: Event, ctx: &mut Context<'_>) {
+        match event {
+            Event::Opened { link } => {
+                let happened = self.link.on_opened(link, ctx);
+                self.on_happened(happened, ctx);
+            }
+            Event::Frame { link, frame } => {
+                let happened = self.link.on_frame(link, frame, ctx);
+                self.on_happened(happened, ctx);
+            }
+            Event::Closed { link, cause } => {
+                let happened = self.link.on_closed(link, cause, ctx);
+                self.on_happened(happened, ctx);
+            }
+            Event::Stored(stored) => self.on_stored(stored, ctx),
+            Event::Worked { key, result } => self.on_worked(key, result, ctx),
+            Event::Command(command) => self.on_command(command, ctx),
+            Event::TurnEnded => self.inbox.on_turn_ended(ctx),
+            Event::Timeout => self.on_timeout(ctx),
+        }
+    }
+
+    /// Lets every part do what it can do now.
+    pub(super) fn pump(&mut self, ctx: &mut Context<'_>) {
+        self.pump_asks(ctx);
+        self.pump_link(ctx);
+        self.outbox.pump(&mut self.contacts, ctx);
+        self.inbox.pump(&mut self.contacts, ctx);
+        if self.outbox.is_worn_out() {
+            self.begin_origin(ctx);
+        }
+    }
+
+    fn pump_link(&mut self, ctx: &mut Context<'_>) {
+        if !self.link.is_idle() && !self.link.is_rested(ctx.now) {
+            return;
+        }
+        if let Some(name) = self.auth.wants_link(ctx) {
+            self.link.start(name, ctx);
+        }
+    }
+
+    fn pump_asks(&mut self, ctx: &mut Context<'_>) {
+        for mut ask in std::mem::take(&mut self.asks) {
+            match self.pump_ask(&mut ask, ctx) {
+                Some(result) => answer(ask.ticket, result, ctx),
+                None => self.asks.push(ask),
+            }
+        }
+        // An attached reader is answered by the inbox.
+        self.asks
+            .retain(|ask| !(ask.begun && matches!(ask.request, Request::Attach(_))));
+    }
+
+    fn pump_ask(&mut self, ask: &mut Ask, ctx: &mut Context<'_>) -> Option<Result<(), Failure>> {
+        if let Request::Trust {
+            name,
+            key,
+            verified,
+        } = ask.request
+        {
+            return self.contacts.trust(name, key, verified, ctx);
+        }
+        if !self.auth.is_signing_in() {
+            self.auth.resume(ctx);
+            if !self.auth.has_session() {
+                return Some(refuse_ask(ask.request));
+            }
+        }
+        ctx.seat?;
+        let begun = std::mem::replace(&mut ask.begun, true);
+        match ask.request {
+            Request::Fetch(name) if begun => return self.contacts.refreshed(&name),
+            _ if begun => {}
+            Request::Fetch(name) => self.contacts.refresh(name, ctx),
+            Request::Outbox => {
+                self.outbox.load(ctx);
+                return Some(Ok(()));
+            }
+            Request::Attach(reading) => self.inbox.attach(ask.ticket, reading),
+            Request::SignOut => ctx.send(SignOut {}),
+            Request::Trust { .. } => {}
+        }
+        None
+    }
+
+    fn on_command(&mut self, command: Command, ctx: &mut Context<'_>) {
+        match command {
+            Command::SignUp { name, password } => {
+                self.leave(ctx);
+                self.auth.sign_up(name, password, ctx);
+            }
+            Command::SignIn {
+                name,
+                password,
+                takeover,
+            } => {
+                self.leave(ctx);
+                self.auth.sign_in(name, password, takeover, ctx);
+            }
+            Command::Stop => self.leave(ctx),
+            Command::Ask { ticket, request } => self.asks.push(Ask {
+                ticket,
+                request,
+                begun: false,
+            }),
+        }
+    }
+
+    fn on_happened(&mut self, happened: Happened, ctx: &mut Context<'_>) {
+        match happened {
+            Happened::Nothing => {}
+            Happened::SeatOpened(link) => {
+                let outcome = self.auth.on_seat_opened(link, ctx);
+                self.on_outcome(outcome, ctx);
+            }
+            Happened::SeatFrame(frame) => self.on_seat_frame(&frame, ctx),
+            Happened::Failed => self.on_offline(ctx),
+        }
+    }
+
+    fn on_seat_frame(&mut self, frame: &Frame, ctx: &mut Context<'_>) {
+        match ToClient::decode(frame) {
+            Ok(message) if ctx.seat.is_some() => self.on_message(message, ctx),
+            Ok(message) => self.on_early_message(message, ctx),
+            Err(error) => {
+                let text = format!("the server's answer is broken ({error})");
+                self.fail(Failure::unexpected(text), ctx);
+            }
+        }
+    }
+
+    fn on_early_message(&mut self, message: ToClient, ctx: &mut Context<'_>) {
+        let outcome = match message {
+            ToClient::SignUpChallenge(challenge) => self.auth.on_sign_up_challenge(challenge, ctx),
+            ToClient::SignInChallenge(challenge) => self.auth.on_sign_in_challenge(challenge, ctx),
+            ToClient::Welcome(welcome) => self.auth.on_welcome(welcome, ctx),
+            ToClient::Fault(fault) if is_about_sign_in(&fault) => self.auth.on_fault(&fault, ctx),
+            ToClient::Fault(fault) => Outcome::Retry(link::failure(&fault)),
+            ToClient::SessionEnded(ended) => self.auth.on_session_ended(&ended),
+            ToClient::Ping(ping) => self.pong(ping.nonce, ctx),
+            _ => Outcome::Nothing,
+        };
+        self.on_outcome(outcome, ctx);
+    }
+
+    fn on_message(&mut self, message: ToClient, ctx: &mut Context<'_>) {
+        match message {
+            ToClient::LogOpened(opened) => {
+                let state = HandleState::Open(opened.base);
+                ctx.handles.settle(opened.handle, state);
+            }
+            ToClient::Accepted(accepted) => self.outbox.on_accepted(&accepted, ctx),
+            ToClient::Refused(refused) => self.outbox.on_refused(&refused, ctx),
+            ToClient::Unavailable(gone) => self.outbox.on_unavailable(gone.handle, ctx),
+            ToClient::Up(up) => self.outbox.on_up(up.handle, ctx),
+            ToClient::Deliver(deliver) => self.inbox.on_deliver(deliver, ctx),
+            ToClient::CaughtUp(caught_up) => self.inbox.on_caught_up(&caught_up),
+            ToClient::Bundles(bundles) => self.contacts.on_bundles(bundles, ctx),
+            ToClient::Ping(ping) => {
+                self.pong(ping.nonce, ctx);
+            }
+            ToClient::SessionEnded(ended) => {
+                let outcome = self.auth.on_session_ended(&ended);
+                self.on_outcome(outcome, ctx);
+            }
+            ToClient::Fault(fault) => self.on_fault(&fault, ctx),
+            ToClient::Ready(_)
+            | ToClient::Pong(_)
+            | ToClient::SignUpChallenge(_)
+            | ToClient::SignInChallenge(_)
+            | ToClient::Welcome(_) => {}
+        }
+    }
+
+    fn on_fault(&mut self, fault: &Fault, ctx: &mut Context<'_>) {
+        match (Kind(fault.about), fault.code) {
+            (_, FaultCode::SIGNED_OUT) => {
+                let outcome = self.auth.on_fault(fault, ctx);
+                self.on_outcome(outcome, ctx);
+            }
+            (Kind::OPEN_LOG, code) => {
+                let pause = ctx.now + ctx.jitter(OPEN_PAUSE);
+                let state = match Code::from(code) {
+                    Code::Unavailable => HandleState::Pausing(pause),
+                    _ => HandleState::Failed(code),
+                };
+                ctx.handles.settle(wire::LogHandle(fault.reference), state);
+            }
+            (Kind::FETCH_BUNDLES, code) => {
+                let request = RequestId(fault.reference);
+                self.contacts.on_fault(request, code, ctx);
+            }
+            (Kind::ATTACH, _) if fault.reference == OWN.0 => {
+                self.inbox.end(&inbox::unreadable(), ctx);
+            }
+            _ => self.fail(link::failure(fault), ctx),
+        }
+    }
+
+    fn on_stored(&mut self, stored: Stored, ctx: &mut Context<'_>) {
+        let link = self.link.seat();
+        match stored {
+            Stored::Identity(identity) => ctx.me.identity = identity,
+            Stored::SignUpSaved => self.auth.on_sign_up_saved(link, ctx),
+            Stored::SessionSaved => {
+                let outcome = self.auth.on_session_saved(link, ctx);
+                self.on_outcome(outcome, ctx);
+            }
+            Stored::OriginBegun => {}
+            Stored::Outbox { lanes, drafts } => self.outbox.on_loaded(lanes, drafts),
+            Stored::PostSealed { id, log } => self.outbox.on_saved(log, id),
+            Stored::Cursor(cursor) => self.inbox.on_cursor(cursor),
+            Stored::Received { cursor, new } => self.inbox.on_received(cursor, new, ctx),
+            Stored::Contact { name, contact } => self.contacts.on_loaded(name, contact, ctx),
+        }
+    }
+
+    fn on_worked(&mut self, key: JobKey, result: JobResult, ctx: &mut Context<'_>) {
+        match (key, result) {
+            (JobKey::Auth(attempt), result) => {
+                let link = self.link.seat();
+                let outcome = self.auth.on_worked(attempt, result, link, ctx);
+                self.on_outcome(outcome, ctx);
+            }
+            (JobKey::Seal(log), JobResult::Sealed(result)) => {
+                self.outbox.on_sealed(log, result, ctx);
+            }
+            (JobKey::Open(round, seq), JobResult::Opened(result)) => {
+                self.inbox.on_opened(round, seq, result);
+            }
+            (JobKey::KeyLog(name, number), JobResult::KeyLog(result)) => {
+                self.contacts.on_verified(name, number, result, ctx);
+            }
+            (key, result) => unreachable!("{key:?} was answered with {result:?}"),
+        }
+    }
+
+    fn on_timeout(&mut self, ctx: &mut Context<'_>) {
+        let happened = self.link.on_timeout(ctx);
+        self.on_happened(happened, ctx);
+        self.contacts.on_timeout(ctx);
+        self.outbox.on_timeout(ctx);
+    }
+
+    fn on_outcome(&mut self, outcome: Outcome, ctx: &mut Context<'_>) {
+        match outcome {
+            Outcome::Nothing => {}
+            Outcome::Online => {
+                self.link.settle(ctx);
+                ctx.seat = self.link.online();
+                ctx.notify(Notice::Online);
+                self.contacts.on_online(ctx);
+                self.outbox.load(ctx);
+            }
+            Outcome::Retry(failure) => self.fail(failure, ctx),
+            Outcome::Ended => self.leave(ctx),
+            Outcome::Over(failure) => self.end_session(&failure, ctx),
+        }
+    }
+
+    /// Closes the connection and tries again after a pause.
+    fn fail(&mut self, failure: Failure, ctx: &mut Context<'_>) {
+        self.link.fail(failure, ctx);
+        self.on_offline(ctx);
+    }
+
+    /// Closes the connection and gives up what was being attempted.
+    fn leave(&mut self, ctx: &mut Context<'_>) {
+        self.auth.stop();
+        self.link.stop(ctx);
+        self.on_offline(ctx);
+    }
+
+    fn on_offline(&mut self, ctx: &mut Context<'_>) {
+        ctx.seat = None;
+        ctx.handles.clear();
+        self.auth.on_offline();
+        self.contacts.on_offline();
+        self.outbox.on_offline();
+        self.inbox.on_offline();
+        for ask in &mut self.asks {
+            ask.begun = false;
+        }
+    }
+
+    fn end_session(&mut self, failure: &Failure, ctx: &mut Context<'_>) {
+        self.leave(ctx);
+        ctx.me.session = None;
+        ctx.store(StoreOp::EndSession);
+        for ask in std::mem::take(&mut self.asks) {
+            let result = match ask.request {
+                Request::SignOut => Ok(()),
+                _ => Err(failure.clone()),
+            };
+            answer(ask.ticket, result, ctx);
+        }
+        self.inbox.end(failure, ctx);
+        ctx.notify(Notice::SessionOver(failure.clone()));
+    }
+
+    /// The numbers of this installation were used elsewhere, as after the restoring of an old copy
+    /// of the data directory: begin a new one, and leave it to the user to send again.
+    fn begin_origin(&mut self, ctx: &mut Context<'_>) {
+        let origin = new_origin(ctx.rng);
+        ctx.me.origin = origin;
+        ctx.store(StoreOp::BeginOrigin(origin));
+        self.outbox.clear();
+        ctx.notify(Notice::Conflict);
+        ctx.notify(Notice::OutboxChanged);
+        let text = "this installation's numbers were used before; it begins anew";
+        self.fail(Failure::unexpected(text), ctx);
+    }
+
+    fn pong(&self, nonce: u64, ctx: &mut Context<'_>) -> Outcome {
+        if let Some(link) = self.link.seat() {
+            let message = Outgoing::Seat(Pong { nonce }.into());
+            ctx.out.push(Effect::Send { link, message });
+        }
+        Outcome::Nothing
+    }
+}
+
+/// Whether a fault answers a step of sign-up, sign-in or resume.
+fn is_about_sign_in(fault: &Fault) -> bool {
+    let by_kind = matches!(
+        Kind(fault.about),
+        Kind::SIGN_UP_START
+            | Kind::SIGN_UP_FINISH
+            | Kind::SIGN_IN_START
+            | Kind::SIGN_IN_FINISH
+            | Kind::RESUME
+    );
+    let by_code = matches!(
+        fault.code,
+        FaultCode::USERNAME_TAKEN
+            | FaultCode::NO_SUCH_USER
+            | FaultCode::INCORRECT_PASSWORD
+            | FaultCode::ALREADY_LOGGED_IN
+            | FaultCode::RATE_LIMITED
+            | FaultCode::SIGNED_OUT
+    );
+    by_kind || by_code
+}
+
+/// Without a session, signing out is done already, and everything else must wait for one.
+fn refuse_ask(request: Request) -> Result<(), Failure> {
+    match request {
+        Request::SignOut => Ok(()),
+        _ => Err(Failure::signed_out()),
+    }
+}
+
+fn answer(ticket: Ticket, result: Result<(), Failure>, ctx: &mut Context<'_>) {
+    ctx.notify(Notice::Answered { ticket, result });
+}

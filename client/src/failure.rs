@@ -1,0 +1,195 @@
+//! What can go wrong for a user: one table of name and exit status, and one line of text with the
+//! next step. The table is a contract with scripts (`docs/PROTOCOL.md` has the faults behind it).
+
+use thiserror::Error;
+use wire::FaultCode;
+
+/// Why a command failed, as scripts see it: a name in `--json`, a number as exit status.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Code {
+    /// Wrong use, or something the user can put right.
+    Usage,
+    /// A defect, or a broken disk.
+    Unexpected,
+    /// Network or cluster cannot be reached now.
+    Unavailable,
+    /// A certificate or an account's key is not the one that was expected.
+    UntrustedKey,
+    /// Too many attempts.
+    RateLimited,
+    /// The password is not the account's.
+    IncorrectPassword,
+    /// No account has the name.
+    NoSuchUser,
+    /// Another account has the name.
+    UsernameTaken,
+    /// A live session elsewhere.
+    AlreadyLoggedIn,
+    /// In the outbox, not accepted yet.
+    Queued,
+    /// The session has ended.
+    SignedOut,
+    /// The reader's mailbox has no room.
+    MailboxFull,
+}
+
+impl Code {
+    /// Every code, in the order of exit statuses.
+    pub const ALL: &[Self] = &[
+        Self::Usage,
+        Self::Unexpected,
+        Self::Unavailable,
+        Self::UntrustedKey,
+        Self::RateLimited,
+        Self::IncorrectPassword,
+        Self::NoSuchUser,
+        Self::UsernameTaken,
+        Self::AlreadyLoggedIn,
+        Self::Queued,
+        Self::SignedOut,
+        Self::MailboxFull,
+    ];
+
+    /// The exit status: stable, 1 to 19.
+    #[must_use]
+    pub fn exit_status(self) -> u8 {
+        match self {
+            Self::Usage => 1,
+            Self::Unexpected => 2,
+            Self::Unavailable => 3,
+            Self::UntrustedKey => 4,
+            Self::RateLimited => 5,
+            Self::IncorrectPassword => 6,
+            Self::NoSuchUser => 7,
+            Self::UsernameTaken => 8,
+            Self::AlreadyLoggedIn => 9,
+            Self::Queued => 10,
+            Self::SignedOut => 11,
+            Self::MailboxFull => 18,
+        }
+    }
+
+    /// The name in `--json` errors: stable.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Usage => "usage",
+            Self::Unexpected => "unexpected",
+            Self::Unavailable => "unavailable",
+            Self::UntrustedKey => "untrusted-key",
+            Self::RateLimited => "rate-limited",
+            Self::IncorrectPassword => "incorrect-password",
+            Self::NoSuchUser => "no-such-user",
+            Self::UsernameTaken => "username-taken",
+            Self::AlreadyLoggedIn => "already-logged-in",
+            Self::Queued => "queued",
+            Self::SignedOut => "signed-out",
+            Self::MailboxFull => "mailbox-full",
+        }
+    }
+
+    /// The code with this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.name() == name)
+    }
+}
+
+impl From<FaultCode> for Code {
+    fn from(code: FaultCode) -> Self {
+        match code {
+            FaultCode::USERNAME_TAKEN => Self::UsernameTaken,
+            FaultCode::NO_SUCH_USER => Self::NoSuchUser,
+            FaultCode::INCORRECT_PASSWORD => Self::IncorrectPassword,
+            FaultCode::ALREADY_LOGGED_IN => Self::AlreadyLoggedIn,
+            FaultCode::SIGNED_OUT | FaultCode::STALE_EPOCH => Self::SignedOut,
+            FaultCode::RATE_LIMITED | FaultCode::STRANGER_LIMIT => Self::RateLimited,
+            FaultCode::MAILBOX_FULL | FaultCode::SENDER_FULL => Self::MailboxFull,
+            FaultCode::UNAVAILABLE
+            | FaultCode::SEAT_FULL
+            | FaultCode::STOPPING
+            | FaultCode::IDLE
+            | FaultCode::SLOW_READER
+            | FaultCode::TOO_MANY_CONNECTIONS
+            | FaultCode::TOO_MANY_REQUESTS
+            | FaultCode::TOO_SLOW_TO_SIGN_IN => Self::Unavailable,
+            _ => Self::Unexpected,
+        }
+    }
+}
+
+/// One failure: its code, and a line for people that ends with what to do next.
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
+#[error("{text}")]
+pub struct Failure {
+    /// What scripts see.
+    pub code: Code,
+    /// What people see.
+    pub text: String,
+}
+
+impl Failure {
+    /// A failure with its own line.
+    #[must_use]
+    pub fn new(code: Code, text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self { code, text }
+    }
+
+    /// Wrong use: the text says how to use it right.
+    #[must_use]
+    pub fn usage(text: impl Into<String>) -> Self {
+        Self::new(Code::Usage, text)
+    }
+
+    /// Something that should not happen.
+    #[must_use]
+    pub fn unexpected(text: impl Into<String>) -> Self {
+        Self::new(Code::Unexpected, text)
+    }
+
+    /// No session is stored, or it has ended.
+    #[must_use]
+    pub fn signed_out() -> Self {
+        Self::new(Code::SignedOut, "not signed in; run `fastchat signin`")
+    }
+
+    /// A fault that a server or router answered.
+    #[must_use]
+    pub fn fault(code: FaultCode) -> Self {
+        Self::new(Code::from(code), code.text())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Code;
+
+    #[test]
+    fn exit_statuses_and_names_are_the_published_ones() {
+        let table: Vec<_> = Code::ALL
+            .iter()
+            .map(|code| (code.exit_status(), code.name()))
+            .collect();
+        assert_eq!(
+            table,
+            [
+                (1, "usage"),
+                (2, "unexpected"),
+                (3, "unavailable"),
+                (4, "untrusted-key"),
+                (5, "rate-limited"),
+                (6, "incorrect-password"),
+                (7, "no-such-user"),
+                (8, "username-taken"),
+                (9, "already-logged-in"),
+                (10, "queued"),
+                (11, "signed-out"),
+                (18, "mailbox-full"),
+            ]
+        );
+        for code in Code::ALL {
+            assert_eq!(Code::named(code.name()), Some(*code));
+        }
+    }
+}
