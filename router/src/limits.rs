@@ -15,10 +15,9 @@ pub const PERCENT_MIN: u32 = 100;
 /// Largest cap in percent: ten times the average is no bound worth computing.
 pub const PERCENT_MAX: u32 = 1_000;
 
-/// Client connections: each asks once and leaves, so this many are a flood.
-pub const CLIENTS_MAX: usize = 4_096;
-/// Client connections of one address (loopback exempt under `--local`).
-pub const CLIENTS_PER_ADDRESS_MAX: u32 = limits::EARLY_PER_ADDRESS_MAX;
+/// Questions that wait for the servers' first reports, one per client; as many clients as may be
+/// connected and not signed in.
+pub const WAITING_MAX: usize = 4_096;
 /// A client that says nothing for this long is closed.
 pub const CLIENT_IDLE_MAX: Duration = Duration::from_secs(10);
 /// Reservations that are neither redeemed nor lapsed: about 25 MiB.

@@ -1,1 +1,41 @@
-fn main() {}
+//! `fastchat-router`: reads the command line, runs, and says in one line why it could not.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use router::args::Args;
+use router::config::{Config, RouterConfig};
+use router::identity::Identity;
+use router::shell::Shell;
+use router::{local, log};
+
+fn main() -> ExitCode {
+    match run(argh::from_env()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            for line in error.to_string().lines() {
+                eprintln!("fastchat-router: {line}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: Args) -> Result<(), Box<dyn Error>> {
+    match Config::try_from(args)? {
+        Config::Router(config) => run_router(&config),
+        Config::Local(config) => {
+            log::begin("warn")?;
+            Ok(local::run(&config)?)
+        }
+    }
+}
+
+fn run_router(config: &RouterConfig) -> Result<(), Box<dyn Error>> {
+    log::begin("info")?;
+    if config.is_check {
+        Identity::read(&config.cluster, &config.identity)?;
+        return Ok(());
+    }
+    Ok(Shell::open(config)?.run()?)
+}

@@ -1,31 +1,12 @@
 //! The clients' side of the core: a hello, then the question where to sit.
 
-use std::net::IpAddr;
-
 use wire::message::{Fault, Hello, Pong, Ready, Role};
 use wire::{ConnId, FaultCode, Frame, Instant, Kind, ServerId, ToRouter, Wall};
 
 use super::event::Effect;
 use super::{Core, Stage};
-use crate::limits::CLIENTS_MAX;
 
 impl Core {
-    /// Counts a client from `address`, or answers `false` when there are too many.
-    pub(super) fn admit_client(&mut self, address: IpAddr) -> bool {
-        let is_full = self.is_counted(address) && self.clients_by_address.is_full(&address);
-        if is_full || self.clients >= CLIENTS_MAX {
-            return false;
-        }
-        self.clients += 1;
-        self.clients_by_address.add(address);
-        true
-    }
-
-    /// Whether the limits per address hold for `address`.
-    pub(super) fn is_counted(&self, address: IpAddr) -> bool {
-        !(self.settings.exempt_loopback && address.is_loopback())
-    }
-
     pub(super) fn on_client_frame(
         &mut self,
         (now, wall): (Instant, Wall),
@@ -60,14 +41,6 @@ impl Core {
         }
     }
 
-    pub(super) fn on_client_closed(&mut self, conn: ConnId, address: IpAddr) {
-        self.clients -= 1;
-        self.clients_by_address.remove(&address);
-        if !self.is_started {
-            self.waiting.retain(|waiting| waiting.conn != conn);
-        }
-    }
-
     fn greet(&mut self, wall: Wall, conn: ConnId, hello: &Hello, out: &mut Vec<Effect>) {
         let version = match hello.agree() {
             Ok(_) if hello.role != Role::Client => Err(FaultCode::WRONG_PEER),
@@ -77,14 +50,7 @@ impl Core {
             Ok(version) => {
                 self.set_stage(conn, Stage::Greeted);
                 let (server, at) = (ServerId(0), wall);
-                out.push(Effect::to_client(
-                    conn,
-                    Ready {
-                        version,
-                        server,
-                        at,
-                    },
-                ));
+                out.push(Effect::to_client(conn, Ready { version, server, at }));
             }
             Err(code) => self.fault(conn, Fault::about(code, Kind::HELLO, 0), out),
         }

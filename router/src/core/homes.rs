@@ -39,11 +39,7 @@ impl Owned {
         let percent = usize::try_from(HOME_SHARE_PERCENT).expect("a small constant");
         let share = (percent * SLOTS).div_ceil(100 * servers.len());
         let counts = vec![0; servers.len()];
-        Self {
-            servers,
-            counts,
-            share,
-        }
+        Self { servers, counts, share }
     }
 
     /// Counts one more slot for `server`, or answers `false` when it has its share.

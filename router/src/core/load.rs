@@ -50,10 +50,7 @@ impl Loads {
     /// None yet. Servers with another map than `map_version` are not placed on.
     #[must_use]
     pub fn new(map_version: u32) -> Self {
-        Self {
-            servers: BTreeMap::new(),
-            map_version,
-        }
+        Self { servers: BTreeMap::new(), map_version }
     }
 
     /// Takes a report that came on `conn`. A restarted server comes on another connection, where
@@ -71,19 +68,14 @@ impl Loads {
         let load = Load::new(now, conn, report);
         self.servers.insert(report.entry.server, load);
         Outcome::Taken {
-            replaced: earlier
-                .map(|earlier| earlier.conn)
-                .filter(|old| *old != conn),
+            replaced: earlier.map(|earlier| earlier.conn).filter(|old| *old != conn),
             is_moved: earlier.is_none_or(|earlier| earlier.entry != report.entry),
         }
     }
 
     /// Forgets `server` if `conn` is its connection; says whether it was.
     pub fn forget(&mut self, server: ServerId, conn: ConnId) -> bool {
-        let is_current = self
-            .servers
-            .get(&server)
-            .is_some_and(|load| load.conn == conn);
+        let is_current = self.servers.get(&server).is_some_and(|load| load.conn == conn);
         if is_current {
             self.servers.remove(&server);
         }

@@ -7,8 +7,6 @@ pub struct Metrics {
     pub conns_opened: u64,
     /// Connections closed, by either side.
     pub conns_closed: u64,
-    /// Clients turned away because too many were connected.
-    pub conns_refused: u64,
     /// Faults sent.
     pub faults: u64,
     /// Load reports that hold.

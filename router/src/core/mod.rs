@@ -18,7 +18,6 @@ mod placing;
 mod server_side;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::IpAddr;
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -27,15 +26,13 @@ use wire::message::Fault;
 use wire::{ConnId, FaultCode, Frame, Instant, Name, ServerId, SlotMap, Wall};
 
 use crate::limits::{
-    CLIENT_IDLE_MAX, CLIENTS_PER_ADDRESS_MAX, LINK_SILENCE_MAX, RESERVATIONS_PER_ADDRESS_MAX,
-    START_TIME_MAX,
+    CLIENT_IDLE_MAX, LINK_SILENCE_MAX, RESERVATIONS_PER_ADDRESS_MAX, START_TIME_MAX, WAITING_MAX,
 };
 use event::{Effect, Event, Side};
 use load::Loads;
 use metrics::Metrics;
 use reservations::Reservations;
 use ring::Ring;
-use tally::Tally;
 use timers::{Timer, Timers};
 
 /// What a router is told at its start.
@@ -57,8 +54,6 @@ pub struct Core {
     ring: Ring,
     random: StdRng,
     conns: BTreeMap<ConnId, Conn>,
-    clients: usize,
-    clients_by_address: Tally<IpAddr>,
     loads: Loads,
     reservations: Reservations,
     /// Nothing is placed before every server has reported or the start's time is over.
@@ -108,8 +103,6 @@ impl Core {
             ring: Ring::new(&servers),
             random: StdRng::from_seed(seed),
             conns: BTreeMap::new(),
-            clients: 0,
-            clients_by_address: Tally::new(CLIENTS_PER_ADDRESS_MAX),
             loads: Loads::new(settings.map.version()),
             reservations: Reservations::new(RESERVATIONS_PER_ADDRESS_MAX),
             is_started: false,
@@ -125,7 +118,7 @@ impl Core {
     pub fn handle(&mut self, now: Instant, wall: Wall, event: Event, out: &mut Vec<Effect>) {
         self.reservations.expire(now);
         match event {
-            Event::Opened { conn, side } => self.on_opened(now, conn, side, out),
+            Event::Opened { conn, side } => self.on_opened(now, conn, side),
             Event::Frame { conn, frame } => self.on_frame(now, wall, conn, &frame, out),
             Event::Closed { conn } => self.on_closed(conn, out),
             Event::Timeout => self.on_timeout(now, out),
@@ -141,10 +134,10 @@ impl Core {
         deadlines.into_iter().flatten().min()
     }
 
-    /// Whether every server of the map may be placed on.
+    /// How many servers may be placed on.
     #[must_use]
-    pub fn is_complete(&self, now: Instant) -> bool {
-        self.loads.placeable(now).count() == self.servers.len()
+    pub fn placeable(&self, now: Instant) -> usize {
+        self.loads.placeable(now).count()
     }
 
     /// The servers of the map, by id.
@@ -159,18 +152,7 @@ impl Core {
         &self.metrics
     }
 
-    fn on_opened(&mut self, now: Instant, conn: ConnId, side: Side, out: &mut Vec<Effect>) {
-        if let Side::Client { address } = side
-            && !self.admit_client(address)
-        {
-            self.metrics.conns_refused += 1;
-            out.push(Effect::to_client(
-                conn,
-                Fault::new(FaultCode::TOO_MANY_CONNECTIONS),
-            ));
-            out.push(Effect::Close { conn });
-            return;
-        }
+    fn on_opened(&mut self, now: Instant, conn: ConnId, side: Side) {
         let stage = Stage::New;
         let doubled = self.conns.insert(conn, Conn { side, stage });
         assert!(doubled.is_none(), "a connection opens once");
@@ -207,7 +189,7 @@ impl Core {
         self.metrics.conns_closed += 1;
         self.timers.cancel(Timer::Idle(conn));
         match side {
-            Side::Client { address } => self.on_client_closed(conn, address),
+            Side::Client { .. } => self.waiting.retain(|waiting| waiting.conn != conn),
             Side::Server { certified } => self.on_server_closed(conn, certified, out),
         }
     }
@@ -280,11 +262,7 @@ impl Core {
         let live = u64::try_from(self.conns.len()).expect("a count fits 64 bits");
         let metrics = &self.metrics;
         assert_eq!(metrics.conns_opened - metrics.conns_closed, live);
-        assert!(self.clients <= self.conns.len());
-        assert!(
-            self.waiting.len() <= self.clients,
-            "one question waits per client"
-        );
+        assert!(self.waiting.len() <= WAITING_MAX);
         assert!(self.waiting.is_empty() || !self.is_started);
     }
 }

@@ -9,6 +9,7 @@ use super::event::{Effect, Side};
 use super::reservations::Held;
 use super::ring::{Placement, Seats};
 use super::{Conn, Core, Stage, Waiting};
+use crate::limits::WAITING_MAX;
 
 impl Core {
     pub(super) fn on_place(
@@ -21,6 +22,10 @@ impl Core {
         if self.is_started {
             return self.place(now, conn, name, out);
         }
+        if self.waiting.len() >= WAITING_MAX {
+            self.metrics.unavailable += 1;
+            return self.refuse(conn, FaultCode::UNAVAILABLE, out);
+        }
         self.metrics.waited += 1;
         self.set_stage(conn, Stage::Waiting);
         self.waiting.push_back(Waiting { conn, name });
@@ -32,7 +37,7 @@ impl Core {
             return;
         }
         self.is_started = true;
-        let servers = self.loads.placeable(now).count();
+        let servers = self.placeable(now);
         tracing::info!(servers, of = self.servers.len(), "placing begins");
         for Waiting { conn, name } in std::mem::take(&mut self.waiting) {
             if self.stage(conn) == Some(Stage::Waiting) {
@@ -64,10 +69,11 @@ impl Core {
 
     fn counted_address(&self, conn: ConnId) -> Option<IpAddr> {
         match self.conns.get(&conn) {
-            Some(Conn {
-                side: Side::Client { address },
-                ..
-            }) if self.is_counted(*address) => Some(*address),
+            Some(Conn { side: Side::Client { address }, .. })
+                if !(self.settings.exempt_loopback && address.is_loopback()) =>
+            {
+                Some(*address)
+            }
             _ => None,
         }
     }
@@ -78,11 +84,7 @@ impl Core {
             .placeable(now)
             .map(|(server, load)| {
                 let taken = load.sessions.saturating_add(self.reservations.of(server));
-                Seats {
-                    server,
-                    taken,
-                    max: load.sessions_max,
-                }
+                Seats { server, taken, max: load.sessions_max }
             })
             .collect();
         let slot = Slot::of(&LogId::mailbox(*name));
@@ -102,22 +104,10 @@ impl Core {
         } else {
             self.metrics.placed_overflow += 1;
         }
-        let held = Held {
-            name,
-            seat,
-            address,
-        };
+        let held = Held { name, seat, address };
         let reservation = self.reservations.hold(now, held, &mut self.random);
-        let load = self
-            .loads
-            .of(seat)
-            .expect("only reported servers are chosen");
+        let load = self.loads.of(seat).expect("only reported servers are chosen");
         tracing::trace!(%home, %seat, "placed");
-        Placed {
-            home,
-            seat,
-            address: load.entry.client,
-            reservation,
-        }
+        Placed { home, seat, address: load.entry.client, reservation }
     }
 }

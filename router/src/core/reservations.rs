@@ -95,11 +95,7 @@ impl Reservations {
     /// The server `seat` has seen this reservation: it counts as a session there from now on.
     /// A server cannot redeem what another promised.
     pub fn redeem(&mut self, seat: ServerId, reservation: Reservation) {
-        if self
-            .held
-            .get(&reservation)
-            .is_some_and(|held| held.seat == seat)
-        {
+        if self.held.get(&reservation).is_some_and(|held| held.seat == seat) {
             self.remove(reservation);
         }
     }
@@ -109,10 +105,7 @@ impl Reservations {
         while self.lapsing.front().is_some_and(|(until, _)| *until <= now) {
             self.drop_oldest();
         }
-        assert!(
-            self.held.len() <= self.lapsing.len(),
-            "each reservation lapses"
-        );
+        assert!(self.held.len() <= self.lapsing.len(), "each reservation lapses");
     }
 
     /// When the next one lapses, or is found to be gone already.

@@ -116,8 +116,7 @@ fn find(seats: &[Seats], server: ServerId) -> Option<&Seats> {
 
 fn least_loaded(seats: &[Seats]) -> Option<ServerId> {
     let open = seats.iter().filter(|seat| seat.taken < seat.max);
-    open.min_by_key(|seat| (seat.taken, seat.server))
-        .map(|seat| seat.server)
+    open.min_by_key(|seat| (seat.taken, seat.server)).map(|seat| seat.server)
 }
 
 fn points_of(server: ServerId) -> impl Iterator<Item = Point> {

@@ -76,14 +76,7 @@ impl Core {
             Ok(version) => {
                 self.set_stage(conn, Stage::Greeted);
                 let (server, at) = (ServerId(0), wall);
-                out.push(Effect::to_server(
-                    conn,
-                    Ready {
-                        version,
-                        server,
-                        at,
-                    },
-                ));
+                out.push(Effect::to_server(conn, Ready { version, server, at }));
                 out.push(Effect::to_server(conn, directory(self.loads.entries())));
             }
             Err(code) => self.fault(conn, Fault::about(code, Kind::HELLO, 0), out),
@@ -127,18 +120,14 @@ impl Core {
         out: &mut Vec<Effect>,
     ) {
         self.metrics.reports += 1;
-        self.timers
-            .set(Timer::Silence(server), now + REPORT_SILENCE_MAX);
+        self.timers.set(Timer::Silence(server), now + REPORT_SILENCE_MAX);
         for reservation in report.redeemed.items() {
             self.reservations.redeem(server, *reservation);
         }
         if is_moved {
             self.on_moved(server, report, out);
         }
-        let has_all = self
-            .servers
-            .iter()
-            .all(|server| self.loads.of(*server).is_some());
+        let has_all = self.servers.iter().all(|server| self.loads.of(*server).is_some());
         if has_all {
             self.start(now, out);
         }

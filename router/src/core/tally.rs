@@ -13,10 +13,7 @@ impl<K: Ord> Tally<K> {
     /// None yet; a key with `max` is full.
     #[must_use]
     pub fn new(max: u32) -> Self {
-        Self {
-            counts: BTreeMap::new(),
-            max,
-        }
+        Self { counts: BTreeMap::new(), max }
     }
 
     /// How many `key` has.

@@ -1,0 +1,268 @@
+//! The router's shell: feeds its core from sockets and signals, and does what the core wants.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use rand::TryRng;
+use rand::rngs::SysRng;
+use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
+use signal_hook_mio::v1_0::Signals;
+use thiserror::Error;
+use wire::net::{ListenSecurity, ListenerId, Net, NetEvent, Policy};
+use wire::{ConnId, Instant, ServerId};
+
+use crate::config::RouterConfig;
+use crate::core::event::{Effect, Event, Outgoing, Side};
+use crate::core::{Core, Settings};
+use crate::identity::{Identity, IdentityError};
+
+/// How long those who are connected may take to read that the router stops.
+const STOP_TIME_MAX: Duration = Duration::from_secs(1);
+
+/// A running router.
+pub struct Shell {
+    net: Net,
+    core: Core,
+    signals: Option<Signals>,
+    clients: Listener,
+    servers: Listener,
+    certificate_names: Vec<(ServerId, String)>,
+    events: Vec<NetEvent>,
+    effects: Vec<Effect>,
+}
+
+#[derive(Clone, Copy)]
+struct Listener {
+    id: ListenerId,
+    address: SocketAddr,
+}
+
+/// What a turn has seen besides connections.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Seen {
+    /// SIGTERM or SIGINT arrived.
+    pub stop: bool,
+    /// A child process ended.
+    pub child: bool,
+}
+
+/// Why a router cannot run.
+#[derive(Debug, Error)]
+pub enum ShellError {
+    /// Its files cannot be used.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// An address cannot be listened on.
+    #[error("{flag} {address}: {source}")]
+    Listen {
+        /// The flag of the address.
+        flag: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The operating system gave no poll, no signals or no random bytes.
+    #[error("the operating system: {0}")]
+    System(#[from] io::Error),
+    /// The operating system has no random bytes.
+    #[error("the operating system has no random bytes: {0}")]
+    Random(#[from] rand::rngs::SysError),
+}
+
+impl Shell {
+    /// Reads the files and listens.
+    ///
+    /// # Errors
+    /// [`ShellError`] names the flag or the file.
+    pub fn open(config: &RouterConfig) -> Result<Self, ShellError> {
+        Self::open_with(config, false)
+    }
+
+    /// As [`Self::open`]; with `exempt_loopback` no limit per address holds for this machine.
+    ///
+    /// # Errors
+    /// [`ShellError`] names the flag or the file.
+    pub fn open_with(config: &RouterConfig, exempt_loopback: bool) -> Result<Self, ShellError> {
+        let identity = Identity::read(&config.cluster, &config.identity)?;
+        let mut net = Net::new()?;
+        net.exempt_loopback(exempt_loopback);
+        let security = ListenSecurity::Tls(identity.clients);
+        let policy = Policy::early_client();
+        let clients = listen(&mut net, "--listen", config.listen, security, policy)?;
+        let security = ListenSecurity::Tls(identity.servers);
+        let policy = Policy::router();
+        let address = config.server_listen;
+        let servers = listen(&mut net, "--server-listen", address, security, policy)?;
+        let settings = Settings { map: identity.map, percent: config.percent, exempt_loopback };
+        let core = Core::new(net.now(), settings, seed()?);
+        let named = |server: &ServerId| (*server, server.certificate_name());
+        Ok(Self {
+            certificate_names: core.servers().iter().map(named).collect(),
+            net,
+            core,
+            signals: None,
+            clients,
+            servers,
+            events: Vec::new(),
+            effects: Vec::new(),
+        })
+    }
+
+    /// From now on SIGTERM, SIGINT and SIGCHLD are seen by [`Self::turn`] instead of doing what
+    /// they do by themselves.
+    ///
+    /// # Errors
+    /// The operating system refuses it.
+    pub fn catch_signals(&mut self) -> io::Result<()> {
+        let mut signals = Signals::new([SIGTERM, SIGINT, SIGCHLD])?;
+        self.net.register(&mut signals)?;
+        self.signals = Some(signals);
+        Ok(())
+    }
+
+    /// Where clients connect.
+    #[must_use]
+    pub fn client_address(&self) -> SocketAddr {
+        self.clients.address
+    }
+
+    /// Where servers connect.
+    #[must_use]
+    pub fn server_address(&self) -> SocketAddr {
+        self.servers.address
+    }
+
+    /// The core, for questions.
+    #[must_use]
+    pub fn core(&self) -> &Core {
+        &self.core
+    }
+
+    /// The time of the last turn.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        self.net.now()
+    }
+
+    /// Runs until SIGTERM or SIGINT.
+    ///
+    /// # Errors
+    /// The poll failed.
+    pub fn run(mut self) -> io::Result<()> {
+        let (clients, servers) = (self.clients.address, self.servers.address);
+        tracing::info!(%clients, %servers, "listening");
+        self.catch_signals()?;
+        while !self.turn(None)?.stop {}
+        self.stop()
+    }
+
+    /// Waits for what happens next, at most until `until`, and does what follows from it.
+    ///
+    /// # Errors
+    /// The poll failed.
+    pub fn turn(&mut self, until: Option<Instant>) -> io::Result<Seen> {
+        let deadline = [self.core.deadline(), until].into_iter().flatten().min();
+        let now = self.net.now();
+        let timeout = deadline.map(|deadline| deadline.since(now));
+        let mut events = std::mem::take(&mut self.events);
+        self.net.poll(timeout, &mut events)?;
+        let mut seen = Seen::default();
+        for event in events.drain(..) {
+            self.on_net(event, &mut seen);
+        }
+        self.events = events;
+        if self.core.deadline().is_some_and(|at| at <= self.net.now()) {
+            self.feed(Event::Timeout);
+        }
+        self.net.flush();
+        Ok(seen)
+    }
+
+    /// Tells everybody that the router stops, and waits a little until they have read it.
+    ///
+    /// # Errors
+    /// The poll failed.
+    pub fn stop(mut self) -> io::Result<()> {
+        self.net.set_accepting(self.clients.id, false);
+        self.net.set_accepting(self.servers.id, false);
+        self.feed(Event::Stop);
+        self.net.flush();
+        let until = self.net.now() + STOP_TIME_MAX;
+        while self.net.connections() > 0 && self.net.now() < until {
+            self.turn(Some(until))?;
+        }
+        Ok(())
+    }
+
+    fn on_net(&mut self, event: NetEvent, seen: &mut Seen) {
+        match event {
+            NetEvent::Accepted { conn, listener, address } => {
+                let side = self.side(conn, listener, address);
+                self.feed(Event::Opened { conn, side });
+            }
+            NetEvent::Frame { conn, frame } => self.feed(Event::Frame { conn, frame }),
+            NetEvent::Closed { conn, why } => {
+                tracing::debug!(?conn, %why, "closed");
+                self.feed(Event::Closed { conn });
+            }
+            NetEvent::Source { .. } => self.read_signals(seen),
+            // The router dials nobody, wakes itself never, and its answers are small: the hard
+            // limit of the write queue is all it needs.
+            NetEvent::Connected { .. } | NetEvent::Pressure { .. } | NetEvent::Woken => {}
+        }
+    }
+
+    fn read_signals(&mut self, seen: &mut Seen) {
+        let signals = self.signals.iter_mut().flat_map(Signals::pending);
+        for signal in signals {
+            match signal {
+                SIGCHLD => seen.child = true,
+                _ => seen.stop = true,
+            }
+        }
+    }
+
+    fn side(&self, conn: ConnId, listener: ListenerId, address: SocketAddr) -> Side {
+        if listener == self.clients.id {
+            let address = address.ip();
+            return Side::Client { address };
+        }
+        let mut names = self.certificate_names.iter();
+        let certified = names.find(|(_, name)| self.net.is_certified_for(conn, name));
+        Side::Server { certified: certified.map(|(server, _)| *server) }
+    }
+
+    fn feed(&mut self, event: Event) {
+        let (now, wall) = (self.net.now(), self.net.wall());
+        self.core.handle(now, wall, event, &mut self.effects);
+        for effect in self.effects.drain(..) {
+            match effect {
+                Effect::Send { conn, message } => self.net.send(conn, |out| match message {
+                    Outgoing::Client(message) => message.append_frame(out),
+                    Outgoing::Server(message) => message.append_frame(out),
+                }),
+                Effect::Close { conn } => self.net.close(conn),
+            }
+        }
+    }
+}
+
+fn listen(
+    net: &mut Net,
+    flag: &'static str,
+    address: SocketAddr,
+    security: ListenSecurity,
+    policy: Policy,
+) -> Result<Listener, ShellError> {
+    let bound = net.listen(address, security, policy);
+    let (id, address) = bound.map_err(|source| ShellError::Listen { flag, address, source })?;
+    Ok(Listener { id, address })
+}
+
+fn seed() -> Result<[u8; 32], rand::rngs::SysError> {
+    let mut seed = [0; 32];
+    SysRng.try_fill_bytes(&mut seed)?;
+    Ok(seed)
+}

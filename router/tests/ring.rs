@@ -1,0 +1,180 @@
+//! The ring and the slot map: the same for ever, even, and moving little.
+//!
+//! `UPDATE=1` rewrites the golden file; a change of it moves users between servers.
+
+use std::fmt::Write as _;
+
+use proptest::prelude::*;
+use router::core::homes::build_map;
+use router::core::ring::{Ring, Seats, average_cap};
+use wire::limits::SLOTS;
+use wire::{LogId, Name, ServerId, Slot, SlotMap};
+
+const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/placement.txt");
+
+fn servers(count: u16) -> Vec<ServerId> {
+    (1..=count).map(ServerId).collect()
+}
+
+fn slot(index: usize) -> Slot {
+    Slot::new(index % SLOTS).expect("below SLOTS")
+}
+
+fn slots_of(map: &SlotMap, server: ServerId) -> usize {
+    (0..SLOTS).filter(|index| map.home(slot(*index)) == server).count()
+}
+
+fn moved(before: &SlotMap, after: &SlotMap) -> usize {
+    let slots = (0..SLOTS).map(slot);
+    slots.filter(|slot| before.home(*slot) != after.home(*slot)).count()
+}
+
+/// Each server once, in the order of the walk.
+fn candidates(ring: &Ring, slot: Slot) -> Vec<ServerId> {
+    let mut found: Vec<ServerId> = Vec::new();
+    for server in ring.walk(slot) {
+        if !found.contains(&server) {
+            found.push(server);
+        }
+    }
+    found
+}
+
+#[test]
+fn placement_of_100_names_on_5_servers_is_golden() {
+    let (ring, map) = (Ring::new(&servers(5)), build_map(1, &servers(5)));
+    let mut text = "# name slot home | the servers in the order of the ring\n".to_owned();
+    for index in 0..100 {
+        let name = Name::parse(&format!("user{index}")).expect("is a name");
+        let slot = Slot::of(&LogId::mailbox(name));
+        let home = map.home(slot).0;
+        let order: Vec<String> = candidates(&ring, slot).iter().map(|s| s.0.to_string()).collect();
+        writeln!(text, "{name} {} {home} | {}", slot.index(), order.join(" ")).expect("writes");
+    }
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(GOLDEN, &text).expect("the golden folder is there");
+    }
+    assert_eq!(std::fs::read_to_string(GOLDEN).expect("is there"), text);
+}
+
+#[test]
+fn one_server_more_moves_about_its_share_of_the_slots() {
+    for count in [1, 2, 3, 4, 5, 9, 20, 50] {
+        let (before, after) = (build_map(1, &servers(count)), build_map(2, &servers(count + 1)));
+        let fair = SLOTS / usize::from(count + 1);
+        let moved = moved(&before, &after);
+        println!("{count} + 1: moved {moved}, fair {fair}");
+        assert!(moved <= 2 * fair, "{count} + 1: {moved} slots move, {fair} would be fair");
+    }
+}
+
+#[test]
+fn no_server_owns_much_more_than_its_share() {
+    for count in [1, 2, 3, 7, 30, 100] {
+        let map = build_map(1, &servers(count));
+        let even = SLOTS / usize::from(count);
+        for server in servers(count) {
+            let owned = slots_of(&map, server);
+            assert!(owned <= even * 105 / 100 + 2, "{server} of {count} owns {owned}, not {even}");
+            assert!(owned * 2 > even, "{server} of {count} owns {owned}, not {even}");
+        }
+    }
+}
+
+fn seats() -> impl Strategy<Value = Vec<Seats>> {
+    let seat = (1u16..40, 0u32..50, 0u32..60);
+    prop::collection::vec(seat, 0..20).prop_map(|seats| {
+        let seat = |(server, taken, max)| Seats { server: ServerId(server), taken, max };
+        let mut seats: Vec<Seats> = seats.into_iter().map(seat).collect();
+        seats.sort_by_key(|seat| seat.server);
+        seats.dedup_by_key(|seat| seat.server);
+        seats
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_order_of_the_servers_does_not_matter(
+        mut ids in prop::collection::vec(1u16..200, 1..20),
+        index in 0..SLOTS,
+    ) {
+        let forward: Vec<ServerId> = ids.iter().copied().map(ServerId).collect();
+        ids.reverse();
+        let backward: Vec<ServerId> = ids.into_iter().map(ServerId).collect();
+        prop_assert_eq!(
+            candidates(&Ring::new(&forward), slot(index)),
+            candidates(&Ring::new(&backward), slot(index))
+        );
+        prop_assert_eq!(build_map(1, &forward), build_map(1, &backward));
+    }
+
+    #[test]
+    fn a_server_that_joins_leaves_the_order_of_the_others(
+        count in 1u16..30,
+        index in 0..SLOTS,
+    ) {
+        let before = candidates(&Ring::new(&servers(count)), slot(index));
+        let mut after = candidates(&Ring::new(&servers(count + 1)), slot(index));
+        after.retain(|server| server.0 != count + 1);
+        prop_assert_eq!(before, after);
+    }
+
+    #[test]
+    fn no_seat_is_above_its_cap_and_none_is_refused_while_there_is_room(
+        seats in seats(),
+        percent in 100u32..400,
+        index in 0..SLOTS,
+    ) {
+        let (ring, map) = (Ring::new(&servers(40)), build_map(1, &servers(40)));
+        let has_room = seats.iter().any(|seat| seat.taken < seat.max);
+        let cap = average_cap(percent, &seats);
+        let any_under_cap = seats.iter().any(|seat| {
+            u64::from(seat.taken) < cap && seat.taken < seat.max
+        });
+        match ring.place(&map, slot(index), percent, &seats) {
+            None => prop_assert!(!has_room),
+            Some(placement) => {
+                prop_assert_eq!(placement.home, map.home(slot(index)));
+                let seat = seats.iter().find(|seat| seat.server == placement.seat);
+                let seat = seat.expect("only what was offered");
+                prop_assert!(seat.taken < seat.max);
+                prop_assert!(u64::from(seat.taken) < cap || !any_under_cap);
+            }
+        }
+    }
+
+    #[test]
+    fn the_home_is_the_seat_unless_it_is_at_its_cap(
+        seats in seats(),
+        index in 0..SLOTS,
+    ) {
+        let (ring, map) = (Ring::new(&servers(40)), build_map(1, &servers(40)));
+        let home = map.home(slot(index));
+        let cap = average_cap(125, &seats);
+        let is_free = seats.iter().any(|seat| {
+            seat.server == home && seat.taken < seat.max && u64::from(seat.taken) < cap
+        });
+        let placement = ring.place(&map, slot(index), 125, &seats);
+        let sits_home = placement.is_some_and(|placement| placement.seat == home);
+        prop_assert!(sits_home || !is_free);
+    }
+
+    #[test]
+    fn many_sessions_one_after_another_stay_within_the_bound(
+        count in 1u16..12,
+        names in prop::collection::vec(0..SLOTS, 1..400),
+    ) {
+        let (ring, map) = (Ring::new(&servers(count)), build_map(1, &servers(count)));
+        let seat = |server| Seats { server, taken: 0, max: u32::MAX };
+        let mut seats: Vec<Seats> = servers(count).into_iter().map(seat).collect();
+        for index in names {
+            let cap = average_cap(125, &seats);
+            let placement = ring.place(&map, slot(index), 125, &seats).expect("there is room");
+            let seat = &mut seats[usize::from(placement.seat.0) - 1];
+            seat.taken += 1;
+            prop_assert!(u64::from(seat.taken) <= cap);
+        }
+    }
+}
