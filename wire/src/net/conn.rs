@@ -38,10 +38,7 @@ pub(super) enum Stage {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Way {
     Dialed,
-    Accepted {
-        listener: ListenerId,
-        address: SocketAddr,
-    },
+    Accepted { listener: ListenerId, address: SocketAddr },
 }
 
 /// One connection of the table.
@@ -185,11 +182,9 @@ impl Conn {
         self.has_frames = !self.input.is_empty();
         events.push(match self.way {
             Way::Dialed => NetEvent::Connected { conn: self.id },
-            Way::Accepted { listener, address } => NetEvent::Accepted {
-                conn: self.id,
-                listener,
-                address,
-            },
+            Way::Accepted { listener, address } => {
+                NetEvent::Accepted { conn: self.id, listener, address }
+            }
         });
     }
 
@@ -224,10 +219,7 @@ impl Conn {
                 break;
             };
             *budget -= 1;
-            events.push(NetEvent::Frame {
-                conn: self.id,
-                frame,
-            });
+            events.push(NetEvent::Frame { conn: self.id, frame });
         }
         if self.input.is_empty() {
             self.input = BytesMut::new();

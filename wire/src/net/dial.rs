@@ -31,9 +31,7 @@ impl Net {
         match self.open_stream(id, address, security) {
             Err(why) => self.pending.push(NetEvent::Closed { conn: id, why }),
             Ok(stream) => {
-                let conn = self
-                    .table
-                    .insert(Conn::new(id, Way::Dialed, stream, policy));
+                let conn = self.table.insert(Conn::new(id, Way::Dialed, stream, policy));
                 self.timers.set(conn, Some(self.now + DIAL_TIME_MAX));
             }
         }

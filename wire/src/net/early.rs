@@ -19,12 +19,25 @@ pub(super) struct Seat {
 }
 
 /// The counts of early connections, and the order of those still agreeing on TLS.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Early {
     total: u32,
+    pub(super) total_max: u32,
     per_address: BTreeMap<IpAddr, u32>,
     half_open: BTreeSet<(Instant, ConnId)>,
     exempt_loopback: bool,
+}
+
+impl Default for Early {
+    fn default() -> Self {
+        Self {
+            total: 0,
+            total_max: EARLY_TOTAL_MAX,
+            per_address: BTreeMap::new(),
+            half_open: BTreeSet::new(),
+            exempt_loopback: false,
+        }
+    }
 }
 
 impl Early {
@@ -34,7 +47,7 @@ impl Early {
 
     /// Whether a newcomer fits only after another one has gone.
     pub(super) fn is_full(&self) -> bool {
-        self.total >= EARLY_TOTAL_MAX
+        self.total >= self.total_max
     }
 
     /// Counts a newcomer, unless its address has too many already.
@@ -52,10 +65,7 @@ impl Early {
 
     /// The connection has gone, or has proven who it is.
     pub(super) fn leave(&mut self, Seat { address }: Seat) {
-        let held = self
-            .per_address
-            .get_mut(&address)
-            .expect("a seat is counted");
+        let held = self.per_address.get_mut(&address).expect("a seat is counted");
         *held -= 1;
         if *held == 0 {
             self.per_address.remove(&address);
@@ -94,9 +104,7 @@ mod tests {
     use super::*;
 
     fn fill(early: &mut Early, address: IpAddr) -> Vec<Seat> {
-        (0..EARLY_PER_ADDRESS_MAX)
-            .map(|_| early.enter(address).expect("room"))
-            .collect()
+        (0..EARLY_PER_ADDRESS_MAX).map(|_| early.enter(address).expect("room")).collect()
     }
 
     #[test]
@@ -105,10 +113,7 @@ mod tests {
         let [a, b] = ["192.0.2.1", "192.0.2.2"].map(|a| a.parse::<IpAddr>().expect("an address"));
         let mut seats = fill(&mut early, a);
         assert_eq!(early.enter(a), None);
-        assert_eq!(
-            early.enter("::ffff:192.0.2.1".parse().expect("an address")),
-            None
-        );
+        assert_eq!(early.enter("::ffff:192.0.2.1".parse().expect("an address")), None);
         seats.push(early.enter(b).expect("another address has its own count"));
         early.leave(seats.remove(0));
         seats.push(early.enter(a).expect("one has gone"));
@@ -121,16 +126,10 @@ mod tests {
     fn addresses_of_one_v6_network_count_together() {
         let mut early = Early::default();
         let seats = fill(&mut early, "2001:db8:1:2::1".parse().expect("an address"));
-        assert_eq!(
-            early.enter("2001:db8:1:2:ffff::9".parse().expect("an address")),
-            None
-        );
+        assert_eq!(early.enter("2001:db8:1:2:ffff::9".parse().expect("an address")), None);
         let other = early.enter("2001:db8:1:3::1".parse().expect("an address"));
         assert!(other.is_some());
-        assert_eq!(
-            seats.len() + 1,
-            usize::try_from(early.total).expect("small")
-        );
+        assert_eq!(seats.len() + 1, usize::try_from(early.total).expect("small"));
     }
 
     #[test]
@@ -148,10 +147,7 @@ mod tests {
     #[test]
     fn the_oldest_handshake_comes_first() {
         let mut early = Early::default();
-        let [old, new] = [9, 1].map(|index| ConnId {
-            index,
-            generation: 0,
-        });
+        let [old, new] = [9, 1].map(|index| ConnId { index, generation: 0 });
         early.begin_handshake(Instant(5), new);
         early.begin_handshake(Instant(4), old);
         assert_eq!(early.oldest_half_open(), Some(old));

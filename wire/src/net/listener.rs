@@ -43,19 +43,11 @@ impl Listener {
     ) -> io::Result<Self> {
         let socket = TcpListener::bind(address)?;
         let (is_ready, is_accepting, resumes_at) = (false, true, None);
-        Ok(Self {
-            socket,
-            security,
-            policy,
-            is_ready,
-            is_accepting,
-            resumes_at,
-        })
+        Ok(Self { socket, security, policy, is_ready, is_accepting, resumes_at })
     }
 
     pub(super) fn register(&mut self, registry: &mio::Registry, id: ListenerId) -> io::Result<()> {
-        self.socket
-            .register(registry, Owner::Listener(id).token(), Interest::READABLE)
+        self.socket.register(registry, Owner::Listener(id).token(), Interest::READABLE)
     }
 
     pub(super) fn address(&self) -> io::Result<SocketAddr> {
@@ -146,11 +138,7 @@ impl Net {
         let id = self.table.next_id();
         let mut conn = Conn::new(id, Way::Accepted { listener, address }, stream, policy);
         conn.seat = Some(seat);
-        if conn
-            .stream
-            .register(self.poll.registry(), Owner::Conn(id).token())
-            .is_err()
-        {
+        if conn.stream.register(self.poll.registry(), Owner::Conn(id).token()).is_err() {
             return self.release(conn);
         }
         let deadline = self.now + EARLY_TIME_MAX;
@@ -168,6 +156,6 @@ impl Net {
                 Some(Connection::Server(connection))
             }
         };
-        Some(Stream::new(socket, tls))
+        Some(Stream::accepted(socket, tls))
     }
 }

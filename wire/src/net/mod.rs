@@ -26,6 +26,8 @@ mod run_queue;
 mod source;
 mod stream;
 mod table;
+#[cfg(test)]
+mod tests;
 mod timers;
 pub mod tls;
 mod token;
@@ -194,9 +196,7 @@ impl Net {
     /// Whether the other side's verified certificate names exactly this DNS name.
     #[must_use]
     pub fn is_certified_for(&self, conn: ConnId, dns_name: &str) -> bool {
-        self.table
-            .get(conn)
-            .is_some_and(|conn| conn.stream.is_certified_for(dns_name))
+        self.table.get(conn).is_some_and(|conn| conn.stream.is_certified_for(dns_name))
     }
 
     /// Watches a foreign source for reading.

@@ -53,11 +53,7 @@ impl Policy {
     /// A seat, as its client sees it: always read, or two full connections could stop each other.
     #[must_use]
     pub const fn seat() -> Self {
-        Self {
-            write_hard: PEER_WRITE_HARD,
-            reads_while_high: true,
-            ..Self::client()
-        }
+        Self { write_hard: PEER_WRITE_HARD, reads_while_high: true, ..Self::client() }
     }
 
     /// Another server: always read.
@@ -75,11 +71,7 @@ impl Policy {
     /// A router, as clients and servers see it, and a server, as its router sees it.
     #[must_use]
     pub const fn router() -> Self {
-        Self {
-            frame_len_max: ROUTER_FRAME_LEN_MAX,
-            reads_while_high: true,
-            ..Self::client()
-        }
+        Self { frame_len_max: ROUTER_FRAME_LEN_MAX, reads_while_high: true, ..Self::client() }
     }
 }
 

@@ -14,10 +14,7 @@ impl Sources {
     pub(super) fn add(&mut self) -> SourceId {
         self.generation = self.generation.wrapping_add(1);
         let index = u32::try_from(self.slots.insert(self.generation)).expect("few sources");
-        SourceId {
-            index,
-            generation: self.generation,
-        }
+        SourceId { index, generation: self.generation }
     }
 
     pub(super) fn has(&self, id: SourceId) -> bool {

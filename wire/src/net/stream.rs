@@ -40,15 +40,12 @@ impl Stream {
             tls.set_buffer_limit(Some(SEAL_MAX));
         }
         let (readable, writable, hangup) = (false, false, false);
-        Self {
-            socket,
-            tls,
-            readable,
-            writable,
-            hangup,
-            broken: None,
-            notified: false,
-        }
+        Self { socket, tls, readable, writable, hangup, broken: None, notified: false }
+    }
+
+    /// A socket that was accepted takes its first bytes without being asked.
+    pub(super) fn accepted(socket: TcpStream, tls: Option<Connection>) -> Self {
+        Self { writable: true, ..Self::new(socket, tls) }
     }
 
     /// Registers once, for both directions; readiness is kept from then on.
@@ -179,12 +176,8 @@ impl Stream {
             return false;
         };
         // The second test refuses a wildcard, which the first would take.
-        certificate
-            .verify_is_valid_for_subject_name(&ServerName::DnsName(name))
-            .is_ok()
-            && certificate
-                .valid_dns_names()
-                .any(|listed| listed == dns_name)
+        certificate.verify_is_valid_for_subject_name(&ServerName::DnsName(name)).is_ok()
+            && certificate.valid_dns_names().any(|listed| listed == dns_name)
     }
 
     fn read(&mut self, scratch: &mut [u8]) -> Result<usize, CloseCause> {

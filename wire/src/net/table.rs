@@ -17,10 +17,7 @@ impl Table {
     pub(super) fn next_id(&mut self) -> ConnId {
         self.generation = self.generation.wrapping_add(1);
         let index = u32::try_from(self.slots.vacant_key()).expect("far fewer than 2^32 sockets");
-        ConnId {
-            index,
-            generation: self.generation,
-        }
+        ConnId { index, generation: self.generation }
     }
 
     /// Puts a connection into the slot of its id, which [`Table::next_id`] gave just before.
@@ -35,9 +32,7 @@ impl Table {
     }
 
     pub(super) fn get_mut(&mut self, id: ConnId) -> Option<&mut Conn> {
-        self.slots
-            .get_mut(index_of(id))
-            .filter(|conn| conn.id == id)
+        self.slots.get_mut(index_of(id)).filter(|conn| conn.id == id)
     }
 
     pub(super) fn remove(&mut self, id: ConnId) -> Option<Conn> {

@@ -30,9 +30,6 @@ impl Timers {
 
     /// A connection whose deadline has come.
     pub(super) fn expired(&self, now: Instant) -> Option<ConnId> {
-        self.due
-            .first()
-            .filter(|(at, _)| *at <= now)
-            .map(|(_, conn)| *conn)
+        self.due.first().filter(|(at, _)| *at <= now).map(|(_, conn)| *conn)
     }
 }

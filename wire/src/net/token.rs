@@ -55,10 +55,7 @@ mod tests {
         let (index, generation) = (INDEX_MASK, u32::MAX);
         for owner in [
             Owner::Conn(ConnId { index, generation }),
-            Owner::Conn(ConnId {
-                index: 0,
-                generation: 7,
-            }),
+            Owner::Conn(ConnId { index: 0, generation: 7 }),
             Owner::Listener(ListenerId(index)),
             Owner::Source(SourceId { index, generation }),
             Owner::Waker,

@@ -75,10 +75,7 @@ impl Net {
             return;
         };
         conn.is_dirty = false;
-        if matches!(
-            conn.stage,
-            Stage::Connecting | Stage::Handshaking | Stage::Lingering
-        ) {
+        if matches!(conn.stage, Stage::Connecting | Stage::Handshaking | Stage::Lingering) {
             return;
         }
         conn.stream.transmit(&mut conn.queue);
@@ -184,10 +181,7 @@ impl Net {
             Ok(true) => {
                 conn.stage = Stage::Lingering;
                 self.run.add(conn);
-                self.pending.push(NetEvent::Closed {
-                    conn: id,
-                    why: cause,
-                });
+                self.pending.push(NetEvent::Closed { conn: id, why: cause });
             }
             Err(_) => {
                 let closed = self.drop_now(id, cause);
@@ -206,10 +200,7 @@ impl Net {
         if self.run.len() > 0 || !self.pending.is_empty() || !self.dirty.is_empty() {
             return Some(Duration::ZERO);
         }
-        let accepts = self
-            .listeners
-            .iter()
-            .filter_map(|listener| listener.next_work());
+        let accepts = self.listeners.iter().filter_map(|listener| listener.next_work());
         let own = self.timers.next().into_iter().chain(accepts).min();
         let own = own.map(|at: Instant| at.since(self.now));
         own.into_iter().chain(timeout).min()

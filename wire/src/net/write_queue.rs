@@ -20,12 +20,7 @@ pub(super) struct WriteQueue {
 
 impl WriteQueue {
     pub(super) fn new() -> Self {
-        Self {
-            bytes: BytesMut::new(),
-            sealed: 0,
-            peak: 0,
-            level: Level::Low,
-        }
+        Self { bytes: BytesMut::new(), sealed: 0, peak: 0, level: Level::Low }
     }
 
     /// Bytes that the socket has not taken.
@@ -100,11 +95,7 @@ mod tests {
     use super::*;
 
     fn policy() -> Policy {
-        Policy {
-            write_high: 100,
-            write_hard: 200,
-            ..Policy::client()
-        }
+        Policy { write_high: 100, write_hard: 200, ..Policy::client() }
     }
 
     fn push(queue: &mut WriteQueue, len: usize) {

@@ -1,0 +1,127 @@
+//! TLS: who is let in, who is who, and that nothing is lost under it.
+
+use super::certs::Ca;
+use super::*;
+
+const NAME: &str = "server-1.server.fastchat";
+
+/// A mutual-TLS listener, dialed with this configuration and name.
+fn mutual(ca: &Ca, config: std::sync::Arc<rustls::ClientConfig>, name: &str) -> (Bench, ConnId) {
+    let mut bench = Bench::new();
+    let address = bench.listen(ListenSecurity::Tls(ca.mutual(NAME)), Policy::peer());
+    let security = Security::Connect(config, name.to_owned());
+    let conn = bench.net.dial(address, security, Policy::peer());
+    (bench, conn)
+}
+
+fn assert_refused(bench: &mut Bench, conn: ConnId) {
+    let why = bench.closed(conn);
+    assert!(matches!(why, CloseCause::Tls(_)), "{why:?}");
+    bench.until(|bench| (bench.net.sockets() == 0).then_some(()));
+    assert_eq!(bench.accepts(), []);
+}
+
+#[test]
+fn frames_of_every_size_travel_under_tls() {
+    let (mut bench, ca) = (Bench::new(), Ca::new());
+    let address = bench.listen(ListenSecurity::Tls(ca.open(NAME)), Policy::peer());
+    let security = Security::Connect(ca.dialer(None), NAME.to_owned());
+    let near = bench.net.dial(address, security, Policy::peer());
+    let far = bench.accepted();
+    let sizes = [0, 1, 16_378, 16_379, 16_380, 70_000, 300_000, 500_000];
+    let sent: Vec<Bytes> = sizes.iter().map(|len| Bytes::from(vec![9; *len])).collect();
+    for (from, to) in [(near, far), (far, near)] {
+        for body in &sent {
+            bench.send(from, body);
+        }
+        let came = bench.until(|bench| Some(bench.frames(to)).filter(|f| f.len() == sizes.len()));
+        assert_eq!(bodies(&came), sent);
+    }
+    assert_eq!(bench.net.queued_bytes(), 0);
+}
+
+#[test]
+fn a_close_under_tls_is_orderly() {
+    let (mut bench, ca) = (Bench::new(), Ca::new());
+    let address = bench.listen(ListenSecurity::Tls(ca.open(NAME)), Policy::peer());
+    let security = Security::Connect(ca.dialer(None), NAME.to_owned());
+    let near = bench.net.dial(address, security, Policy::peer());
+    bench.send(near, &[5; 300_000]);
+    bench.net.poll(Some(PATIENCE), &mut bench.seen).expect("polls");
+    let far = bench.accepted();
+    bench.send(near, b"last");
+    bench.net.close(near);
+    assert_eq!(bench.closed(far), CloseCause::Peer);
+    assert_eq!(bench.frames(far).len(), 2);
+    assert_eq!(bench.closed(near), CloseCause::Local);
+    bench.until(|bench| (bench.net.sockets() == 0).then_some(()));
+}
+
+#[test]
+fn a_peer_with_a_certificate_is_let_in_and_known_by_its_exact_name() {
+    let ca = Ca::new();
+    let own = ca.identity(&["server-2.server.fastchat", "other.fastchat"]);
+    let (mut bench, near) = mutual(&ca, ca.dialer(Some(&own)), NAME);
+    let far = bench.accepted();
+    let names = ["server-2.server.fastchat", "other.fastchat"];
+    assert!(names.iter().all(|name| bench.net.is_certified_for(far, name)));
+    assert!(bench.net.is_certified_for(near, NAME));
+    for other in ["server-1.server.fastchat", "server.fastchat", "", "server-2", "*", "a b"] {
+        assert!(!bench.net.is_certified_for(far, other), "{other}");
+    }
+}
+
+#[test]
+fn a_wildcard_certificate_names_nobody() {
+    let ca = Ca::new();
+    let own = ca.identity(&["*.server.fastchat"]);
+    let (mut bench, _near) = mutual(&ca, ca.dialer(Some(&own)), NAME);
+    let far = bench.accepted();
+    assert!(!bench.net.is_certified_for(far, "server-2.server.fastchat"));
+    assert!(!bench.net.is_certified_for(far, "*.server.fastchat"));
+}
+
+#[test]
+fn nobody_is_certified_without_a_certificate() {
+    let (mut bench, ca) = (Bench::new(), Ca::new());
+    let (_socket, plain) = bench.plain_pair(Policy::peer());
+    let address = bench.listen(ListenSecurity::Tls(ca.open(NAME)), Policy::peer());
+    let security = Security::Connect(ca.dialer(None), NAME.to_owned());
+    bench.net.dial(address, security, Policy::peer());
+    let far = bench.until(|bench| bench.accepts().get(1).copied());
+    assert!(!bench.net.is_certified_for(plain, NAME));
+    assert!(!bench.net.is_certified_for(far, NAME));
+}
+
+#[test]
+fn a_peer_without_a_certificate_is_refused() {
+    let ca = Ca::new();
+    let (mut bench, conn) = mutual(&ca, ca.dialer(None), NAME);
+    assert_refused(&mut bench, conn);
+}
+
+#[test]
+fn a_peer_of_another_ca_is_refused() {
+    let (ca, other) = (Ca::new(), Ca::new());
+    let own = other.identity(&["server-2.server.fastchat"]);
+    let (mut bench, conn) = mutual(&ca, ca.dialer(Some(&own)), NAME);
+    assert_refused(&mut bench, conn);
+}
+
+#[test]
+fn a_server_of_another_ca_is_refused() {
+    let (ca, other) = (Ca::new(), Ca::new());
+    let own = ca.identity(&["server-2.server.fastchat"]);
+    let (mut bench, conn) = mutual(&ca, other.dialer(Some(&own)), NAME);
+    assert_refused(&mut bench, conn);
+    assert!(!bench.seen.contains(&NetEvent::Connected { conn }));
+}
+
+#[test]
+fn a_server_of_another_name_is_refused() {
+    let ca = Ca::new();
+    let own = ca.identity(&["server-2.server.fastchat"]);
+    let (mut bench, conn) = mutual(&ca, ca.dialer(Some(&own)), "server-3.server.fastchat");
+    assert_refused(&mut bench, conn);
+    assert!(!bench.seen.contains(&NetEvent::Connected { conn }));
+}
