@@ -1,22 +1,20 @@
 //! What a shell tells the core, and what the core asks of its shell. Plain data, both ways.
 
-use std::net::{IpAddr, SocketAddr};
+use std::fmt;
+use std::net::SocketAddr;
 
 use bytes::BytesMut;
 use storage::{Completion, Op};
 use wire::frame::Frame;
-use wire::{
-    ConnId, LogId, Name, Seq, ServerId, ServerToRouter, SessionEpoch, Slot, ToClient, ToPeer,
-};
+use wire::{ConnId, ServerId, ServerToRouter, SessionEpoch, ToClient, ToPeer};
+
+use super::log;
 
 /// Who is on the other side of a new connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Side {
     /// A client, on the client listener.
-    Client {
-        /// Where it comes from, for the limit of connections that have not signed in.
-        address: IpAddr,
-    },
+    Client,
     /// A peer, on the peer listener.
     PeerIn {
         /// The server its verified certificate is for; `None` when for none of the map.
@@ -186,45 +184,37 @@ pub enum Effect {
 /// What must never happen in a healthy cluster. Never a reason to delete anything.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Alarm {
-    /// A reader claims entries that its log never held.
-    CursorAboveHead {
-        /// Which log.
-        log: LogId,
-        /// What the reader claimed.
-        cursor: Seq,
-        /// The newest entry the log knows of.
-        head: Seq,
-    },
-    /// A peer acts on a log for an account that does not read it.
-    NotAReader {
-        /// Which log.
-        log: LogId,
-        /// Which account.
-        account: Name,
-        /// Which server asked.
-        from: ServerId,
-    },
-    /// A peer sent what belongs to a home, for a slot whose home is elsewhere.
+    /// A log noticed it.
+    Log(log::Alarm),
+    /// A seat asked this home about an account or a log whose home is elsewhere: the maps differ.
     NotHome {
-        /// Which slot.
-        slot: Slot,
         /// Which server asked.
         from: ServerId,
     },
-    /// The storage holds something that does not fit together.
-    BadRecord {
-        /// Which log.
-        log: LogId,
-        /// What does not fit.
-        what: &'static str,
-    },
-    /// A seat speaks for a session whose epoch was never handed out.
+    /// A seat speaks for a session whose epoch was never handed out: this store lost its newest
+    /// writes.
     EpochNeverGiven {
-        /// Whose session.
-        account: Name,
         /// What the seat claimed.
         epoch: SessionEpoch,
         /// Which server said so.
         from: ServerId,
     },
+    /// A peer sent what does not answer its question, or has no place here.
+    PeerConfused {
+        /// Which server.
+        from: ServerId,
+    },
+}
+
+impl fmt::Display for Alarm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Log(alarm) => write!(f, "{}: {}", alarm.from, alarm.cause),
+            Self::NotHome { from } => write!(f, "{from}: its slot map differs from this server's"),
+            Self::EpochNeverGiven { epoch, from } => {
+                write!(f, "{from}: session epoch {} was never given", epoch.0)
+            }
+            Self::PeerConfused { from } => write!(f, "{from}: a message without a question"),
+        }
+    }
 }

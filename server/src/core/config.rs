@@ -1,0 +1,37 @@
+//! What a core is made of: who it is, its map, its secrets, its store.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use opaque_ke::ServerSetup;
+use storage::Opened;
+use wire::opaque::Suite;
+use wire::{ServerId, SlotMap};
+
+use super::log::LogLimits;
+
+/// Everything a [`super::Core`] is told at its beginning.
+pub struct Config {
+    /// Which server this is.
+    pub me: ServerId,
+    /// Who is the home of what.
+    pub map: Arc<SlotMap>,
+    /// The cluster's OPAQUE setup, a secret; the same on every server.
+    pub setup: ServerSetup<Suite>,
+    /// Seeds every token and every OPAQUE answer: from the system's generator.
+    pub seed: [u8; 32],
+    /// The store that was opened.
+    pub opened: Opened,
+    /// Where clients connect, as routers tell them.
+    pub client_address: SocketAddr,
+    /// Where peers connect, as routers tell them.
+    pub peer_address: SocketAddr,
+    /// How many routers are configured.
+    pub routers: usize,
+    /// Sessions that may sit here.
+    pub sessions_max: u32,
+    /// Posts per second are not limited.
+    pub unmetered: bool,
+    /// The bounds of the logs.
+    pub log_limits: LogLimits,
+}

@@ -1,0 +1,92 @@
+//! What the core counts, and what it holds now.
+
+use std::fmt;
+
+use super::log::LogMetrics;
+
+macro_rules! metrics {
+    ($($(#[$doc:meta])* $field:ident,)*) => {
+        /// Counters since the start, and gauges computed from real sizes when asked for.
+        #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+        pub struct Metrics {
+            $($(#[$doc])* pub $field: u64,)*
+            /// What the logs count.
+            pub log: LogMetrics,
+        }
+
+        /// One line for each metric of the core itself: name, value.
+        impl fmt::Display for Metrics {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                $(writeln!(f, "{} {}", stringify!($field), self.$field)?;)*
+                write!(f, "{:?}", self.log)
+            }
+        }
+    };
+}
+
+metrics! {
+    /// Connections that stood: clients, peers and routers.
+    conns_opened,
+    /// Connections that ended.
+    conns_closed,
+    /// Gauge: connections that stand.
+    conns,
+    /// Frames handled.
+    frames,
+    /// Faults sent to clients.
+    faults,
+    /// Clients closed because they did not sign in in time.
+    early_timeouts,
+    /// Clients closed because they did not answer pings.
+    idle_timeouts,
+    /// Accounts made.
+    sign_ups,
+    /// Sign-ins granted: with the password.
+    sign_ins,
+    /// Sessions restored with a token.
+    resumes,
+    /// Sign-ups, sign-ins and resumes that were refused.
+    refusals,
+    /// Sign-ins refused because of too many guesses.
+    guesses_refused,
+    /// Sessions that began at this seat.
+    sessions_begun,
+    /// Sessions that ended at this seat.
+    sessions_ended,
+    /// Gauge: sessions at this seat.
+    sessions,
+    /// Posts relayed to their homes.
+    posts,
+    /// Posts that found no room at this seat.
+    posts_busy,
+    /// Posts dropped because their home could not be reached.
+    posts_dropped,
+    /// Entries sent to clients.
+    delivered,
+    /// Times that a session fell behind.
+    behind,
+    /// Times that a client was not read for a while because it posted too fast.
+    pauses,
+    /// Questions that a home did not answer in time.
+    unanswered,
+    /// Gauge: questions that wait for their home.
+    exchanges,
+    /// Links to peers that came up.
+    links_up,
+    /// Links to peers that were lost.
+    links_lost,
+    /// Messages to a server without a link.
+    unsent,
+    /// Gauge: links that are up.
+    links,
+    /// Gauge: accounts in memory.
+    accounts,
+    /// Batches committed.
+    commits,
+    /// Gauge: reads of the storage that wait.
+    reads,
+    /// Gauge: timers that are armed.
+    timers,
+    /// Alarms raised.
+    alarms,
+}

@@ -1,0 +1,322 @@
+//! Links between servers: one per pair, dialed by the lower id, always read.
+//!
+//! A link is up after hello and ready. Each side then says which sessions it holds, then pings: the
+//! first ping tells the other side that it has heard of all of them. A link that is silent for
+//! long is cut and dialed again. What is sent while there is no link is lost; seats hear of the loss.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use wire::limits::{EARLY_TIME_MAX, PEER_PING_INTERVAL, PEER_SILENCE_MAX};
+use wire::message::{Fault, Hello, Ping, Ready, Role, ServerEntry};
+use wire::{ConnId, FaultCode, Instant, ServerId, ToPeer};
+
+use super::backoff::Backoff;
+use super::entropy::Entropy;
+use super::event::Effect;
+use super::timer::Timer;
+use super::turn::Turn;
+
+/// What a link's event means for the rest of the core.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum LinkChange {
+    /// The server can be reached.
+    Up(ServerId),
+    /// It no longer can.
+    Lost(ServerId),
+}
+
+/// The links to all other servers of the map.
+pub(super) struct Peers {
+    me: ServerId,
+    links: BTreeMap<ServerId, Link>,
+    /// Peers that connected and have not said hello: which server their certificate is for.
+    arriving: BTreeMap<ConnId, Option<ServerId>>,
+    entropy: Entropy,
+}
+
+struct Link {
+    address: Option<SocketAddr>,
+    state: LinkState,
+    backoff: Backoff,
+    /// What [`Timer::Link`] is armed for.
+    armed: Instant,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum LinkState {
+    /// No connection; dialed at this instant at the earliest.
+    Down(Instant),
+    /// Being dialed.
+    Dialing,
+    /// Dialed; our hello is not answered yet. Given up at the instant.
+    Greeting(ConnId, Instant),
+    /// Hello and ready were said; last heard at the instant.
+    Up(ConnId, Instant),
+}
+
+impl Peers {
+    pub(super) fn new(me: ServerId, servers: &[ServerId], seed: [u8; 32]) -> Self {
+        let others = servers.iter().filter(|server| **server != me);
+        let link = || Link {
+            address: None,
+            state: LinkState::Down(Instant(0)),
+            backoff: Backoff::new(),
+            armed: Instant(0),
+        };
+        Self {
+            me,
+            links: others.map(|server| (*server, link())).collect(),
+            arriving: BTreeMap::new(),
+            entropy: Entropy::new(seed),
+        }
+    }
+
+    /// The router says where everyone listens.
+    pub(super) fn on_directory(&mut self, servers: &[ServerEntry], turn: &mut Turn<'_>) {
+        for entry in servers {
+            if let Some(link) = self.links.get_mut(&entry.server) {
+                if link.address != Some(entry.peer) {
+                    link.address = Some(entry.peer);
+                    link.backoff.reset();
+                    if let LinkState::Down(next) = &mut link.state {
+                        *next = turn.now;
+                    }
+                }
+                self.dial(entry.server, turn);
+            }
+        }
+    }
+
+    /// A peer connected to us.
+    pub(super) fn on_arrived(
+        &mut self,
+        conn: ConnId,
+        certified: Option<ServerId>,
+        turn: &mut Turn<'_>,
+    ) {
+        self.arriving.insert(conn, certified);
+        turn.timers.arm(turn.now + EARLY_TIME_MAX, Timer::Greeting(conn));
+    }
+
+    /// Our dial stands; the certificate is that of `server`.
+    pub(super) fn on_dialed(&mut self, conn: ConnId, server: ServerId, turn: &mut Turn<'_>) {
+        let Some(link) = self.links.get_mut(&server) else {
+            return turn.close(conn);
+        };
+        if link.state != LinkState::Dialing {
+            return turn.close(conn);
+        }
+        let until = turn.now + EARLY_TIME_MAX;
+        link.state = LinkState::Greeting(conn, until);
+        link.arm(until, server, turn);
+        turn.tell_link(conn, Hello::server(self.me));
+    }
+
+    /// A dial came to nothing: again after a pause.
+    pub(super) fn on_dial_failed(&mut self, server: ServerId, turn: &mut Turn<'_>) {
+        if let Some(link) = self.links.get_mut(&server)
+            && link.state == LinkState::Dialing
+        {
+            rest(link, server, &mut self.entropy, turn);
+        }
+    }
+
+    /// A peer that connected has not said hello in time.
+    pub(super) fn on_greeting_timeout(&mut self, conn: ConnId, turn: &mut Turn<'_>) {
+        if self.arriving.remove(&conn).is_some() {
+            turn.close(conn);
+        }
+    }
+
+    /// A peer connection has ended.
+    pub(super) fn on_closed(&mut self, conn: ConnId, turn: &mut Turn<'_>) -> Option<LinkChange> {
+        self.arriving.remove(&conn);
+        let server = self.server_of(conn)?;
+        self.lose(server, turn)
+    }
+
+    /// Whether `conn` is the link of a server that is up, and whose.
+    pub(super) fn up(&mut self, conn: ConnId, server: ServerId, now: Instant) -> bool {
+        match self.links.get_mut(&server).map(|link| &mut link.state) {
+            Some(LinkState::Up(up, heard)) if *up == conn => {
+                *heard = now;
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
+
+    /// The first words on a peer connection. Says what became of the link, and whose it is.
+    pub(super) fn on_greeting(
+        &mut self,
+        conn: ConnId,
+        message: &ToPeer,
+        turn: &mut Turn<'_>,
+    ) -> Vec<LinkChange> {
+        match (self.arriving.get(&conn).copied(), message) {
+            (Some(certified), ToPeer::Hello(hello)) => self.on_hello(conn, certified, hello, turn),
+            (None, ToPeer::Ready(ready)) => self.on_ready(conn, ready, turn),
+            (Some(_), _) => {
+                self.turn_away(conn, FaultCode::BAD_MAGIC, turn);
+                Vec::new()
+            }
+            (None, _) => {
+                turn.close(conn);
+                Vec::new()
+            }
+        }
+    }
+
+    /// Bytes that are no message of a peer: the connection ends.
+    pub(super) fn turn_away(&mut self, conn: ConnId, code: FaultCode, turn: &mut Turn<'_>) {
+        self.arriving.remove(&conn);
+        turn.tell_link(conn, Fault::new(code));
+        turn.close(conn);
+    }
+
+    /// Gives a message to its link.
+    pub(super) fn send(&self, server: ServerId, message: ToPeer, turn: &mut Turn<'_>) {
+        match self.links.get(&server).map(|link| link.state) {
+            Some(LinkState::Up(conn, _)) => turn.tell_link(conn, message),
+            Some(_) | None => turn.metrics.unsent += 1,
+        }
+    }
+
+    /// A link's time has come: to dial, to ping, or to give it up.
+    pub(super) fn on_link_timer(
+        &mut self,
+        server: ServerId,
+        turn: &mut Turn<'_>,
+    ) -> Option<LinkChange> {
+        let link = self.links.get_mut(&server)?;
+        match link.state {
+            LinkState::Dialing => None,
+            LinkState::Down(_) => {
+                self.dial(server, turn);
+                None
+            }
+            LinkState::Greeting(conn, until) if until <= turn.now => {
+                turn.close(conn);
+                self.lose(server, turn)
+            }
+            LinkState::Greeting(..) => None,
+            LinkState::Up(conn, heard) if turn.now.since(heard) >= PEER_SILENCE_MAX => {
+                turn.close(conn);
+                self.lose(server, turn)
+            }
+            LinkState::Up(conn, _) => {
+                turn.tell_link(conn, Ping { nonce: turn.now.0 });
+                link.arm(turn.now + PEER_PING_INTERVAL, server, turn);
+                None
+            }
+        }
+    }
+
+    /// How many links are up.
+    pub(super) fn up_count(&self) -> usize {
+        let up = |link: &&Link| matches!(link.state, LinkState::Up(..));
+        self.links.values().filter(up).count()
+    }
+
+    fn on_hello(
+        &mut self,
+        conn: ConnId,
+        certified: Option<ServerId>,
+        hello: &Hello,
+        turn: &mut Turn<'_>,
+    ) -> Vec<LinkChange> {
+        let server = hello.server;
+        let expected = certified == Some(server) && server < self.me && hello.role == Role::Server;
+        let version = match hello.agree() {
+            Ok(version) if expected && self.links.contains_key(&server) => version,
+            Ok(_) => {
+                self.turn_away(conn, FaultCode::WRONG_PEER, turn);
+                return Vec::new();
+            }
+            Err(code) => {
+                self.turn_away(conn, code, turn);
+                return Vec::new();
+            }
+        };
+        self.arriving.remove(&conn);
+        let mut changes = Vec::new();
+        if let Some(LinkState::Up(former, _)) = self.links.get(&server).map(|link| link.state) {
+            turn.close(former);
+            changes.extend(self.lose(server, turn));
+        }
+        let (me, at) = (self.me, turn.wall);
+        let ready = Ready { version, server: me, at };
+        turn.tell_link(conn, ready);
+        changes.push(self.rise(server, conn, turn));
+        changes
+    }
+
+    fn on_ready(&mut self, conn: ConnId, ready: &Ready, turn: &mut Turn<'_>) -> Vec<LinkChange> {
+        match self.server_of(conn) {
+            Some(server) if ready.server == server => vec![self.rise(server, conn, turn)],
+            _ => {
+                turn.close(conn);
+                Vec::new()
+            }
+        }
+    }
+
+    fn rise(&mut self, server: ServerId, conn: ConnId, turn: &mut Turn<'_>) -> LinkChange {
+        let link = self.links.get_mut(&server).expect("only servers of the map have links");
+        link.state = LinkState::Up(conn, turn.now);
+        link.backoff.reset();
+        turn.metrics.links_up += 1;
+        link.arm(turn.now + PEER_PING_INTERVAL, server, turn);
+        LinkChange::Up(server)
+    }
+
+    fn lose(&mut self, server: ServerId, turn: &mut Turn<'_>) -> Option<LinkChange> {
+        let link = self.links.get_mut(&server)?;
+        let was_up = matches!(link.state, LinkState::Up(..));
+        rest(link, server, &mut self.entropy, turn);
+        if was_up {
+            turn.metrics.links_lost += 1;
+        }
+        was_up.then_some(LinkChange::Lost(server))
+    }
+
+    /// Dials a server that is ours to dial, if it is time.
+    fn dial(&mut self, server: ServerId, turn: &mut Turn<'_>) {
+        let Some(link) = self.links.get_mut(&server) else {
+            return;
+        };
+        if let (LinkState::Down(from), Some(address)) = (link.state, link.address)
+            && from <= turn.now
+            && self.me < server
+        {
+            link.state = LinkState::Dialing;
+            turn.effects.push(Effect::DialPeer { server, address });
+        }
+    }
+
+    /// The server that `conn` is the link of, up or not yet.
+    fn server_of(&self, conn: ConnId) -> Option<ServerId> {
+        let of = |link: &Link| match link.state {
+            LinkState::Greeting(found, _) | LinkState::Up(found, _) => found == conn,
+            LinkState::Down(_) | LinkState::Dialing => false,
+        };
+        let mut links = self.links.iter();
+        links.find(|(_, link)| of(link)).map(|(server, _)| *server)
+    }
+}
+
+/// The link is down; it is dialed again after a pause.
+fn rest(link: &mut Link, server: ServerId, entropy: &mut Entropy, turn: &mut Turn<'_>) {
+    let next = link.backoff.next(turn.now, entropy);
+    link.state = LinkState::Down(next);
+    link.arm(next, server, turn);
+}
+
+impl Link {
+    fn arm(&mut self, at: Instant, server: ServerId, turn: &mut Turn<'_>) {
+        turn.timers.disarm(self.armed, Timer::Link(server));
+        self.armed = at;
+        turn.timers.arm(at, Timer::Link(server));
+    }
+}

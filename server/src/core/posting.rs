@@ -1,0 +1,166 @@
+//! A seat relays its sessions' posts to the logs' homes, and the homes' answers back.
+//!
+//! A post is relayed at once and never kept: what the home did not answer when its link is lost is
+//! dropped, the client is told, and sends it again itself. So nothing is ever replayed here.
+
+use wire::limits::{POSTS_BURST, POSTS_PER_SECOND, UNANSWERED_MAX};
+use wire::message::{
+    Accepted, PeerAccepted, PeerPost, PeerRefused, Post, Refusal, Refused, Unavailable,
+};
+use wire::{ConnId, FaultCode, Instant, Kind, LogHandle, LogId, Name, Number, Origin, ServerId};
+
+use std::time::Duration;
+
+use super::event::{Alarm, Effect};
+use super::limit::Bucket;
+use super::seat::{Seat, signed};
+use super::session::{Handle, HandleState, Session, count};
+use super::timer::Timer;
+use super::turn::Turn;
+
+impl Seat {
+    /// A client posts: the hot path.
+    pub(super) fn on_post(&mut self, conn: ConnId, post: Post, turn: &mut Turn<'_>) {
+        let Some(session) = signed(&mut self.clients, conn) else {
+            return self.on_early_kind(conn, Kind::POST, turn);
+        };
+        session.pulse.hear(turn.now);
+        charge(session, conn, turn);
+        let Some(handle) = session.handles.get_mut(&post.handle) else {
+            return turn.fault(conn, FaultCode::BAD_HANDLE, Kind::POST, post.handle.0);
+        };
+        match handle.state {
+            HandleState::Open if session.unanswered >= UNANSWERED_MAX => {
+                turn.metrics.posts_busy += 1;
+                turn.tell_client(conn, refused(post.handle, post.number, Refusal::Busy));
+            }
+            HandleState::Open => {
+                session.unanswered += 1;
+                handle.posts.push_back(post.number);
+                turn.metrics.posts += 1;
+                let stamped = PeerPost {
+                    log: handle.log,
+                    sender: session.account,
+                    origin: session.origin,
+                    epoch: session.epoch,
+                    number: post.number,
+                    settled: post.settled,
+                    body: post.body,
+                };
+                turn.tell_server(handle.home, stamped);
+            }
+            HandleState::Down => turn.metrics.posts_dropped += 1,
+            HandleState::Opening { .. } => {
+                turn.fault(conn, FaultCode::BAD_HANDLE, Kind::POST, post.handle.0);
+            }
+        }
+    }
+
+    /// A home has made posts safe.
+    pub(super) fn on_accepted(&mut self, from: ServerId, message: &PeerAccepted, turn: &mut Turn) {
+        let poster = (message.sender, message.origin);
+        let Some((conn, id)) = self.answered(from, &message.log, poster, turn, |posts| {
+            posts.retain(|number| *number > message.upto);
+        }) else {
+            return;
+        };
+        let answer =
+            Accepted { handle: id, upto: message.upto, seq: message.seq, class: message.class };
+        turn.tell_client(conn, answer);
+    }
+
+    /// A home did not append a post.
+    pub(super) fn on_refused(&mut self, from: ServerId, message: &PeerRefused, turn: &mut Turn) {
+        let poster = (message.sender, message.origin);
+        let Some((conn, id)) = self.answered(from, &message.log, poster, turn, |posts| {
+            if let Some(found) = posts.iter().position(|number| *number == message.number) {
+                posts.remove(found);
+            }
+        }) else {
+            return;
+        };
+        turn.tell_client(conn, refused(id, message.number, message.refusal));
+    }
+
+    /// Finds who waits for a home's answer and lets `settle` take from its unanswered posts.
+    fn answered(
+        &mut self,
+        from: ServerId,
+        log: &LogId,
+        (sender, origin): (Name, Origin),
+        turn: &mut Turn<'_>,
+        settle: impl FnOnce(&mut std::collections::VecDeque<Number>),
+    ) -> Option<(ConnId, LogHandle)> {
+        let conn = *self.sessions.get(&sender)?;
+        let session = signed(&mut self.clients, conn)?;
+        if session.origin != origin {
+            return None;
+        }
+        let (id, handle) = session.handle_of(log)?;
+        if handle.home != from {
+            turn.alarm(Alarm::PeerConfused { from });
+            return None;
+        }
+        let before = count(&handle.posts);
+        settle(&mut handle.posts);
+        let settled = before - count(&handle.posts);
+        let open = handle.state == HandleState::Open;
+        session.unanswered -= settled;
+        open.then_some((conn, id))
+    }
+
+    /// A client that posted too fast has paid its debt, unless it posted on.
+    pub(super) fn on_refill(&mut self, conn: ConnId, turn: &mut Turn<'_>) {
+        let Some(session) = signed(&mut self.clients, conn) else {
+            return;
+        };
+        let Some(bucket) = &session.bucket else {
+            return;
+        };
+        if bucket.permit_at() > turn.now {
+            return turn.timers.arm(bucket.permit_at(), Timer::Refill(conn));
+        }
+        session.paused = false;
+        let reading = true;
+        turn.effects.push(Effect::SetReading { conn, reading });
+    }
+}
+
+/// The home is lost: what it did not answer is dropped, and the client told.
+pub(super) fn drop_unanswered(
+    conn: ConnId,
+    id: LogHandle,
+    handle: &mut Handle,
+    turn: &mut Turn<'_>,
+) -> u64 {
+    let dropped = count(&handle.posts);
+    handle.posts.clear();
+    handle.state = HandleState::Down;
+    turn.metrics.posts_dropped += dropped;
+    turn.tell_client(conn, Unavailable { handle: id });
+    dropped
+}
+
+/// The allowance of posts of a new session.
+pub(super) fn post_bucket(now: Instant) -> Bucket {
+    Bucket::new(Duration::from_secs(1) / POSTS_PER_SECOND, POSTS_BURST, now)
+}
+
+fn charge(session: &mut Session, conn: ConnId, turn: &mut Turn<'_>) {
+    let Some(bucket) = &mut session.bucket else {
+        return;
+    };
+    bucket.charge(turn.now);
+    let permit_at = bucket.permit_at();
+    if permit_at > turn.now && !session.paused {
+        session.paused = true;
+        turn.metrics.pauses += 1;
+        let reading = false;
+        turn.effects.push(Effect::SetReading { conn, reading });
+        turn.timers.arm(permit_at, Timer::Refill(conn));
+    }
+}
+
+fn refused(handle: LogHandle, number: Number, refusal: Refusal) -> Refused {
+    Refused { handle, number, refusal }
+}

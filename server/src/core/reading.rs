@@ -1,0 +1,317 @@
+//! A seat delivers entries to its sessions: pushed when caught up, pulled when behind.
+//!
+//! A session is *live* after a range reply that said `caught_up`; from then on every entry pushed by
+//! the home goes straight on. It falls *behind* when its window of unseen entries or its write queue
+//! is full, and when the link to the home is lost. Behind, pushed entries are skipped; ranges after
+//! the session's position are read as room comes, and bring the same entries.
+
+use std::collections::VecDeque;
+
+use wire::limits::{REREAD_PAUSE, UNSEEN_BYTES_MAX, UNSEEN_ENTRIES_MAX};
+use wire::message::{
+    Attach, CaughtUp, Deliver, Entry, PeerAttach, PeerDeliver, PeerRange, PeerRead, PeerSeen, Seen,
+};
+use wire::{ConnId, FaultCode, Kind, LogHandle, LogId, Seq, ServerId};
+
+use super::event::Alarm;
+use super::seat::{Seat, signed};
+use super::session::{Handle, HandleState, Session};
+use super::timer::Timer;
+use super::turn::Turn;
+
+/// What a session has been sent of one log.
+#[derive(Debug)]
+pub(super) struct Reading {
+    /// Every entry up to here was sent on this session, or seen by the reader before, or is gone.
+    position: Seq,
+    /// The reader holds everything up to here durably.
+    seen: Seq,
+    live: bool,
+    /// A range was asked for and has not come.
+    asked: bool,
+    /// What was sent and not seen: seq and length.
+    unseen: VecDeque<(Seq, usize)>,
+    unseen_bytes: usize,
+    /// The length of the entry that found no room; asking earlier would bring it in vain.
+    wants: usize,
+}
+
+impl Reading {
+    fn new(cursor: Seq) -> Self {
+        Self {
+            position: cursor,
+            seen: cursor,
+            live: false,
+            asked: false,
+            unseen: VecDeque::new(),
+            unseen_bytes: 0,
+            wants: 0,
+        }
+    }
+
+    /// The home is lost: nothing comes until it is asked again.
+    pub(super) fn interrupt(&mut self) {
+        self.live = false;
+        self.asked = false;
+    }
+
+    /// Whether the window takes an entry of `len` bytes now; if not, it is remembered.
+    fn makes_room(&mut self, len: usize) -> bool {
+        let fits = self.unseen_bytes + len <= UNSEEN_BYTES_MAX;
+        let room = self.unseen.is_empty() || (fits && self.unseen.len() < UNSEEN_ENTRIES_MAX);
+        self.wants = if room { 0 } else { len };
+        room
+    }
+
+    fn sent(&mut self, seq: Seq, len: usize) {
+        assert!(seq > self.position, "entries are sent in order, each once");
+        self.position = seq;
+        self.unseen.push_back((seq, len));
+        self.unseen_bytes += len;
+    }
+
+    /// Whether `upto`, clamped to what was sent, is news.
+    fn saw(&mut self, upto: Seq) -> Option<Seq> {
+        let upto = upto.min(self.position);
+        while self.unseen.front().is_some_and(|(seq, _)| *seq <= upto) {
+            let (_, len) = self.unseen.pop_front()?;
+            self.unseen_bytes -= len;
+        }
+        (upto > self.seen).then(|| {
+            self.seen = upto;
+            upto
+        })
+    }
+}
+
+impl Seat {
+    /// A client begins to read a log.
+    pub(super) fn on_attach(&mut self, conn: ConnId, attach: &Attach, turn: &mut Turn<'_>) {
+        let Some(session) = signed(&mut self.clients, conn) else {
+            return;
+        };
+        let code = match session.handles.get_mut(&attach.handle) {
+            None => FaultCode::BAD_HANDLE,
+            Some(handle) if handle.log != LogId::mailbox(session.account) => {
+                FaultCode::NOT_A_READER
+            }
+            Some(Handle { state: HandleState::Opening { attach: waiting }, .. })
+                if waiting.is_none() =>
+            {
+                *waiting = Some(attach.cursor);
+                return;
+            }
+            Some(handle) if handle.reading.is_some() => FaultCode::WRONG_STATE,
+            Some(Handle { state: HandleState::Opening { .. }, .. }) => FaultCode::WRONG_STATE,
+            Some(_) => return self.begin_reading(conn, attach.handle, attach.cursor, turn),
+        };
+        self.reject(conn, code, (Kind::ATTACH, attach.handle.0), turn);
+    }
+
+    /// The log is open and its reader attached.
+    pub(super) fn begin_reading(
+        &mut self,
+        conn: ConnId,
+        id: LogHandle,
+        cursor: Seq,
+        turn: &mut Turn<'_>,
+    ) {
+        let Some(session) = signed(&mut self.clients, conn) else {
+            return;
+        };
+        let Some(handle) = session.handles.get_mut(&id) else {
+            return;
+        };
+        handle.reading = Some(Reading::new(cursor));
+        self.readers.entry(handle.log).or_default().push(conn);
+        resume_reading(session, id, turn);
+    }
+
+    /// A client holds entries durably.
+    pub(super) fn on_seen(&mut self, conn: ConnId, seen: &Seen, turn: &mut Turn<'_>) {
+        let Some(session) = signed(&mut self.clients, conn) else {
+            return;
+        };
+        let (account, epoch) = (session.account, session.epoch);
+        let Some(handle) = session.handles.get_mut(&seen.handle) else {
+            return turn.fault(conn, FaultCode::BAD_HANDLE, Kind::SEEN, seen.handle.0);
+        };
+        let Some(reading) = &mut handle.reading else {
+            return turn.fault(conn, FaultCode::NOT_A_READER, Kind::SEEN, seen.handle.0);
+        };
+        if let Some(upto) = reading.saw(seen.upto)
+            && handle.state == HandleState::Open
+        {
+            let message = PeerSeen { log: handle.log, account, epoch, upto };
+            turn.tell_server(handle.home, message);
+        }
+        ask_range(session, seen.handle, turn);
+    }
+
+    /// A home pushes a new entry to the sessions here that read its log.
+    pub(super) fn on_deliver(&mut self, from: ServerId, message: PeerDeliver, turn: &mut Turn<'_>) {
+        let PeerDeliver { log, entry } = message;
+        let Some((last, others)) = self.readers.get(&log).and_then(|conns| conns.split_last())
+        else {
+            return;
+        };
+        for conn in others {
+            if let Some(session) = signed(&mut self.clients, *conn) {
+                push_live(session, *conn, from, &log, entry.clone(), turn);
+            }
+        }
+        if let Some(session) = signed(&mut self.clients, *last) {
+            push_live(session, *last, from, &log, entry, turn);
+        }
+    }
+
+    /// A home answers a session that is behind.
+    pub(super) fn on_range(&mut self, from: ServerId, range: PeerRange, turn: &mut Turn<'_>) {
+        let Some(conn) = self.sessions.get(&range.account).copied() else {
+            return;
+        };
+        let Some(session) = signed(&mut self.clients, conn) else {
+            return;
+        };
+        if session.epoch != range.epoch {
+            return;
+        }
+        let Some((id, handle)) = session.handle_of(&range.log) else {
+            return;
+        };
+        match &mut handle.reading {
+            Some(reading) if reading.asked && handle.home == from => reading.asked = false,
+            Some(_) | None => return turn.alarm(Alarm::PeerConfused { from }),
+        }
+        if range.failed {
+            return turn.timers.arm(turn.now + REREAD_PAUSE, Timer::Reread(conn));
+        }
+        take_range(conn, id, handle, range, turn);
+        ask_range(session, id, turn);
+    }
+
+    /// A range could not be read a moment ago.
+    pub(super) fn on_reread(&mut self, conn: ConnId, turn: &mut Turn<'_>) {
+        if let Some(session) = signed(&mut self.clients, conn) {
+            ask_ranges(session, turn);
+        }
+    }
+
+    /// A client's write queue crossed its mark.
+    pub(super) fn on_pressure(&mut self, conn: ConnId, high: bool, turn: &mut Turn<'_>) {
+        if let Some(session) = signed(&mut self.clients, conn) {
+            session.high = high;
+            ask_ranges(session, turn);
+        }
+    }
+}
+
+/// Attaches to the home with what the reader holds, and asks for what follows.
+pub(super) fn resume_reading(session: &mut Session, id: LogHandle, turn: &mut Turn<'_>) {
+    let (account, epoch) = (session.account, session.epoch);
+    let Some(handle) = session.handles.get_mut(&id) else {
+        return;
+    };
+    if let (Some(reading), HandleState::Open) = (&handle.reading, handle.state) {
+        let message = PeerAttach { log: handle.log, account, epoch, cursor: reading.seen };
+        turn.tell_server(handle.home, message);
+        ask_range(session, id, turn);
+    }
+}
+
+fn push_live(
+    session: &mut Session,
+    conn: ConnId,
+    from: ServerId,
+    log: &LogId,
+    entry: Entry,
+    turn: &mut Turn<'_>,
+) {
+    let high = session.high;
+    let Some((id, handle)) = session.handle_of(log) else {
+        return;
+    };
+    let Some(reading) = &mut handle.reading else {
+        return;
+    };
+    if handle.home != from || !reading.live || entry.seq <= reading.position {
+        return;
+    }
+    let len = entry.body.bytes().len();
+    if high || !reading.makes_room(len) {
+        reading.live = false;
+        turn.metrics.behind += 1;
+        return;
+    }
+    reading.sent(entry.seq, len);
+    deliver(conn, id, entry, turn);
+}
+
+/// Sends what the window has room for; the rest is read again later.
+fn take_range(
+    conn: ConnId,
+    id: LogHandle,
+    handle: &mut Handle,
+    range: PeerRange,
+    turn: &mut Turn<'_>,
+) {
+    let Some(reading) = &mut handle.reading else {
+        return;
+    };
+    for entry in range.entries.into_items() {
+        if entry.seq <= reading.position {
+            continue;
+        }
+        let len = entry.body.bytes().len();
+        if !reading.makes_room(len) {
+            return;
+        }
+        reading.sent(entry.seq, len);
+        deliver(conn, id, entry, turn);
+    }
+    reading.position = reading.position.max(range.upto);
+    if range.caught_up {
+        reading.live = true;
+        let upto = reading.position;
+        turn.tell_client(conn, CaughtUp { handle: id, upto });
+    }
+}
+
+fn deliver(conn: ConnId, handle: LogHandle, entry: Entry, turn: &mut Turn<'_>) {
+    turn.metrics.delivered += 1;
+    turn.tell_client(conn, Deliver { handle, entry });
+}
+
+fn ask_ranges(session: &mut Session, turn: &mut Turn<'_>) {
+    let behind = |handle: &Handle| handle.reading.as_ref().is_some_and(|reading| !reading.live);
+    let ids = session.handles.iter().filter(|(_, handle)| behind(handle));
+    let ids: Vec<LogHandle> = ids.map(|(id, _)| *id).collect();
+    for id in ids {
+        ask_range(session, id, turn);
+    }
+}
+
+/// Asks for the next range, if the session is behind, has room, and has not asked already.
+fn ask_range(session: &mut Session, id: LogHandle, turn: &mut Turn<'_>) {
+    let (account, epoch, high) = (session.account, session.epoch, session.high);
+    let Some(handle) = session.handles.get_mut(&id) else {
+        return;
+    };
+    let Some(reading) = &mut handle.reading else {
+        return;
+    };
+    let waits = reading.live || reading.asked || high || handle.state != HandleState::Open;
+    if waits || !reading.makes_room(reading.wants) {
+        return;
+    }
+    let room = UNSEEN_ENTRIES_MAX.saturating_sub(reading.unseen.len()).max(1);
+    reading.asked = true;
+    let message = PeerRead {
+        log: handle.log,
+        account,
+        epoch,
+        after: reading.position,
+        entries_max: u16::try_from(room).expect("at most UNSEEN_ENTRIES_MAX"),
+    };
+    turn.tell_server(handle.home, message);
+}

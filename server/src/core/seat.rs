@@ -1,0 +1,386 @@
+//! The seat: client connections, their sessions, and what they wait for. Soft state that dies with
+//! the process; clients come back and go on from what they hold.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use wire::limits::EARLY_TIME_MAX;
+use wire::message::{
+    Ask, PeerDetach, Ping, Question, RegisterSession, SessionClosed, SessionEnded, Up,
+};
+use wire::{
+    ConnId, ExchangeId, FaultCode, Instant, Kind, LogHandle, LogId, Name, Reservation, ServerId,
+    SessionEpoch, SlotMap,
+};
+
+use super::conn::Early;
+use super::exchange::{Exchange, Exchanges};
+use super::posting::drop_unanswered;
+use super::reading::resume_reading;
+use super::session::{Beat, HandleState, Session};
+use super::table::Table;
+use super::timer::Timer;
+use super::turn::Turn;
+
+/// Every client of this server.
+pub(super) struct Seat {
+    pub(super) me: ServerId,
+    pub(super) map: Arc<SlotMap>,
+    pub(super) sessions_max: usize,
+    /// The rate of posts is not limited.
+    pub(super) unmetered: bool,
+    pub(super) clients: Table<Client>,
+    /// The session of each account that sits here.
+    pub(super) sessions: BTreeMap<Name, ConnId>,
+    /// Who reads which log.
+    pub(super) readers: BTreeMap<LogId, Vec<ConnId>>,
+    pub(super) exchanges: Exchanges,
+    /// Homes that can be reached, this server included.
+    up: BTreeSet<ServerId>,
+    /// Reservations that were used or given up since they were last reported.
+    pub(super) redeemed: Vec<Reservation>,
+    stopping: bool,
+}
+
+/// One client connection.
+pub(super) struct Client {
+    /// When it must have signed in.
+    until: Instant,
+    pub(super) state: State,
+}
+
+/// How far a client is.
+pub(super) enum State {
+    /// It has not said hello.
+    Fresh,
+    /// It has not signed in.
+    Early(Early),
+    /// It has a session.
+    Signed(Box<Session>),
+    /// It is being closed; what still comes from it is skipped.
+    Leaving,
+}
+
+/// The session on `conn`, if there is one.
+pub(super) fn signed(clients: &mut Table<Client>, conn: ConnId) -> Option<&mut Session> {
+    match &mut clients.get_mut(conn)?.state {
+        State::Signed(session) => Some(session),
+        State::Fresh | State::Early(_) | State::Leaving => None,
+    }
+}
+
+impl Seat {
+    pub(super) fn new(
+        me: ServerId,
+        map: Arc<SlotMap>,
+        sessions_max: usize,
+        unmetered: bool,
+        random: u64,
+    ) -> Self {
+        Self {
+            me,
+            map,
+            sessions_max,
+            unmetered,
+            clients: Table::default(),
+            sessions: BTreeMap::new(),
+            readers: BTreeMap::new(),
+            exchanges: Exchanges::new(random),
+            up: BTreeSet::from([me]),
+            redeemed: Vec::new(),
+            stopping: false,
+        }
+    }
+
+    pub(super) fn on_opened(&mut self, conn: ConnId, turn: &mut Turn<'_>) {
+        let until = turn.now + EARLY_TIME_MAX;
+        turn.timers.arm(until, Timer::Early(conn));
+        let state = State::Fresh;
+        self.clients.insert(conn, Client { until, state });
+        if self.stopping {
+            self.reject(conn, FaultCode::STOPPING, (Kind(0), 0), turn);
+        }
+    }
+
+    pub(super) fn on_closed(&mut self, conn: ConnId, turn: &mut Turn<'_>) {
+        self.depart(conn, Some(false), turn);
+        self.clients.remove(conn);
+    }
+
+    /// Answers with a fault and, when the code says so, ends the connection.
+    pub(super) fn reject(
+        &mut self,
+        conn: ConnId,
+        code: FaultCode,
+        (kind, reference): (Kind, u32),
+        turn: &mut Turn<'_>,
+    ) {
+        turn.fault(conn, code, kind, reference);
+        if code.consequence() == wire::fault::Consequence::Closes {
+            self.depart(conn, Some(false), turn);
+            turn.close(conn);
+        }
+    }
+
+    /// A client has not signed in within its time.
+    pub(super) fn on_early_timeout(&mut self, conn: ConnId, turn: &mut Turn<'_>) {
+        let Some(client) = self.clients.get(conn) else {
+            return;
+        };
+        if matches!(client.state, State::Fresh | State::Early(_)) {
+            turn.metrics.early_timeouts += 1;
+            self.reject(conn, FaultCode::TOO_SLOW_TO_SIGN_IN, (Kind(0), 0), turn);
+        }
+    }
+
+    /// A client may have been silent for long.
+    pub(super) fn on_idle(&mut self, conn: ConnId, turn: &mut Turn<'_>) {
+        let Some(session) = signed(&mut self.clients, conn) else {
+            return;
+        };
+        match session.pulse.beat(turn.now) {
+            Beat::Dead => {
+                turn.metrics.idle_timeouts += 1;
+                return self.reject(conn, FaultCode::IDLE, (Kind(0), 0), turn);
+            }
+            Beat::Ping(nonce) => turn.tell_client(conn, Ping { nonce }),
+            Beat::Wait => {}
+        }
+        turn.timers.arm(session.pulse.armed, Timer::Idle(conn));
+    }
+
+    /// The server stops: everyone is told, and nobody new is let in.
+    pub(super) fn on_stop(&mut self, turn: &mut Turn<'_>) {
+        self.stopping = true;
+        let conns: Vec<ConnId> = self.clients.iter().map(|(conn, _)| conn).collect();
+        for conn in conns {
+            self.reject(conn, FaultCode::STOPPING, (Kind(0), 0), turn);
+        }
+    }
+
+    /// Asks a home for a client. Without a way there the client hears `unavailable` at once.
+    pub(super) fn ask(
+        &mut self,
+        id: ExchangeId,
+        exchange: Exchange,
+        question: impl Into<Question>,
+        turn: &mut Turn<'_>,
+    ) -> bool {
+        let home = exchange.home;
+        if !self.up.contains(&home) || self.exchanges.is_full() {
+            let about = (exchange.kind, exchange.reference);
+            self.reject(exchange.conn, FaultCode::UNAVAILABLE, about, turn);
+            return false;
+        }
+        let deadline = self.exchanges.begin(id, exchange, turn.now);
+        turn.timers.arm(deadline, Timer::Exchanges);
+        let question = question.into();
+        let exchange = id;
+        turn.tell_server(home, Ask { exchange, question });
+        true
+    }
+
+    /// Some question's time may be over.
+    pub(super) fn on_exchanges_due(&mut self, turn: &mut Turn<'_>) {
+        while let Some(expired) = self.exchanges.pop_expired(turn.now) {
+            turn.metrics.unanswered += 1;
+            self.fail(&expired, FaultCode::UNAVAILABLE, turn);
+        }
+    }
+
+    /// A question ends without its answer.
+    pub(super) fn fail(&mut self, exchange: &Exchange, code: FaultCode, turn: &mut Turn<'_>) {
+        let Some(client) = self.clients.get_mut(exchange.conn) else {
+            return;
+        };
+        match &mut client.state {
+            State::Early(early) => early.is_answered(),
+            State::Signed(session) => {
+                session.requests -= 1;
+                if exchange.kind == Kind::OPEN_LOG {
+                    session.remove_handle(LogHandle(exchange.reference));
+                }
+            }
+            State::Fresh | State::Leaving => return,
+        }
+        let about = (exchange.kind, exchange.reference);
+        self.reject(exchange.conn, code, about, turn);
+    }
+
+    /// A home can be reached: it learns which of its sessions sit here, before anything else.
+    pub(super) fn on_link_up(&mut self, home: ServerId, turn: &mut Turn<'_>) {
+        self.up.insert(home);
+        for conn in self.conns() {
+            if let Some(session) = signed(&mut self.clients, conn)
+                && session.home == home
+            {
+                let message = RegisterSession {
+                    account: session.account,
+                    origin: session.origin,
+                    epoch: session.epoch,
+                };
+                turn.tell_server(home, message);
+            }
+        }
+    }
+
+    /// The home has heard of the sessions: their logs go on.
+    pub(super) fn on_link_ready(&mut self, home: ServerId, turn: &mut Turn<'_>) {
+        for conn in self.conns() {
+            let Some(session) = signed(&mut self.clients, conn) else {
+                continue;
+            };
+            for id in handles_at(session, home) {
+                let Some(handle) = session.handles.get_mut(&id) else {
+                    continue;
+                };
+                handle.state = HandleState::Open;
+                turn.tell_client(conn, Up { handle: id });
+                resume_reading(session, id, turn);
+            }
+        }
+    }
+
+    /// A home cannot be reached: what waits for it ends, and clients are told.
+    pub(super) fn on_link_lost(&mut self, home: ServerId, turn: &mut Turn<'_>) {
+        self.up.remove(&home);
+        for exchange in self.exchanges.take_of(home) {
+            self.fail(&exchange, FaultCode::UNAVAILABLE, turn);
+        }
+        for conn in self.conns() {
+            let Some(session) = signed(&mut self.clients, conn) else {
+                continue;
+            };
+            for id in handles_at(session, home) {
+                let Some(handle) = session.handles.get_mut(&id) else {
+                    continue;
+                };
+                if let Some(reading) = &mut handle.reading {
+                    reading.interrupt();
+                }
+                session.unanswered -= drop_unanswered(conn, id, handle, turn);
+            }
+        }
+    }
+
+    /// A home ends a session that sits here, or older ones of that account.
+    pub(super) fn on_end_session(
+        &mut self,
+        account: &Name,
+        epoch: SessionEpoch,
+        code: FaultCode,
+        turn: &mut Turn<'_>,
+    ) {
+        let Some(conn) = self.sessions.get(account).copied() else {
+            return;
+        };
+        if signed(&mut self.clients, conn).is_some_and(|session| session.epoch <= epoch) {
+            self.end_session(conn, code, turn);
+        }
+    }
+
+    /// Ends a session that its home no longer counts.
+    pub(super) fn end_session(&mut self, conn: ConnId, code: FaultCode, turn: &mut Turn<'_>) {
+        turn.tell_client(conn, SessionEnded { code });
+        self.depart(conn, None, turn);
+        turn.close(conn);
+    }
+
+    /// Takes a client out of everything, once; `closing` says what its home is told.
+    pub(super) fn depart(&mut self, conn: ConnId, closing: Option<bool>, turn: &mut Turn<'_>) {
+        let Some(client) = self.clients.get_mut(conn) else {
+            return;
+        };
+        match std::mem::replace(&mut client.state, State::Leaving) {
+            State::Leaving => {}
+            State::Fresh => turn.timers.disarm(client.until, Timer::Early(conn)),
+            State::Early(early) => {
+                turn.timers.disarm(client.until, Timer::Early(conn));
+                self.redeemed.extend(early.reservation);
+            }
+            State::Signed(session) => self.forget(conn, &session, closing, turn),
+        }
+    }
+
+    /// A client signed in: its time before that is over.
+    pub(super) fn admit(&mut self, conn: ConnId, session: Session, turn: &mut Turn<'_>) {
+        let account = session.account;
+        turn.timers.arm(session.pulse.armed, Timer::Idle(conn));
+        turn.metrics.sessions_begun += 1;
+        let former = self.sessions.insert(account, conn);
+        assert!(former.is_none(), "an account has one session here");
+        if let Some(client) = self.clients.get_mut(conn) {
+            turn.timers.disarm(client.until, Timer::Early(conn));
+            client.state = State::Signed(Box::new(session));
+        }
+    }
+
+    fn forget(
+        &mut self,
+        conn: ConnId,
+        session: &Session,
+        closing: Option<bool>,
+        turn: &mut Turn<'_>,
+    ) {
+        let (account, epoch) = (session.account, session.epoch);
+        turn.timers.disarm(session.pulse.armed, Timer::Idle(conn));
+        turn.metrics.sessions_ended += 1;
+        self.sessions.remove(&account);
+        for handle in session.handles.values() {
+            if handle.reading.is_some() {
+                self.forget_reader(&handle.log, conn);
+                let log = handle.log;
+                let message = PeerDetach { log, account, epoch };
+                self.tell(handle.home, message, turn);
+            }
+        }
+        if let Some(signed_out) = closing {
+            let message = SessionClosed { account, epoch, signed_out };
+            self.tell(session.home, message, turn);
+        }
+    }
+
+    /// Nobody on `conn` reads `log` any more.
+    pub(super) fn forget_reader(&mut self, log: &LogId, conn: ConnId) {
+        if let Some(conns) = self.readers.get_mut(log) {
+            conns.retain(|other| *other != conn);
+            if conns.is_empty() {
+                self.readers.remove(log);
+            }
+        }
+    }
+
+    /// Tells a home, if it can be reached; else it has forgotten what this is about.
+    pub(super) fn tell(
+        &self,
+        home: ServerId,
+        message: impl Into<wire::ToPeer>,
+        turn: &mut Turn<'_>,
+    ) {
+        if self.up.contains(&home) {
+            turn.tell_server(home, message);
+        }
+    }
+
+    /// Whether `home` can be reached.
+    pub(super) fn reaches(&self, home: ServerId) -> bool {
+        self.up.contains(&home)
+    }
+
+    /// The server that owns `account`.
+    pub(super) fn home_of(&self, account: Name) -> ServerId {
+        self.map.home_of(&LogId::mailbox(account))
+    }
+
+    fn conns(&self) -> Vec<ConnId> {
+        self.sessions.values().copied().collect()
+    }
+}
+
+/// The session's handles whose log has this home and was opened.
+fn handles_at(session: &Session, home: ServerId) -> Vec<LogHandle> {
+    let handles = session.handles.iter().filter(|(_, handle)| {
+        handle.home == home && !matches!(handle.state, HandleState::Opening { .. })
+    });
+    handles.map(|(id, _)| *id).collect()
+}
