@@ -76,6 +76,9 @@ pub fn run(config: &LocalConfig) -> Result<(), LocalError> {
 fn keep_running(data: &Path, shell: &mut Shell, children: &mut Children) -> Result<(), LocalError> {
     let mut announcer = Announcer::new(data, shell.client_address());
     children.start_due(shell.now())?;
+    announcer.look(shell.core(), shell.now(), children)?;
+    let (servers, data) = (shell.core().servers().len(), data.display());
+    announce::say(&format!("{servers} servers start; their logs: {data}/server-N/log"));
     loop {
         let seen = shell.turn(children.deadline())?;
         if seen.stop {
