@@ -53,6 +53,8 @@ pub(super) struct Conn {
     pub(super) deadline: Option<Instant>,
     /// Its place among the connections that have not signed in.
     pub(super) seat: Option<Seat>,
+    /// The shell does not want its frames now.
+    pub(super) is_paused: bool,
     /// It waits in the run queue.
     pub(super) is_queued: bool,
     /// It waits in the list of sockets to write.
@@ -71,7 +73,8 @@ impl Conn {
         };
         let (queue, input) = (WriteQueue::new(), BytesMut::new());
         let (deadline, seat, end) = (None, None, None);
-        let (is_queued, is_dirty, has_frames, input_len) = (false, false, false, 0);
+        let (is_paused, is_queued, is_dirty) = (false, false, false);
+        let (has_frames, input_len) = (false, 0);
         Self {
             id,
             way,
@@ -81,6 +84,7 @@ impl Conn {
             policy,
             deadline,
             seat,
+            is_paused,
             is_queued,
             is_dirty,
             input,
@@ -236,7 +240,9 @@ impl Conn {
     }
 
     fn may_read(&self) -> bool {
-        self.policy.reads_while_high || self.queue.level() == Level::Low
+        !self.policy.paused
+            && (!self.is_paused
+                && (self.policy.reads_while_high || self.queue.level() == Level::Low))
     }
 
     fn skip(&mut self, scratch: &mut [u8]) -> Result<(), CloseCause> {

@@ -25,6 +25,8 @@ pub struct Policy {
     pub write_hard: usize,
     /// Whether the socket is read while its write queue is `High`.
     pub reads_while_high: bool,
+    /// The socket is not read at all, and what was read is not delivered, until this is lifted.
+    pub paused: bool,
 }
 
 impl Policy {
@@ -47,6 +49,7 @@ impl Policy {
             write_high: CLIENT_WRITE_HIGH,
             write_hard: CLIENT_WRITE_HARD,
             reads_while_high: false,
+            paused: false,
         }
     }
 
@@ -65,6 +68,7 @@ impl Policy {
             write_high: PEER_WRITE_HIGH,
             write_hard: PEER_WRITE_HARD,
             reads_while_high: true,
+            paused: false,
         }
     }
 

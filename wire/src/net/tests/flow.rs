@@ -112,10 +112,37 @@ fn a_client_that_does_not_read_is_not_read() {
 }
 
 #[test]
+fn a_paused_connection_is_read_later() {
+    let mut bench = Bench::new();
+    let (mut socket, conn) = bench.plain_pair(Policy::client());
+    bench.net.set_reading(conn, false);
+    socket.write_all(&frame_bytes(b"held back")).expect("writes");
+    drop(socket);
+    bench.settle();
+    assert_eq!((bench.frames(conn).len(), bench.closes(conn).len()), (0, 0));
+    bench.net.set_reading(conn, true);
+    assert_eq!(bench.closed(conn), CloseCause::Peer);
+    assert_eq!(bodies(&bench.frames(conn)), [b"held back".as_slice()]);
+}
+
+#[test]
 fn a_peer_that_does_not_read_is_read_all_the_same() {
     let policy = Policy { reads_while_high: true, ..Policy::client() };
     let (bench, _socket, conn) = filled(policy, b"read");
     assert_eq!(bodies(&bench.frames(conn)), [b"read".as_slice()]);
+}
+
+#[test]
+fn a_paused_connection_is_not_read_until_that_is_lifted() {
+    let mut bench = Bench::new();
+    let (mut socket, conn) = bench.plain_pair(Policy { paused: true, ..Policy::client() });
+    let (mut other, calm) = bench.plain_pair(Policy::client());
+    socket.write_all(&frame_bytes(b"later")).expect("the socket's buffer takes it");
+    other.write_all(&frame_bytes(b"now")).expect("the socket's buffer takes it");
+    bench.until(|bench| (bench.frames(calm).len() == 1).then_some(()));
+    assert_eq!(bench.frames(conn), []);
+    bench.net.set_policy(conn, Policy::client());
+    bench.until(|bench| (bench.frames(conn).len() == 1).then_some(()));
 }
 
 #[test]
