@@ -86,17 +86,7 @@ impl SignedBundle {
     ) -> Result<Self, KeyError> {
         let (version, previous) = (1, [0; 32]);
         let keys = identity.public().clone();
-        Self::sign(
-            identity,
-            Bundle {
-                name,
-                version,
-                previous,
-                created,
-                keys,
-            },
-            rng,
-        )
+        Self::sign(identity, Bundle { name, version, previous, created, keys }, rng)
     }
 
     /// Signs the bundle after `self`, with the keys that `identity` has now. A new wrapping key is
@@ -113,17 +103,7 @@ impl SignedBundle {
         let version = self.bundle.version.checked_add(1).ok_or(KeyError::Count)?;
         let (name, previous) = (self.bundle.name, self.hash());
         let keys = identity.public().clone();
-        Self::sign(
-            identity,
-            Bundle {
-                name,
-                version,
-                previous,
-                created,
-                keys,
-            },
-            rng,
-        )
+        Self::sign(identity, Bundle { name, version, previous, created, keys }, rng)
     }
 
     /// Reads a bundle and verifies its own signature. That it belongs to an account follows only
@@ -138,10 +118,7 @@ impl SignedBundle {
         let signature = reader.bytes(MODULUS_LEN_MAX, "signature")?;
         reader.finish()?;
         let signed = encoded.slice(..signed_len);
-        bundle
-            .keys
-            .signing
-            .verify(domain::BUNDLE_SIGNATURE, &[&signed], &signature)?;
+        bundle.keys.signing.verify(domain::BUNDLE_SIGNATURE, &[&signed], &signature)?;
         Ok(Self { bundle, encoded })
     }
 
@@ -172,14 +149,8 @@ impl SignedBundle {
         put_fields(&bundle, &mut out);
         let signature = identity.sign(domain::BUNDLE_SIGNATURE, &[&out], rng)?;
         put_bytes(&signature, &mut out);
-        assert!(
-            out.len() <= BUNDLE_LEN_MAX,
-            "two keys and a signature of 4,096 bits fit"
-        );
-        Ok(Self {
-            bundle,
-            encoded: out.freeze(),
-        })
+        assert!(out.len() <= BUNDLE_LEN_MAX, "two keys and a signature of 4,096 bits fit");
+        Ok(Self { bundle, encoded: out.freeze() })
     }
 }
 
@@ -217,11 +188,5 @@ fn read_fields(reader: &mut Reader) -> Result<Bundle, BundleError> {
     }
     let signing = SigningPublicKey::from_der(&signing)?;
     let wrapping = WrappingPublicKey::from_der(&wrapping)?;
-    Ok(Bundle {
-        name,
-        version,
-        previous,
-        created,
-        keys: PublicKeys { signing, wrapping },
-    })
+    Ok(Bundle { name, version, previous, created, keys: PublicKeys { signing, wrapping } })
 }

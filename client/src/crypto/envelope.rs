@@ -164,16 +164,24 @@ pub fn seal<R: CryptoRng>(
         origin: plaintext.origin,
         number: plaintext.number,
     };
+    seal_under(&header, identity, wrapping, plaintext, rng)
+}
+
+/// Seals under a given header; that it agrees with the plaintext is the caller's duty.
+pub(super) fn seal_under<R: CryptoRng>(
+    header: &Header,
+    identity: &Identity,
+    wrapping: &WrappingPublicKey,
+    plaintext: &Plaintext,
+    rng: &mut R,
+) -> Result<Body, SealError> {
     let mut secret = Zeroizing::new([0; 32]);
     rng.fill_bytes(secret.as_mut_slice());
     let mut out = BytesMut::with_capacity(ENVELOPE_LEN_MAX.min(4096));
-    put_header(&header, &mut out);
+    put_header(header, &mut out);
     let header_len = out.len();
     let keys = Keys::derive(&secret, &out);
-    put_bytes(
-        &wrapping.wrap_secret(domain::ENVELOPE_LABEL, &secret, rng)?,
-        &mut out,
-    );
+    put_bytes(&wrapping.wrap_secret(domain::ENVELOPE_LABEL, &secret, rng)?, &mut out);
     out.put_slice(keys.commitment.as_slice());
     put_bytes(&keys.seal(plaintext)?, &mut out);
     let signed = sealed_hash(&out[header_len..]);
@@ -325,18 +333,14 @@ fn check_plaintext(plaintext: &Plaintext, header: &Header) -> Result<(), OpenErr
         && plaintext.log == header.log
         && plaintext.origin == header.origin
         && plaintext.number == header.number;
-    if agrees {
-        Ok(())
-    } else {
-        Err(OpenError::Contradiction)
-    }
+    if agrees { Ok(()) } else { Err(OpenError::Contradiction) }
 }
 
 fn sealed_hash(wrapped_commitment_sealed: &[u8]) -> [u8; 32] {
     hash(domain::ENVELOPE_SEALED, &[wrapped_commitment_sealed])
 }
 
-fn put_header(header: &Header, out: &mut BytesMut) {
+pub(super) fn put_header(header: &Header, out: &mut BytesMut) {
     out.put_slice(&MAGIC);
     out.put_u8(FORMAT);
     header.sender.put(out);

@@ -60,10 +60,7 @@ impl KeyLog {
         if newest.bundle().version != 1 {
             return Err(KeyLogError::Chain { version: 1 });
         }
-        let log = Self {
-            older: Vec::new(),
-            newest,
-        };
+        let log = Self { older: Vec::new(), newest };
         log.extend(rest)
     }
 
@@ -107,9 +104,7 @@ impl KeyLog {
     #[must_use]
     pub fn signing_key(&self, id: &KeyId) -> Option<&SigningPublicKey> {
         let bundles = self.older.iter().chain(std::iter::once(&self.newest));
-        bundles
-            .map(|signed| &signed.bundle().keys.signing)
-            .find(|key| key.id() == *id)
+        bundles.map(|signed| &signed.bundle().keys.signing).find(|key| key.id() == *id)
     }
 
     /// Whether the account now signs with another key than the one that was pinned.

@@ -133,11 +133,7 @@ macro_rules! public_key {
 
             fn wrap(key: RsaPublicKey, der: Bytes) -> Self {
                 let id = KeyId::of(&der);
-                Self {
-                    key: $wrap(key),
-                    der,
-                    id,
-                }
+                Self { key: $wrap(key), der, id }
             }
 
             fn of(key: &RsaPrivateKey) -> Result<Self, KeyError> {
@@ -177,9 +173,7 @@ impl SigningPublicKey {
             feed(digest, domain, parts);
             Ok(())
         };
-        self.key
-            .verify_digest(feed, &signature)
-            .map_err(|_| KeyError::Signature)
+        self.key.verify_digest(feed, &signature).map_err(|_| KeyError::Signature)
     }
 }
 
@@ -195,9 +189,7 @@ impl WrappingPublicKey {
         rng: &mut R,
     ) -> Result<Vec<u8>, KeyError> {
         let padding = Oaep::<Sha256>::new_with_label(label);
-        self.key
-            .encrypt(rng, padding, secret)
-            .map_err(|_| KeyError::Operation)
+        self.key.encrypt(rng, padding, secret).map_err(|_| KeyError::Operation)
     }
 }
 
@@ -243,10 +235,7 @@ impl Identity {
     /// # Errors
     /// [`KeyError`] says which rule a key breaks.
     pub fn import(signing: &[u8], wrappings: &[&[u8]]) -> Result<Self, KeyError> {
-        let wrappings = wrappings
-            .iter()
-            .map(|der| private_from_der(der))
-            .collect::<Result<_, _>>();
+        let wrappings = wrappings.iter().map(|der| private_from_der(der)).collect::<Result<_, _>>();
         Self::from_private(private_from_der(signing)?, wrappings?)
     }
 
@@ -291,9 +280,7 @@ impl Identity {
             Ok(())
         };
         let signature = self.0.signing.try_sign_digest_with_rng(rng, feed);
-        signature
-            .map(|s| s.to_vec())
-            .map_err(|_| KeyError::Operation)
+        signature.map(|s| s.to_vec()).map_err(|_| KeyError::Operation)
     }
 
     /// Opens a secret that was wrapped with the key `id`. The decryption is blinded with `rng`.
@@ -310,24 +297,17 @@ impl Identity {
         let pair = self.0.wrappings.iter().find(|(held, _)| held == id);
         let (_, key) = pair.ok_or(KeyError::Unwrap)?;
         let padding = Oaep::<Sha256>::new_with_label(label);
-        let secret = key
-            .decrypt_blinded(rng, padding, wrapped)
-            .map_err(|_| KeyError::Unwrap)?;
+        let secret = key.decrypt_blinded(rng, padding, wrapped).map_err(|_| KeyError::Unwrap)?;
         let secret = Zeroizing::new(secret);
         let secret = secret.first_chunk().filter(|_| secret.len() == 32);
-        secret
-            .map(|bytes| Zeroizing::new(*bytes))
-            .ok_or(KeyError::Unwrap)
+        secret.map(|bytes| Zeroizing::new(*bytes)).ok_or(KeyError::Unwrap)
     }
 
     /// The primes of each pair, big-endian, each half as long as the modulus: signing first.
     pub(super) fn primes(&self) -> Vec<[Zeroizing<Vec<u8>>; 2]> {
         let signing: &RsaPrivateKey = self.0.signing.as_ref();
         let wrappings = self.0.wrappings.iter().map(|(_, key)| key);
-        std::iter::once(signing)
-            .chain(wrappings)
-            .map(primes_of)
-            .collect()
+        std::iter::once(signing).chain(wrappings).map(primes_of).collect()
     }
 
     /// Builds the pairs from their primes, in the order of [`Self::primes`].
@@ -345,10 +325,7 @@ impl Identity {
             return Err(KeyError::Count);
         }
         let signing_public = SigningPublicKey::of(&signing)?;
-        let publics = wrappings
-            .iter()
-            .map(WrappingPublicKey::of)
-            .collect::<Result<Vec<_>, _>>()?;
+        let publics = wrappings.iter().map(WrappingPublicKey::of).collect::<Result<Vec<_>, _>>()?;
         let mut ids: Vec<KeyId> = publics.iter().map(|key| key.id).collect();
         let pairs = ids.iter().copied().zip(wrappings).collect();
         ids.push(signing_public.id);
@@ -357,15 +334,8 @@ impl Identity {
             return Err(KeyError::Shared);
         }
         let wrapping = publics.into_iter().next().ok_or(KeyError::Count)?;
-        let public = PublicKeys {
-            signing: signing_public,
-            wrapping,
-        };
-        Ok(Self(Arc::new(Pairs {
-            signing: SigningKey::new(signing),
-            wrappings: pairs,
-            public,
-        })))
+        let public = PublicKeys { signing: signing_public, wrapping };
+        Ok(Self(Arc::new(Pairs { signing: SigningKey::new(signing), wrappings: pairs, public })))
     }
 }
 
@@ -415,10 +385,7 @@ fn primes_of(key: &RsaPrivateKey) -> [Zeroizing<Vec<u8>>; 2] {
     let half = key.size() / 2;
     [0, 1].map(|index| {
         let bytes = Zeroizing::new(primes[index].to_be_bytes().into_vec());
-        let padding = bytes
-            .len()
-            .checked_sub(half)
-            .expect("a prime has half the modulus' bits");
+        let padding = bytes.len().checked_sub(half).expect("a prime has half the modulus' bits");
         Zeroizing::new(bytes[padding..].to_vec())
     })
 }

@@ -15,6 +15,10 @@ pub mod opaque;
 pub mod plaintext;
 pub mod safety_number;
 pub mod sealed_keys;
+#[cfg(test)]
+pub(crate) mod test_keys;
+#[cfg(test)]
+mod tests;
 pub mod vault;
 
 pub use bundle::{Bundle, BundleError, SignedBundle};

@@ -49,11 +49,15 @@ impl ExportKey {
         self.0.as_slice()
     }
 
+    /// A known key for tests of what is sealed under it.
+    #[cfg(test)]
+    pub(super) fn for_tests(bytes: [u8; 64]) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
     fn copy_from(bytes: &[u8]) -> Result<Self, OpaqueError> {
         let bytes = bytes.first_chunk::<64>().filter(|_| bytes.len() == 64);
-        bytes
-            .map(|bytes| Self(Zeroizing::new(*bytes)))
-            .ok_or(OpaqueError::Internal)
+        bytes.map(|bytes| Self(Zeroizing::new(*bytes))).ok_or(OpaqueError::Internal)
     }
 }
 
@@ -99,13 +103,7 @@ impl SignUp {
         let started = ClientRegistration::start(&mut Older(rng), password).map_err(failed)?;
         let password = Zeroizing::new(password.to_vec());
         let request = challenge(&started.message.serialize())?;
-        Ok((
-            Self {
-                state: started.state,
-                password,
-            },
-            request,
-        ))
+        Ok((Self { state: started.state, password }, request))
     }
 
     /// Ends, with `SignUpChallenge.response`: `SignUpFinish.record` and the export key.
@@ -119,17 +117,15 @@ impl SignUp {
         stretch: &Stretch,
         rng: &mut R,
     ) -> Result<(Challenge, ExportKey), OpaqueError> {
-        let response = RegistrationResponse::deserialize(response).map_err(failed)?;
+        let response =
+            RegistrationResponse::deserialize(response).map_err(|_| OpaqueError::Malformed)?;
         let parameters = ClientRegistrationFinishParameters::new(identifiers(name), Some(stretch));
         let finished = self
             .state
             .finish(&mut Older(rng), &self.password, response, parameters)
             .map_err(failed)?;
         let export_key = Zeroizing::new(finished.export_key.to_vec());
-        Ok((
-            challenge(&finished.message.serialize())?,
-            ExportKey::copy_from(&export_key)?,
-        ))
+        Ok((challenge(&finished.message.serialize())?, ExportKey::copy_from(&export_key)?))
     }
 }
 
@@ -145,13 +141,7 @@ impl SignIn {
         let started = ClientLogin::start(&mut Older(rng), password).map_err(failed)?;
         let password = Zeroizing::new(password.to_vec());
         let request = challenge(&started.message.serialize())?;
-        Ok((
-            Self {
-                state: started.state,
-                password,
-            },
-            request,
-        ))
+        Ok((Self { state: started.state, password }, request))
     }
 
     /// Ends, with `SignInChallenge.response`: `SignInFinish.finish` and the export key.
@@ -165,7 +155,8 @@ impl SignIn {
         stretch: &Stretch,
         rng: &mut R,
     ) -> Result<(Challenge, ExportKey), OpaqueError> {
-        let response = CredentialResponse::deserialize(response).map_err(failed)?;
+        let response =
+            CredentialResponse::deserialize(response).map_err(|_| OpaqueError::Malformed)?;
         let parameters =
             ClientLoginFinishParameters::new(Some(CONTEXT), identifiers(name), Some(stretch));
         let finished = self
@@ -173,18 +164,12 @@ impl SignIn {
             .finish(&mut Older(rng), &self.password, response, parameters)
             .map_err(failed)?;
         let export_key = Zeroizing::new(finished.export_key.to_vec());
-        Ok((
-            challenge(&finished.message.serialize())?,
-            ExportKey::copy_from(&export_key)?,
-        ))
+        Ok((challenge(&finished.message.serialize())?, ExportKey::copy_from(&export_key)?))
     }
 }
 
 fn identifiers(name: &Name) -> Identifiers<'_> {
-    Identifiers {
-        client: Some(name.as_bytes()),
-        server: Some(SERVER_IDENTIFIER),
-    }
+    Identifiers { client: Some(name.as_bytes()), server: Some(SERVER_IDENTIFIER) }
 }
 
 fn challenge(bytes: &[u8]) -> Result<Challenge, OpaqueError> {

@@ -61,16 +61,11 @@ fn half(name: &Name, key: &SigningPublicKey) -> [u32; GROUPS / 2] {
     seed.extend_from_slice(key.der());
     let mut digest = Sha512::digest(&seed);
     for _ in 1..ROUNDS {
-        digest = Sha512::new()
-            .chain_update(digest)
-            .chain_update(&seed)
-            .finalize();
+        digest = Sha512::new().chain_update(digest).chain_update(&seed).finalize();
     }
     let mut groups = [0; GROUPS / 2];
     for (group, bytes) in groups.iter_mut().zip(digest.chunks_exact(5)) {
-        let number = bytes
-            .iter()
-            .fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+        let number = bytes.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
         *group = u32::try_from(number % 100_000).expect("five digits fit");
     }
     groups

@@ -75,10 +75,7 @@ pub fn seal<R: CryptoRng>(
     rng.fill_bytes(&mut salt);
     out.put_slice(&salt);
     let keys = encode(identity);
-    let payload = Payload {
-        msg: &keys,
-        aad: &out,
-    };
+    let payload = Payload { msg: &keys, aad: &out };
     let sealed = cipher(export_key, &salt, name).encrypt(&Nonce::default(), payload);
     out.extend_from_slice(&sealed.expect("the keys are far below the cipher's limit"));
     SealedKeys::new(Bytes::from(out)).expect("KEYS_LEN_MAX keeps within the limit")
@@ -93,18 +90,13 @@ pub fn open(
     name: &Name,
     export_key: &ExportKey,
 ) -> Result<Identity, SealedKeysError> {
-    let (header, rest) = sealed
-        .split_at_checked(HEADER_LEN)
-        .ok_or(SealedKeysError::Format)?;
+    let (header, rest) = sealed.split_at_checked(HEADER_LEN).ok_or(SealedKeysError::Format)?;
     let salt = header
         .strip_prefix(&MAGIC)
         .and_then(|rest| rest.strip_prefix(&[FORMAT]))
         .and_then(|salt| salt.first_chunk::<32>())
         .ok_or(SealedKeysError::Format)?;
-    let payload = Payload {
-        msg: rest,
-        aad: header,
-    };
+    let payload = Payload { msg: rest, aad: header };
     let keys = cipher(export_key, salt, name).decrypt(&Nonce::default(), payload);
     let keys = Zeroizing::new(keys.map_err(|_| SealedKeysError::Tampered)?);
     decode(&keys)
@@ -127,10 +119,7 @@ pub(crate) fn encode(identity: &Identity) -> Zeroizing<Vec<u8>> {
         out.put_slice(p);
         out.put_slice(q);
     }
-    assert!(
-        out.len() <= KEYS_LEN_MAX,
-        "accepted keys have at most 4,096 bits"
-    );
+    assert!(out.len() <= KEYS_LEN_MAX, "accepted keys have at most 4,096 bits");
     out
 }
 
@@ -157,10 +146,7 @@ struct SecretReader<'a> {
 
 impl<'a> SecretReader<'a> {
     fn take(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
-        let split = self
-            .rest
-            .split_at_checked(len)
-            .ok_or(DecodeError::Short("keys"))?;
+        let split = self.rest.split_at_checked(len).ok_or(DecodeError::Short("keys"))?;
         self.rest = split.1;
         Ok(split.0)
     }

@@ -92,10 +92,7 @@ impl Vault {
     ) -> Vec<u8> {
         let mut nonce = [0; NONCE_LEN];
         rng.fill_bytes(&mut nonce);
-        let payload = Payload {
-            msg: bytes,
-            aad: row,
-        };
+        let payload = Payload { msg: bytes, aad: row };
         let sealed = self.cipher(cell).encrypt(&XNonce::from(nonce), payload);
         let sealed = sealed.expect("a cell is far below the cipher's limit");
         let mut out = Vec::with_capacity(1 + NONCE_LEN + sealed.len());
@@ -119,10 +116,7 @@ impl Vault {
             .strip_prefix(&[FORMAT])
             .and_then(|rest| rest.split_first_chunk::<NONCE_LEN>())
             .ok_or(VaultError { cell })?;
-        let payload = Payload {
-            msg: rest,
-            aad: row,
-        };
+        let payload = Payload { msg: rest, aad: row };
         let opened = self.cipher(cell).decrypt(&XNonce::from(*nonce), payload);
         opened.map(Zeroizing::new).map_err(|_| VaultError { cell })
     }

@@ -1,0 +1,9 @@
+//! Tests of the cryptography, one file per promise.
+
+mod envelope;
+mod key_log;
+mod keys;
+mod opaque;
+mod plaintext;
+mod sealed_keys;
+mod vault;
