@@ -4,4 +4,10 @@
 //! state that dies with it. As a *home* it owns the accounts and logs of its slots. Seat and home
 //! speak [`wire::ToPeer`] messages, also when both are this process.
 
+pub mod args;
+pub mod config;
 pub mod core;
+pub mod identity;
+pub mod log;
+pub mod meter;
+pub mod shell;

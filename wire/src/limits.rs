@@ -67,6 +67,10 @@ pub const BATCH_ENTRIES_MAX: usize = 4096;
 /// Bytes of entries in one storage batch.
 pub const BATCH_LEN_MAX: usize = 8 * MIB;
 
+/// Room that a store's disk keeps free: below it posts and sign-ups are refused, so that cursors
+/// and truncation, which make room, never fail for lack of it.
+pub const DISK_FREE_MIN: u64 = 512 * 1024 * 1024;
+
 /// Entries in one mailbox.
 pub const MAILBOX_ENTRIES_MAX: u64 = 10_000;
 /// Bytes in one mailbox.

@@ -103,12 +103,14 @@ pub enum Event {
     Stored(Completion),
     /// The instant of `Core::deadline` has come.
     Timeout,
-    /// The shell measured itself: the load since the last measure.
+    /// The shell measured itself: its load since the last measure, and its disk.
     Measured {
         /// Share of the time that the loop was busy, in thousandths.
         busy_permille: u16,
         /// Bytes that wait in write queues.
         queued_bytes: u64,
+        /// Bytes that the disk has left for the store.
+        free_bytes: u64,
     },
     /// The process was asked to stop: no new sessions, everyone is told.
     Stop,

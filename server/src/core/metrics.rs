@@ -31,6 +31,8 @@ metrics! {
     conns_closed,
     /// Gauge: connections that stand.
     conns,
+    /// Gauge: clients among them.
+    clients,
     /// Frames handled.
     frames,
     /// Faults sent to clients.

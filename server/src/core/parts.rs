@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use sha2::{Digest, Sha256};
 use storage::{Answer, Batch};
 use wire::frame::Frame;
-use wire::message::{AnswerBody, Ask, Fault, Ping, Pong, Question};
+use wire::limits::DISK_FREE_MIN;
+use wire::message::{AnswerBody, Ask, Fault, PeerPost, PeerRefused, Ping, Pong, Question, Refusal};
 use wire::{
     ConnId, FaultCode, Instant, Kind, LogId, Name, RouterToServer, ServerId, ToPeer, ToServer,
 };
 
-use super::account::Accounts;
+use super::account::{Accounts, refuse};
 use super::bundles::KeyLogs;
 use super::config::Config;
 use super::entropy::Entropy;
@@ -36,6 +37,8 @@ pub(super) struct Parts {
     log_out: LogOut,
     peers: Peers,
     routers: Routers,
+    /// Nothing new is taken; what makes room goes on.
+    is_disk_full: bool,
 }
 
 /// Who is at the other end of a connection.
@@ -78,6 +81,7 @@ impl Parts {
             log_out: LogOut::default(),
             peers,
             routers,
+            is_disk_full: false,
         }
     }
 
@@ -97,7 +101,8 @@ impl Parts {
                 Target::Peer(server) => self.peers.on_dial_failed(server, turn),
                 Target::Router(index) => self.routers.on_lost(index, turn),
             },
-            Event::Measured { busy_permille, queued_bytes } => {
+            Event::Measured { busy_permille, queued_bytes, free_bytes } => {
+                self.is_disk_full = free_bytes < DISK_FREE_MIN;
                 self.routers.on_measured(busy_permille, queued_bytes);
             }
             Event::Stop => {
@@ -171,6 +176,7 @@ impl Parts {
     pub(super) fn measure(&self, metrics: &mut Metrics) {
         let gauge = |len: usize| u64::try_from(len).expect("lengths fit 64 bits");
         metrics.conns = gauge(self.conns.len());
+        metrics.clients = gauge(self.seat.clients.len());
         metrics.sessions = gauge(self.seat.sessions.len());
         metrics.exchanges = gauge(self.seat.exchanges.len());
         metrics.links = gauge(self.peers.up_count());
@@ -293,6 +299,9 @@ impl Parts {
     /// What a server says: to this home from its seat, or to this seat from its home.
     fn on_peer_message(&mut self, from: ServerId, message: ToPeer, turn: &mut Turn<'_>) {
         match message {
+            ToPeer::PeerPost(post) if self.is_disk_full => {
+                turn.tell_server(from, busy(&post));
+            }
             ToPeer::PeerPost(post) => {
                 self.logs.on_post(turn.wall, from, post, &mut self.log_out);
                 self.drain_logs(turn);
@@ -348,6 +357,10 @@ impl Parts {
                 self.drain_logs(turn);
             }
             Question::FetchBundles(fetch) => self.key_logs.on_fetch(from, exchange, &fetch, turn),
+            Question::SignUpFinish(_) if self.is_disk_full => {
+                let code = FaultCode::UNAVAILABLE;
+                refuse(from, exchange, code, Kind::SIGN_UP_FINISH, turn);
+            }
             question => self.accounts.on_question(from, exchange, question, turn),
         }
     }
@@ -360,6 +373,17 @@ impl Parts {
         for alarm in self.log_out.alarms.drain(..) {
             turn.alarm(Alarm::Log(alarm));
         }
+    }
+}
+
+/// The disk is nearly full: the post may find room later.
+fn busy(post: &PeerPost) -> PeerRefused {
+    PeerRefused {
+        log: post.log,
+        sender: post.sender,
+        origin: post.origin,
+        number: post.number,
+        refusal: Refusal::Busy,
     }
 }
 

@@ -109,6 +109,12 @@ impl Net {
         self.wall
     }
 
+    /// The clock behind [`Net::now`]: for measuring how long a turn took.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
+
     /// Wakes [`Net::poll`] from any thread; seen as [`NetEvent::Woken`].
     #[must_use]
     pub fn waker(&self) -> Arc<mio::Waker> {

@@ -1,0 +1,51 @@
+//! The command line as typed; [`crate::config`] gives it meaning.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use argh::FromArgs;
+
+/// FastChat's server: holds sessions, and owns the accounts and logs of its slots.
+#[derive(Debug, Default, FromArgs)]
+pub struct Args {
+    /// which server of the cluster's map this is: 1, 2, 3 …
+    #[argh(option, arg_name = "number")]
+    pub id: Option<u16>,
+
+    /// directory of this server's cert.pem and key.pem (default: server-ID in --cluster)
+    #[argh(option, arg_name = "dir")]
+    pub identity: Option<PathBuf>,
+
+    /// directory of the cluster: ca.pem, opaque.setup and map
+    #[argh(option, arg_name = "dir")]
+    pub cluster: Option<PathBuf>,
+
+    /// directory of the store, made when it is not there
+    #[argh(option, arg_name = "dir")]
+    pub store: Option<PathBuf>,
+
+    /// where clients connect, such as 10.0.0.1:7200; port 0: any
+    #[argh(option, arg_name = "address")]
+    pub listen: Option<SocketAddr>,
+
+    /// where other servers connect, such as 10.0.0.1:7201; port 0: any
+    #[argh(option, arg_name = "address")]
+    pub peer_listen: Option<SocketAddr>,
+
+    /// a router's address for servers, such as router.example:7101; may be given again
+    #[argh(option, arg_name = "host:port")]
+    pub router: Vec<String>,
+
+    /// most sessions on this server, at least 1 (default: 10000)
+    #[argh(option, arg_name = "sessions")]
+    pub sessions_max: Option<u32>,
+
+    /// part of a local cluster: stops when standard input closes; no limit of connections from
+    /// this machine, nor of posts per second
+    #[argh(switch)]
+    pub local: bool,
+
+    /// check the flags and files, then end
+    #[argh(switch)]
+    pub check: bool,
+}

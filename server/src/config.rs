@@ -1,0 +1,168 @@
+//! What the command line means. Every mistake is named at once, by its flag.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+
+use thiserror::Error;
+use wire::ServerId;
+use wire::limits::SERVERS_MAX;
+
+use crate::args::Args;
+
+/// Sessions of one server unless the flag says otherwise: their write queues alone may hold 10 GiB.
+pub const SESSIONS_MAX_DEFAULT: u32 = 10_000;
+
+/// One server.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Config {
+    /// Which server of the map.
+    pub id: ServerId,
+    /// The directory with `cert.pem` and `key.pem`.
+    pub identity: PathBuf,
+    /// The directory with `ca.pem`, `opaque.setup` and `map`.
+    pub cluster: PathBuf,
+    /// The directory of the store.
+    pub store: PathBuf,
+    /// Where clients connect.
+    pub listen: SocketAddr,
+    /// Where peers connect.
+    pub peer_listen: SocketAddr,
+    /// The routers' addresses for servers.
+    pub routers: Vec<SocketAddr>,
+    /// Most sessions.
+    pub sessions_max: u32,
+    /// Part of a local cluster.
+    pub is_local: bool,
+    /// Only check that it could run.
+    pub is_check: bool,
+}
+
+/// What is wrong with the command line: one line for each mistake.
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
+#[error("{}", .0.join("\n"))]
+pub struct ConfigError(Vec<String>);
+
+impl TryFrom<Args> for Config {
+    type Error = ConfigError;
+
+    fn try_from(args: Args) -> Result<Self, ConfigError> {
+        let mut mistakes = missing(&args);
+        let routers = routers(&args.router, &mut mistakes);
+        if args.sessions_max == Some(0) {
+            mistakes.push("--sessions-max is at least 1".to_owned());
+        }
+        let config = complete(args, routers, &mut mistakes);
+        match config {
+            Some(config) if mistakes.is_empty() => Ok(config),
+            _ => Err(ConfigError(mistakes)),
+        }
+    }
+}
+
+fn missing(args: &Args) -> Vec<String> {
+    let needed = [
+        ("--id", args.id.is_some()),
+        ("--cluster", args.cluster.is_some()),
+        ("--store", args.store.is_some()),
+        ("--listen", args.listen.is_some()),
+        ("--peer-listen", args.peer_listen.is_some()),
+        ("--router", !args.router.is_empty()),
+    ];
+    let missing = needed.iter().filter(|(_, is_given)| !is_given);
+    missing.map(|(flag, _)| format!("{flag} is missing")).collect()
+}
+
+fn complete(args: Args, routers: Vec<SocketAddr>, mistakes: &mut Vec<String>) -> Option<Config> {
+    let id = server_id(args.id?, mistakes);
+    let listen = reachable("--listen", args.listen?, mistakes);
+    let peer_listen = reachable("--peer-listen", args.peer_listen?, mistakes);
+    let cluster = args.cluster?;
+    let beside = || cluster.join(format!("server-{}", id.0));
+    Some(Config {
+        id,
+        identity: args.identity.unwrap_or_else(beside),
+        cluster,
+        store: args.store?,
+        listen,
+        peer_listen,
+        routers,
+        sessions_max: args.sessions_max.unwrap_or(SESSIONS_MAX_DEFAULT),
+        is_local: args.local,
+        is_check: args.check,
+    })
+}
+
+fn server_id(id: u16, mistakes: &mut Vec<String>) -> ServerId {
+    if id == 0 || usize::from(id) > SERVERS_MAX {
+        mistakes.push(format!("--id is from 1 to {SERVERS_MAX}"));
+    }
+    ServerId(id)
+}
+
+/// Clients and peers are told this very address: it must name a machine.
+fn reachable(flag: &str, address: SocketAddr, mistakes: &mut Vec<String>) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        let ip = address.ip();
+        mistakes.push(format!("{flag} is told to others, who cannot connect to {ip}"));
+    }
+    address
+}
+
+fn routers(names: &[String], mistakes: &mut Vec<String>) -> Vec<SocketAddr> {
+    let mut routers = Vec::new();
+    for name in names {
+        match name.to_socket_addrs().map(|mut found| found.next()) {
+            Ok(Some(address)) => routers.push(address),
+            Ok(None) => mistakes.push(format!("--router {name}: no address has this name")),
+            Err(error) => mistakes.push(format!("--router {name}: {error}")),
+        }
+    }
+    routers
+}
+
+#[cfg(test)]
+mod tests {
+    use argh::FromArgs;
+    use wire::ServerId;
+
+    use super::{Config, ConfigError, SESSIONS_MAX_DEFAULT};
+    use crate::args::Args;
+
+    const WHOLE: &str = "--id 2 --cluster c --store s --listen 127.0.0.1:0 \
+                         --peer-listen 127.0.0.1:0 --router 127.0.0.1:7101";
+
+    fn parse(line: &str) -> Result<Config, ConfigError> {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        Config::try_from(Args::from_args(&["fastchat-server"], &words).expect("parses"))
+    }
+
+    #[test]
+    fn the_identity_is_beside_the_map_unless_named() {
+        let config = parse(WHOLE).expect("complete");
+        assert_eq!(config.id, ServerId(2));
+        assert_eq!(config.identity, std::path::Path::new("c/server-2"));
+        assert_eq!(config.sessions_max, SESSIONS_MAX_DEFAULT);
+        let named = parse(&format!("{WHOLE} --identity i")).expect("complete");
+        assert_eq!(named.identity, std::path::Path::new("i"));
+    }
+
+    #[test]
+    fn every_missing_flag_is_named() {
+        let error = parse("").expect_err("mistakes").to_string();
+        let flags = ["--id", "--cluster", "--store", "--listen", "--peer-listen", "--router"];
+        assert_eq!(error.lines().count(), flags.len());
+        for flag in flags {
+            assert!(error.contains(flag), "{flag} in {error}");
+        }
+    }
+
+    #[test]
+    fn every_wrong_value_is_named() {
+        let line = "--id 0 --cluster c --store s --listen 0.0.0.0:1 --peer-listen [::]:2 \
+                    --router nowhere --sessions-max 0";
+        let error = parse(line).expect_err("mistakes").to_string();
+        for flag in ["--id", "--listen", "--peer-listen", "--router", "--sessions-max"] {
+            assert!(error.contains(flag), "{flag} in {error}");
+        }
+    }
+}

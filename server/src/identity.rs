@@ -1,0 +1,110 @@
+//! The files that a server reads: who it is, whom it trusts, the map, and the OPAQUE setup.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use opaque_ke::ServerSetup;
+use rustls::{ClientConfig, ServerConfig};
+use thiserror::Error;
+use wire::net::tls::{self, TlsFileError};
+use wire::opaque::Suite;
+use wire::{DecodeError, ServerId, SlotMap};
+use zeroize::Zeroizing;
+
+use crate::config::Config;
+
+/// A server's identity in its cluster.
+pub struct Identity {
+    /// TLS for the clients' listener.
+    pub clients: Arc<ServerConfig>,
+    /// TLS for the peers' listener, where a certificate of the cluster's CA is mandatory.
+    pub peers: Arc<ServerConfig>,
+    /// TLS for dialing peers and routers, with this server's certificate.
+    pub dialing: Arc<ClientConfig>,
+    /// The home of each slot.
+    pub map: Arc<SlotMap>,
+    /// The cluster's OPAQUE setup.
+    pub setup: ServerSetup<Suite>,
+}
+
+/// Why the files cannot be used.
+#[derive(Debug, Error)]
+pub enum IdentityError {
+    /// One cannot be read.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The map is not a map.
+    #[error("{}: {source}", path.display())]
+    Map {
+        /// The map file.
+        path: PathBuf,
+        /// What does not fit.
+        source: DecodeError,
+    },
+    /// The map gives this server nothing.
+    #[error("--id: the map of {} has no {server}", path.display())]
+    NotInMap {
+        /// The map file.
+        path: PathBuf,
+        /// This server.
+        server: ServerId,
+    },
+    /// The OPAQUE setup is damaged.
+    #[error("{} holds no OPAQUE setup of this protocol version", .0.display())]
+    Setup(PathBuf),
+    /// The certificate, its key or the CA is wrong.
+    #[error("the certificate in {}: {source}", path.display())]
+    Tls {
+        /// The directory of the certificate.
+        path: PathBuf,
+        /// What is wrong.
+        source: TlsFileError,
+    },
+}
+
+impl Identity {
+    /// Reads the files that the flags name.
+    ///
+    /// # Errors
+    /// [`IdentityError`] names the file.
+    pub fn read(config: &Config) -> Result<Self, IdentityError> {
+        let ca = read(&config.cluster.join("ca.pem"))?;
+        let cert = read(&config.identity.join("cert.pem"))?;
+        let key = read(&config.identity.join("key.pem"))?;
+        let wrong = |source| IdentityError::Tls { path: config.identity.clone(), source };
+        Ok(Self {
+            clients: tls::server_config(&cert, &key, None).map_err(wrong)?,
+            peers: tls::server_config(&cert, &key, Some(&ca)).map_err(wrong)?,
+            dialing: tls::client_config(&ca, Some((&cert, &key))).map_err(wrong)?,
+            map: Arc::new(read_map(config.cluster.join("map"), config.id)?),
+            setup: read_setup(config.cluster.join("opaque.setup"))?,
+        })
+    }
+}
+
+fn read_map(path: PathBuf, server: ServerId) -> Result<SlotMap, IdentityError> {
+    let bytes = read(&path)?.to_vec().into();
+    match SlotMap::decode(bytes) {
+        Ok(map) if map.servers().contains(&server) => Ok(map),
+        Ok(_) => Err(IdentityError::NotInMap { path, server }),
+        Err(source) => Err(IdentityError::Map { path, source }),
+    }
+}
+
+fn read_setup(path: PathBuf) -> Result<ServerSetup<Suite>, IdentityError> {
+    let bytes = read(&path)?;
+    ServerSetup::deserialize(&bytes).map_err(|_| IdentityError::Setup(path))
+}
+
+/// A file's bytes, wiped after use: some are keys.
+fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, IdentityError> {
+    let file = fs::read(path);
+    file.map(Zeroizing::new).map_err(|source| IdentityError::File { path: path.into(), source })
+}

@@ -1,0 +1,341 @@
+//! The server's shell: feeds its core from sockets, storage, signals and the clock, and does what
+//! the core wants.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use rand::TryRng;
+use rand::rngs::SysRng;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook_mio::v1_0::Signals;
+use storage::{RocksStorage, Storage, StorageError};
+use thiserror::Error;
+use wire::net::{CloseCause, ListenSecurity, ListenerId, Net, NetEvent, Policy, Security};
+use wire::{ConnId, Instant, ServerId};
+
+use crate::config::Config;
+use crate::core::log::LogLimits;
+use crate::core::{CloseReason, Config as CoreConfig, Core, Effect, Event, Level, Side, Target};
+use crate::identity::{Identity, IdentityError};
+use crate::meter::LoadMeter;
+
+/// The DNS name in the certificate of every router.
+const ROUTER_NAME: &str = "router.fastchat";
+/// How long clients may take to read that the server stops, and the store to finish.
+const STOP_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// A running server.
+pub struct Shell {
+    net: Net,
+    core: Core,
+    storage: RocksStorage,
+    signals: Signals,
+    /// The parent of a local cluster's server is gone.
+    orphaned: Arc<AtomicBool>,
+    identity: Identity,
+    routers: Vec<SocketAddr>,
+    clients: ListenerId,
+    peers: ListenerId,
+    certificate_names: Vec<(ServerId, String)>,
+    dialing: BTreeMap<ConnId, Target>,
+    meter: LoadMeter,
+    stop: bool,
+    events: Vec<NetEvent>,
+    effects: Vec<Effect>,
+}
+
+/// Why a server cannot run.
+#[derive(Debug, Error)]
+pub enum ShellError {
+    /// Its files cannot be used.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// Its store cannot be opened.
+    #[error("--store: {0}")]
+    Storage(#[from] StorageError),
+    /// An address cannot be listened on.
+    #[error("{flag} {address}: {source}")]
+    Listen {
+        /// The flag of the address.
+        flag: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The operating system gave no poll, no signals or no thread.
+    #[error("the operating system: {0}")]
+    System(#[from] io::Error),
+    /// The operating system has no random bytes.
+    #[error("the operating system has no random bytes: {0}")]
+    Random(#[from] rand::rngs::SysError),
+}
+
+impl Shell {
+    /// Reads the files, opens the store, listens, and begins to dial.
+    ///
+    /// # Errors
+    /// [`ShellError`] names the flag or the file.
+    pub fn open(config: &Config) -> Result<Self, ShellError> {
+        let identity = Identity::read(config)?;
+        let mut net = Net::new()?;
+        net.exempt_loopback(config.is_local);
+        let (storage, opened) = RocksStorage::open(&config.store, waker(&net))?;
+        let security = ListenSecurity::Tls(Arc::clone(&identity.clients));
+        let policy = Policy::early_client();
+        let (clients, client_address) =
+            listen(&mut net, "--listen", config.listen, security, policy)?;
+        let security = ListenSecurity::Tls(Arc::clone(&identity.peers));
+        let (peers, peer_address) =
+            listen(&mut net, "--peer-listen", config.peer_listen, security, Policy::peer())?;
+        tracing::info!(%client_address, %peer_address, epoch = opened.store_epoch, "listening");
+        let mut signals = Signals::new([SIGTERM, SIGINT])?;
+        net.register(&mut signals)?;
+        let core = CoreConfig {
+            me: config.id,
+            map: Arc::clone(&identity.map),
+            setup: identity.setup.clone(),
+            seed: seed()?,
+            opened,
+            client_address,
+            peer_address,
+            routers: config.routers.len(),
+            sessions_max: config.sessions_max,
+            unmetered: config.is_local,
+            log_limits: LogLimits::standard(),
+        };
+        let mut effects = Vec::new();
+        let named = |server: ServerId| (server, server.certificate_name());
+        let mut shell = Self {
+            core: Core::new(core, net.now(), net.wall(), &mut effects),
+            storage,
+            signals,
+            orphaned: Arc::default(),
+            routers: config.routers.clone(),
+            clients,
+            peers,
+            certificate_names: identity.map.servers().into_iter().map(named).collect(),
+            identity,
+            dialing: BTreeMap::new(),
+            meter: LoadMeter::new(net.now()),
+            stop: false,
+            events: Vec::new(),
+            effects,
+            net,
+        };
+        if config.is_local {
+            shell.watch_parent()?;
+        }
+        shell.perform();
+        Ok(shell)
+    }
+
+    /// Runs until SIGTERM, SIGINT, or the end of a local cluster; then tells everybody, and waits
+    /// a little until they have read it and what was posted is on disk.
+    ///
+    /// # Errors
+    /// The poll failed.
+    pub fn run(mut self) -> io::Result<()> {
+        while !self.stop {
+            self.turn(None)?;
+        }
+        tracing::info!("stopping");
+        self.net.set_accepting(self.clients, false);
+        self.net.set_accepting(self.peers, false);
+        self.feed(Event::Stop);
+        let until = self.net.now() + STOP_TIME_MAX;
+        while !self.is_done() && self.net.now() < until {
+            self.turn(Some(until))?;
+        }
+        self.net.flush();
+        tracing::info!(metrics = %self.core.metrics(), "stopped");
+        Ok(())
+    }
+
+    /// Waits for what happens next, at most until `until`, and does what follows from it.
+    fn turn(&mut self, until: Option<Instant>) -> io::Result<()> {
+        let deadline = [self.core.deadline(), until].into_iter().flatten().min();
+        let now = self.net.now();
+        let mut events = std::mem::take(&mut self.events);
+        self.net.poll(deadline.map(|at| at.since(now)), &mut events)?;
+        for event in events.drain(..) {
+            self.on_net(event);
+        }
+        self.events = events;
+        while let Some(completion) = self.storage.poll() {
+            self.feed(Event::Stored(completion));
+        }
+        if self.core.deadline().is_some_and(|at| at <= self.net.now()) {
+            self.measure();
+            self.feed(Event::Timeout);
+        }
+        self.net.flush();
+        self.meter.note(self.net.now(), self.net.clock().now());
+        self.stop |= self.orphaned.load(Ordering::Acquire);
+        Ok(())
+    }
+
+    fn on_net(&mut self, event: NetEvent) {
+        match event {
+            NetEvent::Frame { conn, frame } => self.feed(Event::Frame { conn, frame }),
+            NetEvent::Accepted { conn, listener, .. } => {
+                let side = self.side(conn, listener);
+                self.feed(Event::Opened { conn, side });
+            }
+            NetEvent::Connected { conn } => {
+                if let Some(target) = self.dialing.remove(&conn) {
+                    let side = match target {
+                        Target::Peer(server) => Side::PeerOut { server },
+                        Target::Router(index) => Side::Router { index },
+                    };
+                    self.feed(Event::Opened { conn, side });
+                }
+            }
+            NetEvent::Pressure { conn, level } => {
+                let level = match level {
+                    wire::net::Level::Low => Level::Low,
+                    wire::net::Level::High => Level::High,
+                };
+                self.feed(Event::Pressure { conn, level });
+            }
+            NetEvent::Closed { conn, why } => self.on_closed(conn, &why),
+            NetEvent::Source { .. } => self.stop |= self.signals.pending().next().is_some(),
+            NetEvent::Woken => {}
+        }
+    }
+
+    fn on_closed(&mut self, conn: ConnId, why: &CloseCause) {
+        if let Some(target) = self.dialing.remove(&conn) {
+            tracing::debug!(?target, %why, "not connected");
+            return self.feed(Event::DialFailed { target });
+        }
+        tracing::debug!(?conn, %why, "closed");
+        let why = match why {
+            CloseCause::Frame(_) | CloseCause::TooMuchInput => CloseReason::BadStream,
+            CloseCause::SlowReader => CloseReason::SlowReader,
+            CloseCause::Local => CloseReason::Local,
+            CloseCause::Peer | CloseCause::Io(_) | CloseCause::Tls(_) | CloseCause::TimedOut => {
+                CloseReason::Gone
+            }
+        };
+        self.feed(Event::Closed { conn, why });
+    }
+
+    fn side(&self, conn: ConnId, listener: ListenerId) -> Side {
+        if listener == self.clients {
+            return Side::Client;
+        }
+        let mut names = self.certificate_names.iter();
+        let certified = names.find(|(_, name)| self.net.is_certified_for(conn, name));
+        Side::PeerIn { certified: certified.map(|(server, _)| *server) }
+    }
+
+    fn feed(&mut self, event: Event) {
+        let (now, wall) = (self.net.now(), self.net.wall());
+        if let Err(error) = self.core.handle(now, wall, event, &mut self.effects) {
+            die(&error);
+        }
+        self.perform();
+    }
+
+    fn perform(&mut self) {
+        let mut effects = std::mem::take(&mut self.effects);
+        for effect in effects.drain(..) {
+            match effect {
+                Effect::Send { conn, message } => {
+                    self.net.send(conn, |out| message.append_frame(out));
+                }
+                Effect::Close { conn } => self.net.close(conn),
+                Effect::Admit { conn } => self.net.set_policy(conn, Policy::client()),
+                Effect::SetReading { conn, reading } => {
+                    let policy = Policy { paused: !reading, ..Policy::client() };
+                    self.net.set_policy(conn, policy);
+                }
+                Effect::DialPeer { server, address } => {
+                    let target = Target::Peer(server);
+                    self.dial(target, address, server.certificate_name(), Policy::peer());
+                }
+                Effect::DialRouter { index } => {
+                    let (target, address) = (Target::Router(index), self.routers[index]);
+                    self.dial(target, address, ROUTER_NAME.to_owned(), Policy::router());
+                }
+                Effect::Store(op) => self.storage.submit(op),
+                Effect::Alarm(alarm) => tracing::warn!(%alarm, "alarm"),
+            }
+        }
+        self.effects = effects;
+    }
+
+    fn dial(&mut self, target: Target, address: SocketAddr, name: String, policy: Policy) {
+        let security = Security::Connect(Arc::clone(&self.identity.dialing), name);
+        let conn = self.net.dial(address, security, policy);
+        self.dialing.insert(conn, target);
+    }
+
+    fn measure(&mut self) {
+        let queued = self.net.queued_bytes();
+        let event = Event::Measured {
+            busy_permille: self.meter.take(self.net.now()),
+            queued_bytes: u64::try_from(queued).unwrap_or(u64::MAX),
+            free_bytes: self.storage.free_bytes(),
+        };
+        self.feed(event);
+    }
+
+    /// Standard input is a pipe that only the parent holds: its end is the parent's end.
+    fn watch_parent(&mut self) -> io::Result<()> {
+        let (orphaned, waker) = (Arc::clone(&self.orphaned), self.net.waker());
+        let watch = move || {
+            if let Err(error) = io::copy(&mut io::stdin().lock(), &mut io::sink()) {
+                tracing::warn!(%error, "standard input");
+            }
+            orphaned.store(true, Ordering::Release);
+            if let Err(error) = waker.wake() {
+                tracing::warn!(%error, "wake");
+            }
+        };
+        std::thread::Builder::new().name("parent-watch".to_owned()).spawn(watch)?;
+        Ok(())
+    }
+
+    fn is_done(&self) -> bool {
+        self.core.metrics().clients == 0 && self.core.is_quiet()
+    }
+}
+
+fn listen(
+    net: &mut Net,
+    flag: &'static str,
+    address: SocketAddr,
+    security: ListenSecurity,
+    policy: Policy,
+) -> Result<(ListenerId, SocketAddr), ShellError> {
+    let bound = net.listen(address, security, policy);
+    bound.map_err(|source| ShellError::Listen { flag, address, source })
+}
+
+fn waker(net: &Net) -> Box<dyn Fn() + Send + Sync> {
+    let waker = net.waker();
+    Box::new(move || {
+        if let Err(error) = waker.wake() {
+            tracing::warn!(%error, "wake");
+        }
+    })
+}
+
+fn seed() -> Result<[u8; 32], rand::rngs::SysError> {
+    let mut seed = [0; 32];
+    SysRng.try_fill_bytes(&mut seed)?;
+    Ok(seed)
+}
+
+/// What was accepted is on disk; what is not may neither be said nor tried again by this process.
+fn die(error: &StorageError) -> ! {
+    tracing::error!(%error, "the storage failed");
+    eprintln!("fastchat-server: the storage failed: {error}");
+    std::process::abort();
+}
