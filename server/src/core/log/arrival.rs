@@ -22,28 +22,12 @@ pub(super) struct Posted {
 /// An operation and who sent it.
 #[derive(Debug)]
 pub(super) enum Arrival {
-    Open {
-        from: ServerId,
-        exchange: ExchangeId,
-        ask: AskOpenLog,
-    },
+    Open { from: ServerId, exchange: ExchangeId, ask: AskOpenLog },
     Post(Posted),
-    Attach {
-        from: ServerId,
-        attach: PeerAttach,
-    },
-    Detach {
-        from: ServerId,
-        detach: PeerDetach,
-    },
-    Seen {
-        from: ServerId,
-        seen: PeerSeen,
-    },
-    Read {
-        from: ServerId,
-        read: PeerRead,
-    },
+    Attach { from: ServerId, attach: PeerAttach },
+    Detach { from: ServerId, detach: PeerDetach },
+    Seen { from: ServerId, seen: PeerSeen },
+    Read { from: ServerId, read: PeerRead },
 }
 
 impl Arrival {
@@ -115,11 +99,7 @@ impl Arrival {
             LogKind::Group => FaultCode::NO_SUCH_GROUP,
         };
         match self {
-            Self::Open {
-                from,
-                exchange,
-                ask,
-            } => fault(code, from, exchange, &ask, out),
+            Self::Open { from, exchange, ask } => fault(code, from, exchange, &ask, out),
             Self::Post(Posted { from, post, .. }) => {
                 home.refuse(from, &post, Refusal::Rejected(code), out);
             }
@@ -142,22 +122,13 @@ impl Arrival {
     /// read.
     pub(super) fn refuse_busy(self, home: &mut Home, out: &mut LogOut) {
         match self {
-            Self::Open {
-                from,
-                exchange,
-                ask,
-            } => {
+            Self::Open { from, exchange, ask } => {
                 fault(FaultCode::UNAVAILABLE, from, exchange, &ask, out);
             }
             Self::Post(Posted { from, post, .. }) => home.refuse(from, &post, Refusal::Busy, out),
             Self::Read { from, read } => out.send(from, failed(&read)),
             Self::Attach { .. } | Self::Detach { .. } | Self::Seen { .. } => {
-                home.alarm(
-                    super::AlarmCause::WaitingOverflow,
-                    self.from(),
-                    self.log(),
-                    out,
-                );
+                home.alarm(super::AlarmCause::WaitingOverflow, self.from(), self.log(), out);
             }
         }
     }
@@ -165,11 +136,7 @@ impl Arrival {
 
 /// The answer to an open that succeeded.
 pub(super) fn opened(exchange: ExchangeId, ask: &AskOpenLog, base: Number) -> Answer {
-    let body = LogOpened {
-        handle: ask.handle,
-        base,
-    }
-    .into();
+    let body = LogOpened { handle: ask.handle, base }.into();
     Answer { exchange, body }
 }
 

@@ -81,12 +81,7 @@ impl Log {
     }
 
     fn ask_index(&mut self, home: &mut Home, out: &mut LogOut) {
-        self.ask(
-            Pending::Log { log: self.key },
-            Read::Log { log: self.id },
-            home,
-            out,
-        );
+        self.ask(Pending::Log { log: self.key }, Read::Log { log: self.id }, home, out);
     }
 
     /// Tells those who waited when the store was asked that there is no such log; whether others

@@ -70,10 +70,7 @@ impl Log {
                 break;
             }
             self.composed = held.entry.seq;
-            batch.changes.push(Change::Append {
-                log,
-                entry: held.entry.clone(),
-            });
+            batch.changes.push(Change::Append { log, entry: held.entry.clone() });
         }
         self.rows.compose(log, self.composed, batch);
         self.members.compose(log, self.composed, batch);
@@ -119,11 +116,7 @@ impl Log {
 
 impl Budget {
     fn new(limits: &LogLimits) -> Self {
-        Self {
-            entries: limits.batch_entries_max,
-            len: limits.batch_len_max,
-            is_untouched: true,
-        }
+        Self { entries: limits.batch_entries_max, len: limits.batch_len_max, is_untouched: true }
     }
 
     /// Room for one more entry of `len` bytes, if there is; the first one always fits.

@@ -135,9 +135,7 @@ impl Home {
     }
 
     pub(super) fn take_read(&mut self, read: LogRead) -> Pending {
-        self.reads
-            .try_remove(read.0)
-            .expect("the core answers each read once")
+        self.reads.try_remove(read.0).expect("the core answers each read once")
     }
 
     /// Whether a body of this cost may be appended now.

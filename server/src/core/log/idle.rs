@@ -13,12 +13,7 @@ pub(super) struct Idle {
 
 impl Idle {
     pub(super) fn new(weight_max: usize) -> Self {
-        Self {
-            by_use: BTreeMap::new(),
-            uses: 0,
-            weight: 0,
-            weight_max,
-        }
+        Self { by_use: BTreeMap::new(), uses: 0, weight: 0, weight_max }
     }
 
     /// The log with this key is idle from now on; `since` is its own note of it.
@@ -33,10 +28,7 @@ impl Idle {
     /// The log is in use, if it was idle.
     pub(super) fn remove(&mut self, since: &mut Option<u64>) {
         let Some(stamp) = since.take() else { return };
-        let (_, weight) = self
-            .by_use
-            .remove(&stamp)
-            .expect("an idle log is noted here");
+        let (_, weight) = self.by_use.remove(&stamp).expect("an idle log is noted here");
         self.weight -= weight;
     }
 

@@ -47,10 +47,7 @@ impl Members {
     /// The owner of a mailbox.
     pub(super) fn owner(account: Name) -> Self {
         let by_account = BTreeMap::from([(account, Member::default())]);
-        Self {
-            by_account,
-            servers: Vec::new(),
-        }
+        Self { by_account, servers: Vec::new() }
     }
 
     /// Takes the stored cursors in.
@@ -64,10 +61,7 @@ impl Members {
 
     /// Attaches a session, instead of an older one of the account.
     pub(super) fn attach(&mut self, account: &Name, reader: Reader) -> Result<(), NotAttached> {
-        let member = self
-            .by_account
-            .get_mut(account)
-            .ok_or(NotAttached::NotAMember)?;
+        let member = self.by_account.get_mut(account).ok_or(NotAttached::NotAMember)?;
         if reader.epoch < member.floor {
             return Err(NotAttached::Stale);
         }
@@ -75,11 +69,7 @@ impl Members {
         if let Some(old) = member.reader.replace(reader) {
             leave(&mut self.servers, old.server);
         }
-        match self
-            .servers
-            .iter_mut()
-            .find(|(server, _)| *server == reader.server)
-        {
+        match self.servers.iter_mut().find(|(server, _)| *server == reader.server) {
             Some((_, count)) => *count += 1,
             None => self.servers.push((reader.server, 1)),
         }
@@ -132,10 +122,7 @@ impl Members {
 
     /// Moves a cursor forward; whether it moved.
     pub(super) fn advance(&mut self, account: &Name, upto: Seq) -> bool {
-        let member = self
-            .by_account
-            .get_mut(account)
-            .expect("readers are members");
+        let member = self.by_account.get_mut(account).expect("readers are members");
         let moved = member.cursor < upto;
         member.cursor = member.cursor.max(upto);
         moved
@@ -143,20 +130,12 @@ impl Members {
 
     /// Everything up to this was received by every member.
     pub(super) fn lowest_cursor(&self) -> Seq {
-        self.by_account
-            .values()
-            .map(|member| member.cursor)
-            .min()
-            .unwrap_or_default()
+        self.by_account.values().map(|member| member.cursor).min().unwrap_or_default()
     }
 
     /// The highest cursor of all.
     pub(super) fn highest_cursor(&self) -> Seq {
-        self.by_account
-            .values()
-            .map(|member| member.cursor)
-            .max()
-            .unwrap_or_default()
+        self.by_account.values().map(|member| member.cursor).max().unwrap_or_default()
     }
 
     /// Puts moved cursors into a batch that holds the log's entries up to `composed`.
@@ -165,20 +144,14 @@ impl Members {
             let cursor = member.cursor.min(composed);
             if cursor > member.written {
                 member.written = cursor;
-                batch.changes.push(Change::PutCursor {
-                    log,
-                    reader: *reader,
-                    cursor,
-                });
+                batch.changes.push(Change::PutCursor { log, reader: *reader, cursor });
             }
         }
     }
 
     /// Whether every cursor is in a batch.
     pub(super) fn is_written(&self) -> bool {
-        self.by_account
-            .values()
-            .all(|member| member.cursor == member.written)
+        self.by_account.values().all(|member| member.cursor == member.written)
     }
 
     /// Servers with attached readers.
@@ -192,17 +165,10 @@ impl Members {
     }
 
     pub(super) fn is_coherent(&self) -> bool {
-        let readers = self
-            .by_account
-            .values()
-            .filter(|member| member.reader.is_some())
-            .count();
+        let readers = self.by_account.values().filter(|member| member.reader.is_some()).count();
         readers == self.readers()
             && self.servers.iter().all(|(_, count)| *count > 0)
-            && self
-                .by_account
-                .values()
-                .all(|member| member.written <= member.cursor)
+            && self.by_account.values().all(|member| member.written <= member.cursor)
     }
 }
 

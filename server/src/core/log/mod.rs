@@ -32,6 +32,9 @@ mod tail;
 mod usage;
 mod waiting;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use slab::Slab;
@@ -88,14 +91,7 @@ impl Logs {
         out: &mut LogOut,
     ) {
         let ask = ask.clone();
-        self.arrive(
-            Arrival::Open {
-                from,
-                exchange,
-                ask,
-            },
-            out,
-        );
+        self.arrive(Arrival::Open { from, exchange, ask }, out);
     }
 
     /// A post: answered by `PeerAccepted` once it is safe, or by `PeerRefused`.
@@ -168,14 +164,7 @@ impl Logs {
             (Pending::Row { row, .. }, Answer::Row(record)) => {
                 self.logs[key].on_row(row, record, &mut self.home, out);
             }
-            (
-                Pending::Range(range),
-                Answer::Range {
-                    entries,
-                    upto,
-                    more,
-                },
-            ) => {
+            (Pending::Range(range), Answer::Range { entries, upto, more }) => {
                 self.logs[key].on_range(&range, entries, (upto, more), &mut self.home, out);
             }
             (pending, answer) => panic!("{pending:?} was answered by {answer:?}"),
@@ -200,10 +189,7 @@ impl Logs {
     #[must_use]
     pub fn is_coherent(&self) -> bool {
         self.by_id.len() == self.logs.len()
-            && self
-                .by_id
-                .iter()
-                .all(|(id, key)| self.logs[*key].id() == id)
+            && self.by_id.iter().all(|(id, key)| self.logs[*key].id() == id)
             && self.logs.iter().all(|(_, log)| log.is_coherent())
             && self.home.is_coherent(self.logs.iter().map(|(_, log)| log))
     }

@@ -64,25 +64,15 @@ impl Log {
         if !home.can_read() {
             return None;
         }
-        let row = self
-            .rows
-            .insert_loading(sender, origin, home.limits.rows_max);
-        let read = Read::Row {
-            log: self.id,
-            sender,
-            origin,
-        };
+        let row = self.rows.insert_loading(sender, origin, home.limits.rows_max);
+        let read = Read::Row { log: self.id, sender, origin };
         self.ask(Pending::Row { log: self.key, row }, read, home, out);
         Some(row)
     }
 
     fn decide(&mut self, key: usize, arrival: Arrival, home: &mut Home, out: &mut LogOut) {
         match arrival {
-            Arrival::Open {
-                from,
-                exchange,
-                ask,
-            } => {
+            Arrival::Open { from, exchange, ask } => {
                 let (row, ..) = self.rows.ready(key);
                 row.open(ask.epoch);
                 out.send(from, opened(exchange, &ask, row.base()));
@@ -96,13 +86,7 @@ impl Log {
         let Posted { from, ref post, .. } = posted;
         let hash = home.hash(&post.body);
         let (epoch, number, settled) = (post.epoch, post.number, post.settled);
-        let claim = Claim {
-            from,
-            epoch,
-            number,
-            settled,
-            hash,
-        };
+        let claim = Claim { from, epoch, number, settled, hash };
         let refusal = match self.rows.ready(key).0.check(&claim) {
             Verdict::Next => return self.append(key, hash, posted, home, out),
             Verdict::Repeat => return self.repeat(key, from, post, home, out),
@@ -128,53 +112,25 @@ impl Log {
             self.rows.note_change(key, false);
             return self.release(key, home, out);
         }
-        if !home.has_room(cost(&post.body)) {
+        if self.rows.ready(key).0.is_blocked() || !home.has_room(cost(&post.body)) {
             return home.refuse(from, &post, Refusal::Busy, out);
         }
         let seq = home.next_seq();
         self.rows.ready(key).0.push(hash, Outcome::Appended(seq));
         self.rows.note_change(key, true);
-        let PeerPost {
-            sender,
-            origin,
-            number,
-            body,
-            ..
-        } = post;
-        self.keep(
-            key,
-            Entry {
-                seq,
-                sender,
-                origin,
-                number,
-                at,
-                body,
-            },
-            home,
-            out,
-        );
+        let PeerPost { sender, origin, number, body, .. } = post;
+        self.keep(key, Entry { seq, sender, origin, number, at, body }, home, out);
     }
 
     /// Pushes the entry to servers with attached readers, and keeps it for the next batch.
     fn keep(&mut self, key: usize, entry: Entry, home: &mut Home, out: &mut LogOut) {
         for (server, _) in self.members.servers() {
-            out.send(
-                *server,
-                PeerDeliver {
-                    log: self.id,
-                    entry: entry.clone(),
-                },
-            );
+            out.send(*server, PeerDeliver { log: self.id, entry: entry.clone() });
             home.metrics.pushed += 1;
         }
         let (cost, len) = (cost(&entry.body), entry.body.bytes().len());
         let len = u32::try_from(len).expect("a body is at most BODY_LEN_MAX");
-        self.usage.append(IndexEntry {
-            seq: entry.seq,
-            sender: entry.sender,
-            len,
-        });
+        self.usage.append(IndexEntry { seq: entry.seq, sender: entry.sender, len });
         self.head = entry.seq;
         self.tail.push(entry, key);
         self.uncommitted_len += cost;
@@ -218,30 +174,11 @@ fn send_reply(
     match reply {
         Reply::Accepted(upto, seq) => {
             let class = Class::Stored;
-            out.send(
-                to,
-                PeerAccepted {
-                    log,
-                    sender,
-                    origin,
-                    upto,
-                    seq,
-                    class,
-                },
-            );
+            out.send(to, PeerAccepted { log, sender, origin, upto, seq, class });
         }
         Reply::Rejected(number, code) => {
             let refusal = Refusal::Rejected(code);
-            out.send(
-                to,
-                PeerRefused {
-                    log,
-                    sender,
-                    origin,
-                    number,
-                    refusal,
-                },
-            );
+            out.send(to, PeerRefused { log, sender, origin, number, refusal });
         }
     }
 }

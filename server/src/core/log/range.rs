@@ -35,24 +35,9 @@ impl Log {
         let entries_max = usize::from(read.entries_max).clamp(1, home.limits.range_entries_max);
         if read.after >= self.tail.from() {
             home.metrics.ranges_from_tail += 1;
-            let PeerRead {
-                account,
-                epoch,
-                after,
-                ..
-            } = *read;
+            let PeerRead { account, epoch, after, .. } = *read;
             let page = Page::new(Vec::new(), entries_max, home.limits.range_len_max);
-            self.reply(
-                &Asker {
-                    to: from,
-                    account,
-                    epoch,
-                    after,
-                },
-                page,
-                after,
-                out,
-            );
+            self.reply(&Asker { to: from, account, epoch, after }, page, after, out);
         } else if home.can_read() {
             self.read_store(from, read, entries_max, home, out);
         } else {
@@ -76,18 +61,9 @@ impl Log {
         reader.is_reading = false;
         home.metrics.ranges_from_store += 1;
         let (to, epoch) = (reader.server, reader.epoch);
-        let asker = Asker {
-            to,
-            account: range.account,
-            epoch,
-            after: range.after,
-        };
+        let asker = Asker { to, account: range.account, epoch, after: range.after };
         let page = Page::new(entries, range.entries_max, home.limits.range_len_max);
-        let covered = if more {
-            upto
-        } else {
-            upto.max(range.watermark)
-        };
+        let covered = if more { upto } else { upto.max(range.watermark) };
         self.reply(&asker, page, covered, out);
     }
 
@@ -130,12 +106,7 @@ impl Log {
             watermark: self.durable,
         };
         let bytes_max = home.limits.range_len_max;
-        let read = Read::Range {
-            log: self.id,
-            after: read.after,
-            entries_max,
-            bytes_max,
-        };
+        let read = Read::Range { log: self.id, after: read.after, entries_max, bytes_max };
         self.ask(Pending::Range(range), read, home, out);
     }
 
@@ -152,11 +123,7 @@ impl Log {
                 covered = held.entry.seq;
             }
         }
-        let head = if caught_up {
-            self.head
-        } else {
-            covered.min(self.head)
-        };
+        let head = if caught_up { self.head } else { covered.min(self.head) };
         let range = PeerRange {
             log: self.id,
             account: asker.account,
@@ -180,17 +147,9 @@ struct Page {
 
 impl Page {
     fn new(entries: Vec<Entry>, entries_max: usize, len_max: usize) -> Self {
-        assert!(
-            entries.len() <= entries_max,
-            "the store gives what was asked for"
-        );
+        assert!(entries.len() <= entries_max, "the store gives what was asked for");
         let len = entries.iter().map(|entry| entry.body.bytes().len()).sum();
-        Self {
-            entries,
-            len,
-            entries_max,
-            len_max,
-        }
+        Self { entries, len, entries_max, len_max }
     }
 
     /// Adds the next entry if it fits; the first one always does.

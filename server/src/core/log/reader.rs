@@ -31,12 +31,7 @@ impl Log {
         out: &mut LogOut,
     ) -> bool {
         let attachment = home.next_attachment();
-        let reader = Reader {
-            server,
-            epoch,
-            attachment,
-            is_reading: false,
-        };
+        let reader = Reader { server, epoch, attachment, is_reading: false };
         match self.members.attach(account, reader) {
             Ok(()) => true,
             Err(NotAttached::Stale) => false,
@@ -63,11 +58,7 @@ impl Log {
         home: &mut Home,
         out: &mut LogOut,
     ) {
-        if self
-            .members
-            .reader(&seen.account, from, seen.epoch)
-            .is_some()
-        {
+        if self.members.reader(&seen.account, from, seen.epoch).is_some() {
             self.move_cursor(from, &seen.account, seen.upto, home, out);
         }
     }

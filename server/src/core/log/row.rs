@@ -5,6 +5,7 @@
 //! | number | answer |
 //! | --- | --- |
 //! | `base + 1` | it is appended, or rejected for want of room; either way it is used |
+//! | `base + 1`, there is room, but the number before was rejected and is not settled | `Busy` |
 //! | up to `last`, same bytes | the same answer again, once it is safe |
 //! | up to `last`, other bytes, or answered so long ago that its hash is gone | `Conflict` |
 //! | above `base + 1` | `Expected(base + 1)` |
@@ -25,6 +26,14 @@
 //! post again, and it is decided anew. Never is a number stored that its sender was told is not.
 //! (A client that sent more before it heard is answered `Expected(n)` with n settled meanwhile:
 //! it goes on from its settled + 1.)
+//!
+//! **Nothing is appended behind a rejection that its sender has not settled**: the reader would
+//! hold the later entry when a crash lets the earlier number be decided anew, and appended. The
+//! sender's next try, once it has heard, carries what it settled.
+//!
+//! One thing a crash may undo: an entry is pushed before it is durable, so that a reader may hold
+//! an entry that the home then loses. Its sender, who was not answered, sends it again and it is
+//! decided anew; if others have filled the mailbox meanwhile, it is rejected though it was shown.
 //!
 //! `Accepted` is cumulative. To each session that posts, the row therefore answers its numbers one
 //! after the other from what that session said is settled: no `Accepted` passes over a rejection
@@ -123,47 +132,20 @@ pub(super) struct Row {
 
 impl Row {
     pub(super) fn from_record(record: RowRecord) -> Self {
-        let RowRecord {
-            epoch,
-            settled,
-            last,
-            seen,
-        } = record;
-        let seen = seen
-            .into_iter()
-            .map(|(hash, seq)| (hash, Outcome::from_seq(seq)))
-            .collect();
-        let row = Self {
-            epoch,
-            settled,
-            last: last.max(settled),
-            seen,
-            ..Self::default()
-        };
+        let RowRecord { epoch, settled, last, seen } = record;
+        let seen = seen.into_iter().map(|(hash, seq)| (hash, Outcome::from_seq(seq))).collect();
+        let row = Self { epoch, settled, last: last.max(settled), seen, ..Self::default() };
         assert!(row.is_coherent(), "the store keeps what was put");
         row
     }
 
     /// The row with the numbers that a batch holds up to `composed`, and whether that is all.
     pub(super) fn record(&self, composed: Seq) -> (RowRecord, bool) {
-        let within = self
-            .seen
-            .iter()
-            .take_while(|(_, outcome)| outcome.is_within(composed));
-        let seen: Vec<_> = within
-            .map(|(hash, outcome)| (*hash, outcome.to_seq()))
-            .collect();
+        let within = self.seen.iter().take_while(|(_, outcome)| outcome.is_within(composed));
+        let seen: Vec<_> = within.map(|(hash, outcome)| (*hash, outcome.to_seq())).collect();
         let is_whole = seen.len() == self.seen.len();
         let last = self.number_at(seen.len());
-        (
-            RowRecord {
-                epoch: self.epoch,
-                settled: self.settled,
-                last,
-                seen,
-            },
-            is_whole,
-        )
+        (RowRecord { epoch: self.epoch, settled: self.settled, last, seen }, is_whole)
     }
 
     /// `max(last, settled)`: the next number is the one after.
@@ -195,6 +177,11 @@ impl Row {
             return Verdict::Expected(base.next());
         }
         Verdict::Next
+    }
+
+    /// The newest number was rejected, and its sender has not said that it knows.
+    pub(super) fn is_blocked(&self) -> bool {
+        matches!(self.seen.back(), Some((_, Outcome::Rejected(_))))
     }
 
     /// Uses the next number.
@@ -229,10 +216,7 @@ impl Row {
                 Some(outcome) if !outcome.is_within(durable) => break,
                 Some(Outcome::Appended(seq)) => accepted = Some(Reply::Accepted(number, seq)),
                 Some(Outcome::Rejected(code)) => {
-                    accepted
-                        .take()
-                        .into_iter()
-                        .for_each(|reply| tell(server, reply));
+                    accepted.take().into_iter().for_each(|reply| tell(server, reply));
                     tell(server, Reply::Rejected(number, code));
                 }
                 None => assert!(number <= self.settled, "only settled numbers are forgotten"),
@@ -287,9 +271,7 @@ impl Row {
     /// Where `number` is in `seen`; none for settled and unused ones.
     fn index(&self, number: Number) -> Option<usize> {
         let above = number.value().checked_sub(self.settled.value() + 1)?;
-        usize::try_from(above)
-            .ok()
-            .filter(|index| *index < self.seen.len())
+        usize::try_from(above).ok().filter(|index| *index < self.seen.len())
     }
 
     /// The number of the last of the first `count` in `seen`.

@@ -53,13 +53,7 @@ impl Rows {
             self.forget_idle();
         }
         let state = State::Loading(Waiting::default());
-        let place = Place {
-            sender,
-            origin,
-            state,
-            uncommitted: 0,
-            is_changed: false,
-        };
+        let place = Place { sender, origin, state, uncommitted: 0, is_changed: false };
         let key = self.places.insert(place);
         self.by_poster.insert((sender, origin), key);
         key
@@ -84,12 +78,7 @@ impl Rows {
 
     /// The row at a place that is known to be read, and whose it is.
     pub(super) fn ready(&mut self, key: usize) -> (&mut Row, Name, Origin) {
-        let Place {
-            sender,
-            origin,
-            state,
-            ..
-        } = &mut self.places[key];
+        let Place { sender, origin, state, .. } = &mut self.places[key];
         match state {
             State::Ready(row) => (row, *sender, *origin),
             State::Loading(_) => panic!("a row that is used was read"),
@@ -116,17 +105,10 @@ impl Rows {
         let places = &mut self.places;
         self.changed.retain(|key| {
             let place = &mut places[*key];
-            let State::Ready(row) = &place.state else {
-                panic!("a row that changed was read")
-            };
+            let State::Ready(row) = &place.state else { panic!("a row that changed was read") };
             let (record, is_whole) = row.record(composed);
             let (sender, origin) = (place.sender, place.origin);
-            batch.changes.push(Change::PutRow {
-                log,
-                sender,
-                origin,
-                row: record,
-            });
+            batch.changes.push(Change::PutRow { log, sender, origin, row: record });
             place.is_changed = !is_whole;
             place.is_changed
         });
@@ -150,22 +132,15 @@ impl Rows {
 
     /// Operations that wait for rows, and their costs.
     pub(super) fn waiting(&self) -> (usize, usize) {
-        let queues = self
-            .places
-            .iter()
-            .filter_map(|(_, place)| match &place.state {
-                State::Loading(waiting) => Some((waiting.len(), waiting.pending_len())),
-                State::Ready(_) => None,
-            });
+        let queues = self.places.iter().filter_map(|(_, place)| match &place.state {
+            State::Loading(waiting) => Some((waiting.len(), waiting.pending_len())),
+            State::Ready(_) => None,
+        });
         queues.fold((0, 0), |sum, queue| (sum.0 + queue.0, sum.1 + queue.1))
     }
 
     pub(super) fn is_coherent(&self) -> bool {
-        let changed = self
-            .places
-            .iter()
-            .filter(|(_, place)| place.is_changed)
-            .count();
+        let changed = self.places.iter().filter(|(_, place)| place.is_changed).count();
         self.by_poster.len() == self.places.len()
             && self.changed.len() == changed
             && self.places.iter().all(|(_, place)| match &place.state {

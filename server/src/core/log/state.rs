@@ -71,17 +71,10 @@ impl Log {
         self.members.load(cursors);
         index.into_iter().for_each(|entry| self.usage.append(entry));
         self.truncated = self.members.lowest_cursor();
-        self.head = self
-            .usage
-            .last()
-            .unwrap_or_default()
-            .max(self.members.highest_cursor());
-        assert!(
-            self.head <= last_seq,
-            "a store's epoch is above its entries"
-        );
+        self.head = self.usage.last().unwrap_or_default().max(self.members.highest_cursor());
+        assert!(self.head <= last_seq, "a store's epoch is above its entries");
         self.usage.truncate(self.truncated);
-        self.tail = Tail::new(last_seq);
+        self.tail = Tail::new(self.head);
         (self.composed, self.durable) = (last_seq, last_seq);
         self.is_ready = true;
     }
@@ -144,17 +137,14 @@ impl Log {
     pub(super) fn end_reader(&mut self, account: &Name, below: SessionEpoch, home: &mut Home) {
         self.members.raise_floor(account, below);
         self.waiting.retain(home, |arrival| {
-            arrival
-                .reader()
-                .is_none_or(|(reader, epoch)| reader != account || epoch >= below)
+            arrival.reader().is_none_or(|(reader, epoch)| reader != account || epoch >= below)
         });
         self.trim(home);
     }
 
     pub(super) fn forget_server(&mut self, server: ServerId, home: &mut Home) {
         self.members.forget_server(server);
-        self.waiting
-            .retain(home, |arrival| arrival.from() != server);
+        self.waiting.retain(home, |arrival| arrival.from() != server);
         self.rows.forget_server(server, home);
         self.trim(home);
     }

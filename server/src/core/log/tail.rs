@@ -25,11 +25,7 @@ pub(super) struct TailEntry {
 impl Tail {
     /// Nothing: all that exists is at or below `from`.
     pub(super) fn new(from: Seq) -> Self {
-        Self {
-            entries: VecDeque::new(),
-            len: 0,
-            from,
-        }
+        Self { entries: VecDeque::new(), len: 0, from }
     }
 
     /// Everything above this is here.

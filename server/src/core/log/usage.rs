@@ -25,15 +25,9 @@ struct Share {
 impl Usage {
     /// Takes the next entry in.
     pub(super) fn append(&mut self, entry: IndexEntry) {
-        assert!(
-            self.index.back().is_none_or(|last| last.seq < entry.seq),
-            "seqs rise"
-        );
+        assert!(self.index.back().is_none_or(|last| last.seq < entry.seq), "seqs rise");
         self.all.add(entry.len);
-        self.by_sender
-            .entry(entry.sender)
-            .or_default()
-            .add(entry.len);
+        self.by_sender.entry(entry.sender).or_default().add(entry.len);
         self.index.push_back(entry);
     }
 
@@ -74,10 +68,7 @@ impl Usage {
     }
 
     fn remove_from_sender(&mut self, entry: &IndexEntry) {
-        let share = self
-            .by_sender
-            .get_mut(&entry.sender)
-            .expect("append counted it");
+        let share = self.by_sender.get_mut(&entry.sender).expect("append counted it");
         share.remove(entry.len);
         if share.entries == 0 {
             self.by_sender.remove(&entry.sender);
