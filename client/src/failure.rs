@@ -167,10 +167,8 @@ mod tests {
 
     #[test]
     fn exit_statuses_and_names_are_the_published_ones() {
-        let table: Vec<_> = Code::ALL
-            .iter()
-            .map(|code| (code.exit_status(), code.name()))
-            .collect();
+        let table: Vec<_> =
+            Code::ALL.iter().map(|code| (code.exit_status(), code.name())).collect();
         assert_eq!(
             table,
             [

@@ -1,6 +1,12 @@
 //! FastChat's client: a pure core, its cryptography, its local store, and thin shells around them.
 
+pub mod args;
+pub mod commands;
+pub mod config;
 pub mod core;
 pub mod crypto;
+pub mod escape;
 pub mod failure;
+pub mod output;
+pub mod shell;
 pub mod store;

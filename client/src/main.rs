@@ -1,1 +1,41 @@
-fn main() {}
+//! `fastchat`: the commands, and without one the menu.
+
+use std::io::stderr;
+use std::process::ExitCode;
+
+use client::args::Args;
+use client::commands;
+use client::config::Config;
+use client::failure::Failure;
+use client::output;
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::try_from_env("FASTCHAT_LOG").unwrap_or_default())
+        .with_writer(stderr)
+        .init();
+    let words: Vec<String> =
+        std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    let is_json = words.iter().any(|word| word == "--json");
+    match run(&words) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output::failure(&failure, is_json);
+            ExitCode::from(failure.code.exit_status())
+        }
+    }
+}
+
+fn run(words: &[String]) -> Result<(), Failure> {
+    let args = match Args::parse(words) {
+        Ok(args) => args,
+        Err(early) if early.status.is_ok() => return output::data(early.output.trim_end()),
+        Err(early) => return Err(Failure::usage(early.output.trim())),
+    };
+    let config = Config::new(&args, |name| std::env::var(name).ok())?;
+    match args.command {
+        Some(command) => commands::run(command, config),
+        None => Err(Failure::usage("give a command; see `fastchat --help`")),
+    }
+}

@@ -226,12 +226,8 @@ impl Contacts {
         if !matches!(known.stage, Stage::Asking(asked) if asked == answer.request) {
             return;
         }
-        let bundles: Vec<Bytes> = answer
-            .bundles
-            .into_items()
-            .into_iter()
-            .map(wire::Opaque::into_bytes)
-            .collect();
+        let bundles: Vec<Bytes> =
+            answer.bundles.into_items().into_iter().map(wire::Opaque::into_bytes).collect();
         if !bundles.is_empty() {
             known.stage = Stage::Verifying(number, answer.complete);
             verify(name, number, known.log.clone(), bundles, ctx);
@@ -378,11 +374,7 @@ impl Contacts {
         self.requests.insert(request, name);
         known.stage = Stage::Asking(request);
         let after = known.log.as_ref().map_or(0, |log| log.version());
-        ctx.send(FetchBundles {
-            request,
-            name,
-            after,
-        });
+        ctx.send(FetchBundles { request, name, after });
     }
 }
 
@@ -426,14 +418,7 @@ fn verify(
     bundles: Vec<Bytes>,
     ctx: &mut Context<'_>,
 ) {
-    ctx.work(
-        JobKey::KeyLog(name, number),
-        Job::VerifyKeyLog {
-            name,
-            known,
-            bundles,
-        },
-    );
+    ctx.work(JobKey::KeyLog(name, number), Job::VerifyKeyLog { name, known, bundles });
 }
 
 fn notify(name: Name, change: ContactChange, ctx: &mut Context<'_>) {
@@ -453,8 +438,5 @@ fn changed(name: &Name) -> Failure {
 
 /// What the user hears when there is no such account.
 pub(crate) fn no_such_user(name: &Name) -> Failure {
-    Failure::new(
-        Code::NoSuchUser,
-        format!("no user is called {name}; check the spelling"),
-    )
+    Failure::new(Code::NoSuchUser, format!("no user is called {name}; check the spelling"))
 }

@@ -451,6 +451,8 @@ pub enum ContactChange {
 /// A message that was looked at without being received.
 #[derive(Clone, Debug)]
 pub struct Peeked {
+    /// The log it stays in.
+    pub log: LogId,
     /// Its place and sender.
     pub entry: Entry,
     /// What it says.

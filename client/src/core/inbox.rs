@@ -128,11 +128,7 @@ impl Inbox {
             Ok(header) => Step::Sealed(header),
             Err(error) => Step::Ready(undecryptable(&error)),
         };
-        self.items.push_back(Item {
-            entry: deliver.entry,
-            arrived: ctx.now,
-            step,
-        });
+        self.items.push_back(Item { entry: deliver.entry, arrived: ctx.now, step });
     }
 
     pub(crate) fn on_caught_up(&mut self, caught_up: &CaughtUp) {
@@ -228,11 +224,7 @@ impl Inbox {
     }
 
     fn open_items(&mut self, me: Name, contacts: &mut Contacts, ctx: &mut Context<'_>) {
-        if !self
-            .items
-            .iter()
-            .any(|item| matches!(item.step, Step::Sealed(_)))
-        {
+        if !self.items.iter().any(|item| matches!(item.step, Step::Sealed(_))) {
             return;
         }
         let Some(identity) = ctx.identity() else {
@@ -294,14 +286,13 @@ impl Inbox {
             cursor = item.entry.seq;
             self.items.pop_front();
         }
-        ctx.store(StoreOp::Receive {
-            log: LogId::mailbox(me),
-            items: ready,
-            cursor,
-        });
+        ctx.store(StoreOp::Receive { log: LogId::mailbox(me), items: ready, cursor });
     }
 
     fn show_peeked(&mut self, ctx: &mut Context<'_>) {
+        let Some(me) = ctx.me.name else {
+            return;
+        };
         let mut peeked = Vec::new();
         for item in &mut self.items {
             if item.is_done() {
@@ -311,6 +302,7 @@ impl Inbox {
                 break;
             };
             peeked.push(Peeked {
+                log: LogId::mailbox(me),
                 entry: item.entry.clone(),
                 content: content.clone(),
             });
@@ -334,11 +326,7 @@ impl Inbox {
 
     /// The seat may hold entries back because nothing is acknowledged.
     fn window_is_full(&self) -> bool {
-        let bytes: usize = self
-            .items
-            .iter()
-            .map(|item| item.entry.body.bytes().len())
-            .sum();
+        let bytes: usize = self.items.iter().map(|item| item.entry.body.bytes().len()).sum();
         self.items.len() >= UNSEEN_ENTRIES_MAX || bytes + BODY_LEN_MAX >= UNSEEN_BYTES_MAX
     }
 
@@ -389,19 +377,10 @@ fn expected(me: Name, entry: &Entry) -> Expected {
 fn content(plaintext: Plaintext, verified: bool) -> ReceivedContent {
     let Plaintext { sent, previous, .. } = plaintext;
     match plaintext.content {
-        Content::Text(text) => ReceivedContent::Text {
-            text,
-            sent,
-            previous,
-            verified,
-        },
-        Content::Unknown { kind, bytes } => ReceivedContent::Unknown {
-            kind,
-            bytes,
-            sent,
-            previous,
-            verified,
-        },
+        Content::Text(text) => ReceivedContent::Text { text, sent, previous, verified },
+        Content::Unknown { kind, bytes } => {
+            ReceivedContent::Unknown { kind, bytes, sent, previous, verified }
+        }
     }
 }
 
@@ -412,8 +391,5 @@ fn undecryptable(error: &OpenError) -> ReceivedContent {
 
 /// What those hear who wait for a mailbox that cannot be read in this session.
 pub(crate) fn unreadable() -> Failure {
-    Failure::new(
-        Code::Unavailable,
-        "the mailbox cannot be read now; try again",
-    )
+    Failure::new(Code::Unavailable, "the mailbox cannot be read now; try again")
 }

@@ -139,18 +139,10 @@ impl Job {
     #[must_use]
     pub fn run(self, stretch: &Stretch) -> JobResult {
         match self {
-            Self::GenerateKeys {
-                name,
-                created,
-                seed,
-            } => JobResult::Keys(generate_keys(name, created, &mut seed.rng())),
-            Self::FinishSignUp {
-                name,
-                state,
-                response,
-                identity,
-                seed,
-            } => {
+            Self::GenerateKeys { name, created, seed } => {
+                JobResult::Keys(generate_keys(name, created, &mut seed.rng()))
+            }
+            Self::FinishSignUp { name, state, response, identity, seed } => {
                 let mut rng = seed.rng();
                 let finished = state.finish(&name, response.bytes(), stretch, &mut rng);
                 JobResult::SignUp(finished.map(|(record, export_key)| {
@@ -158,47 +150,22 @@ impl Job {
                     (record, keys)
                 }))
             }
-            Self::FinishSignIn {
-                name,
-                state,
-                response,
-                seed,
-            } => JobResult::SignIn(
+            Self::FinishSignIn { name, state, response, seed } => JobResult::SignIn(
                 state
                     .finish(&name, response.bytes(), stretch, &mut seed.rng())
                     .map(|(finish, export_key)| (finish, Arc::new(export_key))),
             ),
-            Self::OpenKeys {
-                name,
-                sealed,
-                export_key,
-            } => JobResult::OpenedKeys(
+            Self::OpenKeys { name, sealed, export_key } => JobResult::OpenedKeys(
                 sealed_keys::open(sealed.bytes(), &name, &export_key).map(Arc::new),
             ),
-            Self::Seal {
-                identity,
-                reader,
-                key,
-                plaintext,
-                seed,
-            } => JobResult::Sealed(
+            Self::Seal { identity, reader, key, plaintext, seed } => JobResult::Sealed(
                 envelope::seal(&identity, (&reader, &key), &plaintext, &mut seed.rng())
                     .map(|body| (body.clone(), envelope::message_hash(&body))),
             ),
-            Self::Open {
-                identity,
-                expected,
-                key,
-                body,
-                seed,
-            } => JobResult::Opened(
+            Self::Open { identity, expected, key, body, seed } => JobResult::Opened(
                 envelope::open(&identity, &expected, &key, &body, &mut seed.rng()).map(Box::new),
             ),
-            Self::VerifyKeyLog {
-                name,
-                known,
-                bundles,
-            } => JobResult::KeyLog(match known {
+            Self::VerifyKeyLog { name, known, bundles } => JobResult::KeyLog(match known {
                 Some(known) => known.extend(&bundles).map(Arc::new),
                 None => KeyLog::verify(&name, &bundles).map(Arc::new),
             }),

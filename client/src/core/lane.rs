@@ -49,11 +49,7 @@ enum State {
     Draft(String),
     Sealing(Number),
     Saving(Number, Body),
-    Sealed {
-        number: Number,
-        body: Body,
-        sent: bool,
-    },
+    Sealed { number: Number, body: Body, sent: bool },
 }
 
 /// What a lane can do next.
@@ -90,11 +86,7 @@ impl Lane {
         assert!(post.number < self.next, "sealed numbers are below the next");
         self.posts.push_back(Waiting {
             id: post.id,
-            state: State::Sealed {
-                number: post.number,
-                body,
-                sent: false,
-            },
+            state: State::Sealed { number: post.number, body, sent: false },
         });
     }
 
@@ -102,10 +94,7 @@ impl Lane {
     pub(crate) fn add(&mut self, draft: Draft) {
         let known = self.posts.back().is_some_and(|last| last.id >= draft.id);
         if !known {
-            self.posts.push_back(Waiting {
-                id: draft.id,
-                state: State::Draft(draft.text),
-            });
+            self.posts.push_back(Waiting { id: draft.id, state: State::Draft(draft.text) });
         }
     }
 
@@ -168,10 +157,7 @@ impl Lane {
 
     /// The draft that is being sealed cannot be sealed: it leaves the lane, its number is not used.
     pub(crate) fn drop_sealing(&mut self) -> Option<OutboxId> {
-        let at = self
-            .posts
-            .iter()
-            .position(|post| matches!(post.state, State::Sealing(_)))?;
+        let at = self.posts.iter().position(|post| matches!(post.state, State::Sealing(_)))?;
         self.posts.remove(at).map(|post| post.id)
     }
 
@@ -181,11 +167,7 @@ impl Lane {
             return;
         };
         if let State::Saving(number, body) = &post.state {
-            post.state = State::Sealed {
-                number: *number,
-                body: body.clone(),
-                sent: false,
-            };
+            post.state = State::Sealed { number: *number, body: body.clone(), sent: false };
         }
     }
 
@@ -215,12 +197,7 @@ impl Lane {
             if !*sent {
                 *sent = true;
                 self.quiet_since.get_or_insert(ctx.now);
-                ctx.send(Post {
-                    handle,
-                    number: *number,
-                    settled,
-                    body: body.clone(),
-                });
+                ctx.send(Post { handle, number: *number, settled, body: body.clone() });
             }
         }
     }
@@ -237,11 +214,7 @@ impl Lane {
             self.posts.pop_front();
         }
         self.on_progress(ctx);
-        ctx.store(StoreOp::Settle {
-            log: self.log,
-            upto: accepted.upto,
-            seq: accepted.seq,
-        });
+        ctx.store(StoreOp::Settle { log: self.log, upto: accepted.upto, seq: accepted.seq });
         true
     }
 

@@ -33,22 +33,10 @@ pub(crate) struct Link {
 #[derive(Debug)]
 enum State {
     Idle,
-    Pausing {
-        until: Instant,
-    },
-    Router {
-        link: LinkId,
-        name: Name,
-        until: Instant,
-    },
-    Seat {
-        link: LinkId,
-        reservation: Reservation,
-        until: Instant,
-    },
-    Online {
-        link: LinkId,
-    },
+    Pausing { until: Instant },
+    Router { link: LinkId, name: Name, until: Instant },
+    Seat { link: LinkId, reservation: Reservation, until: Instant },
+    Online { link: LinkId },
 }
 
 /// What an event on the connection means for the rest of the core.
@@ -145,18 +133,12 @@ impl Link {
 
     pub(crate) fn on_opened(&mut self, link: LinkId, ctx: &mut Context<'_>) -> Happened {
         match self.state {
-            State::Router {
-                link: mine, name, ..
-            } if mine == link => {
+            State::Router { link: mine, name, .. } if mine == link => {
                 send_router(link, Hello::client(), ctx);
                 send_router(link, Place { name }, ctx);
                 Happened::Nothing
             }
-            State::Seat {
-                link: mine,
-                reservation,
-                ..
-            } if mine == link => {
+            State::Seat { link: mine, reservation, .. } if mine == link => {
                 send_seat(link, Hello::client(), ctx);
                 send_seat(link, Redeem { reservation }, ctx);
                 Happened::SeatOpened(link)
@@ -295,11 +277,7 @@ impl Link {
             reservation: placed.reservation,
             until: ctx.now + SIGN_IN_TIME_MAX,
         };
-        ctx.out.push(Effect::DialSeat {
-            link,
-            address: placed.address,
-            server: placed.seat,
-        });
+        ctx.out.push(Effect::DialSeat { link, address: placed.address, server: placed.seat });
         Happened::Nothing
     }
 }

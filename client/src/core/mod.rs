@@ -88,20 +88,13 @@ impl Core {
         };
         self.parts.on_event(event, &mut ctx);
         self.parts.pump(&mut ctx);
-        assert_eq!(
-            ctx.seat,
-            self.parts.seat(),
-            "everyone knows whether the session is on"
-        );
+        assert_eq!(ctx.seat, self.parts.seat(), "everyone knows whether the session is on");
     }
 
     /// When [`Event::Timeout`] is due, if nothing happens before.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        [self.parts.deadline(), self.handles.deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        [self.parts.deadline(), self.handles.deadline()].into_iter().flatten().min()
     }
 
     /// The account that this data directory belongs to.

@@ -45,9 +45,7 @@ impl Outbox {
         self.loading = false;
         self.more = drafts.len() >= DRAFTS_MAX;
         for record in lanes {
-            self.lanes
-                .entry(record.log)
-                .or_insert_with(|| restore(record));
+            self.lanes.entry(record.log).or_insert_with(|| restore(record));
         }
         for draft in drafts {
             if let Some(lane) = self.lanes.get_mut(&draft.log) {

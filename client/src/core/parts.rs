@@ -123,17 +123,11 @@ impl Parts {
             }
         }
         // An attached reader is answered by the inbox.
-        self.asks
-            .retain(|ask| !(ask.begun && matches!(ask.request, Request::Attach(_))));
+        self.asks.retain(|ask| !(ask.begun && matches!(ask.request, Request::Attach(_))));
     }
 
     fn pump_ask(&mut self, ask: &mut Ask, ctx: &mut Context<'_>) -> Option<Result<(), Failure>> {
-        if let Request::Trust {
-            name,
-            key,
-            verified,
-        } = ask.request
-        {
+        if let Request::Trust { name, key, verified } = ask.request {
             return self.contacts.trust(name, key, verified, ctx);
         }
         if !self.auth.is_signing_in() {
@@ -165,20 +159,14 @@ impl Parts {
                 self.leave(ctx);
                 self.auth.sign_up(name, password, ctx);
             }
-            Command::SignIn {
-                name,
-                password,
-                takeover,
-            } => {
+            Command::SignIn { name, password, takeover } => {
                 self.leave(ctx);
                 self.auth.sign_in(name, password, takeover, ctx);
             }
             Command::Stop => self.leave(ctx),
-            Command::Ask { ticket, request } => self.asks.push(Ask {
-                ticket,
-                request,
-                begun: false,
-            }),
+            Command::Ask { ticket, request } => {
+                self.asks.push(Ask { ticket, request, begun: false });
+            }
         }
     }
 

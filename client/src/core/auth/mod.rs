@@ -70,10 +70,7 @@ struct Steps<'a, 'b> {
 
 impl Auth {
     pub(crate) fn new() -> Self {
-        Self {
-            goal: Goal::Nothing,
-            attempt: 0,
-        }
+        Self { goal: Goal::Nothing, attempt: 0 }
     }
 
     /// The account to find a seat for, when a connection is wanted.
@@ -148,11 +145,7 @@ impl Auth {
     /// The seat's connection is open: say who we are.
     pub(crate) fn on_seat_opened(&mut self, link: LinkId, ctx: &mut Context<'_>) -> Outcome {
         self.attempt += 1;
-        let mut steps = Steps {
-            link: Some(link),
-            attempt: self.attempt,
-            ctx,
-        };
+        let mut steps = Steps { link: Some(link), attempt: self.attempt, ctx };
         match &mut self.goal {
             Goal::Nothing => Outcome::Ended,
             Goal::SignUp(goal) => goal.on_seat_opened(&mut steps),
@@ -334,11 +327,7 @@ impl Steps<'_, '_> {
         };
         let token = session.token;
         let origin = self.ctx.me.origin;
-        self.send(Resume {
-            name,
-            origin,
-            token,
-        });
+        self.send(Resume { name, origin, token });
         Outcome::Nothing
     }
 
@@ -356,10 +345,7 @@ impl Steps<'_, '_> {
 }
 
 fn session(welcome: &Welcome) -> Session {
-    Session {
-        epoch: welcome.epoch,
-        token: welcome.token,
-    }
+    Session { epoch: welcome.epoch, token: welcome.token }
 }
 
 fn forget_sign_up(ctx: &mut Context<'_>) {
@@ -372,7 +358,5 @@ fn forget_sign_up(ctx: &mut Context<'_>) {
 }
 
 fn belongs_to(name: &Name) -> Failure {
-    Failure::usage(format!(
-        "this data directory belongs to {name}; give another one with --data"
-    ))
+    Failure::usage(format!("this data directory belongs to {name}; give another one with --data"))
 }

@@ -38,12 +38,7 @@ enum State {
 
 impl SignInGoal {
     pub(super) fn begin(name: Name, password: Password, takeover: bool) -> Self {
-        Self {
-            name,
-            password,
-            takeover,
-            state: State::Waiting,
-        }
+        Self { name, password, takeover, state: State::Waiting }
     }
 
     pub(super) fn name(&self) -> Name {
@@ -136,10 +131,9 @@ impl SignInGoal {
 
 fn explain(error: OpaqueError) -> Failure {
     match error {
-        OpaqueError::IncorrectPassword => Failure::new(
-            Code::IncorrectPassword,
-            "the password is not right; try again",
-        ),
+        OpaqueError::IncorrectPassword => {
+            Failure::new(Code::IncorrectPassword, "the password is not right; try again")
+        }
         error => Failure::unexpected(error.to_string()),
     }
 }

@@ -56,20 +56,11 @@ impl SignUpGoal {
                 let created = steps.ctx.wall;
                 let seed = steps.ctx.seed();
                 steps.ctx.notify(Notice::Progress(Step::MakingKeys));
-                steps.work(Job::GenerateKeys {
-                    name,
-                    created,
-                    seed,
-                });
+                steps.work(Job::GenerateKeys { name, created, seed });
                 State::MakingKeys
             }
         };
-        Self {
-            name,
-            password,
-            state,
-            earlier_attempt,
-        }
+        Self { name, password, state, earlier_attempt }
     }
 
     pub(super) fn wants_link(&self) -> Option<Name> {

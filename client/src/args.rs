@@ -1,0 +1,264 @@
+//! The command line as typed. What it means is decided in `config` and `commands`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use argh::{EarlyExit, FromArgs};
+
+/// Stands for a lone `-`, which the parser would take for an option. No shell can type it.
+const STANDARD_INPUT: &str = "\u{1}-";
+
+/// FastChat: end-to-end encrypted chat. Without a command: a menu.
+///
+/// Each option may come from the environment instead: FASTCHAT_ROUTER, FASTCHAT_CA, FASTCHAT_USER,
+/// FASTCHAT_DATA, FASTCHAT_PASSWORD_FILE. The password itself may be in FASTCHAT_PASSWORD.
+#[derive(Debug, FromArgs, PartialEq)]
+#[argh(help_triggers("-h", "--help", "help"))]
+pub struct Args {
+    /// routers to ask for a server: HOST:PORT, several separated by commas
+    #[argh(option)]
+    pub router: Option<String>,
+    /// the cluster's certificate authority, a PEM file
+    #[argh(option)]
+    pub ca: Option<PathBuf>,
+    /// your username
+    #[argh(option)]
+    pub user: Option<String>,
+    /// where keys, messages and the session are kept (default: one directory per username)
+    #[argh(option)]
+    pub data: Option<PathBuf>,
+    /// a file whose first line is the password
+    #[argh(option)]
+    pub password_file: Option<PathBuf>,
+    #[argh(subcommand)]
+    /// what to do
+    pub command: Option<Command>,
+}
+
+/// What to do.
+#[derive(Debug, FromArgs, PartialEq)]
+#[argh(subcommand)]
+pub enum Command {
+    /// See [`SignUp`].
+    SignUp(SignUp),
+    /// See [`SignIn`].
+    SignIn(SignIn),
+    /// See [`SignOut`].
+    SignOut(SignOut),
+    /// See [`Send`].
+    Send(Send),
+    /// See [`Receive`].
+    Receive(Receive),
+    /// See [`WhoAmI`].
+    WhoAmI(WhoAmI),
+    /// See [`Contacts`].
+    Contacts(Contacts),
+    /// See [`Verify`].
+    Verify(Verify),
+}
+
+/// make an account; later commands need no password
+#[derive(Debug, FromArgs, PartialEq)]
+#[argh(subcommand, name = "signup")]
+pub struct SignUp {
+    /// print JSON
+    #[argh(switch)]
+    pub json: bool,
+}
+
+/// sign in with the password; later commands need none
+#[derive(Debug, FromArgs, PartialEq)]
+#[argh(subcommand, name = "signin")]
+pub struct SignIn {
+    /// end a live session on another machine
+    #[argh(switch)]
+    pub takeover: bool,
+    /// print JSON
+    #[argh(switch)]
+    pub json: bool,
+}
+
+/// end the session of this machine
+#[derive(Debug, FromArgs, PartialEq)]
+#[argh(subcommand, name = "signout")]
+pub struct SignOut {
+    /// print JSON
+    #[argh(switch)]
+    pub json: bool,
+}
+
+/// send a message; returns when it is accepted
+#[derive(Debug, FromArgs, PartialEq)]
+#[argh(subcommand, name = "send")]
+pub struct Send {
+    /// who shall read it
+    #[argh(positional)]
+    pub user: String,
+    /// what it says; `-` reads standard input
+    #[argh(positional)]
+    pub text: String,
+    /// seconds to wait for acceptance (default: 60); the message stays in the outbox
+    #[argh(option, from_str_fn(seconds))]
+    pub wait: Option<Duration>,
+    /// print JSON
+    #[argh(switch)]
+    pub json: bool,
+}
+
+/// show the messages that wait, and acknowledge them
+#[derive(Debug, FromArgs, PartialEq)]
+#[argh(subcommand, name = "recv")]
+pub struct Receive {
+    /// seconds to wait for a message when none is there
+    #[argh(option, from_str_fn(seconds))]
+    pub wait: Option<Duration>,
+    /// end after this many messages; others stay in place
+    #[argh(option)]
+    pub count: Option<u32>,
+    /// acknowledge nothing: all messages stay in place
+    #[argh(switch)]
+    pub peek: bool,
+    /// print JSON, one object per line
+    #[argh(switch)]
+    pub json: bool,
+}
+
+/// show who you are on this machine
+#[derive(Debug, FromArgs, PartialEq)]
+#[argh(subcommand, name = "whoami")]
+pub struct WhoAmI {
+    /// print JSON
+    #[argh(switch)]
+    pub json: bool,
+}
+
+/// show the people whose keys are known
+#[derive(Debug, FromArgs, PartialEq)]
+#[argh(subcommand, name = "contacts")]
+pub struct Contacts {
+    /// print JSON, one object per line
+    #[argh(switch)]
+    pub json: bool,
+}
+
+/// show the safety number of you and someone else
+#[derive(Debug, FromArgs, PartialEq)]
+#[argh(subcommand, name = "verify")]
+pub struct Verify {
+    /// who
+    #[argh(positional)]
+    pub user: String,
+    /// you have compared the numbers: mark the key verified, also a changed one
+    #[argh(switch)]
+    pub ok: bool,
+    /// print JSON
+    #[argh(switch)]
+    pub json: bool,
+}
+
+impl Args {
+    /// Reads the words after the program's name.
+    ///
+    /// # Errors
+    /// The help that was asked for, or what is wrong with the words.
+    pub fn parse(words: &[String]) -> Result<Self, EarlyExit> {
+        let words: Vec<&str> = words
+            .iter()
+            .map(|word| match word.as_str() {
+                "-" => STANDARD_INPUT,
+                word => word,
+            })
+            .collect();
+        Self::from_args(&["fastchat"], &words)
+    }
+}
+
+impl Command {
+    /// Whether the output is for a script.
+    #[must_use]
+    pub fn is_json(&self) -> bool {
+        match self {
+            Self::SignUp(command) => command.json,
+            Self::SignIn(command) => command.json,
+            Self::SignOut(command) => command.json,
+            Self::Send(command) => command.json,
+            Self::Receive(command) => command.json,
+            Self::WhoAmI(command) => command.json,
+            Self::Contacts(command) => command.json,
+            Self::Verify(command) => command.json,
+        }
+    }
+}
+
+impl Send {
+    /// The text is to be read from standard input.
+    #[must_use]
+    pub fn reads_standard_input(&self) -> bool {
+        self.text == STANDARD_INPUT
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    text.parse()
+        .ok()
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .ok_or_else(|| format!("{text:?} is not a number of seconds"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Args, Command};
+
+    fn parse(line: &str) -> Args {
+        let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        Args::parse(&words).expect("a good line")
+    }
+
+    #[test]
+    fn options_come_before_the_command_and_its_own_after_it() {
+        let args = parse("--user alice --router a:1,b:2 send --wait 1.5 bob hello --json");
+        assert_eq!(args.user.as_deref(), Some("alice"));
+        let Some(Command::Send(send)) = args.command else {
+            panic!("a send");
+        };
+        assert_eq!((send.user.as_str(), send.text.as_str()), ("bob", "hello"));
+        assert_eq!(send.wait, Some(Duration::from_millis(1500)));
+        assert!(send.json && !send.reads_standard_input());
+    }
+
+    #[test]
+    fn a_lone_hyphen_means_standard_input() {
+        let Some(Command::Send(send)) = parse("send bob - --wait 2").command else {
+            panic!("a send");
+        };
+        assert!(send.reads_standard_input());
+    }
+
+    #[test]
+    fn every_command_is_understood() {
+        for line in [
+            "signup",
+            "signin --takeover",
+            "signout",
+            "recv --wait 3 --count 2 --peek",
+            "whoami",
+            "contacts",
+            "verify bob --ok",
+        ] {
+            let args = parse(&format!("{line} --json"));
+            assert!(args.command.expect("a command").is_json(), "{line}");
+        }
+    }
+
+    #[test]
+    fn wrong_words_are_refused_and_help_is_not_an_error() {
+        for line in ["sing", "send bob", "recv --wait soon", "--nonsense"] {
+            let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            assert!(Args::parse(&words).expect_err(line).status.is_err());
+        }
+        let help = Args::parse(&["--help".to_owned()]).expect_err("help");
+        assert!(help.status.is_ok() && help.output.contains("recv"));
+    }
+}

@@ -1,0 +1,117 @@
+//! The commands for scripts and people in a hurry.
+
+use std::path::PathBuf;
+
+use wire::Name;
+
+use crate::args::Command;
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::shell::dialer::Dialer;
+use crate::shell::store_failure;
+use crate::store::{Account, DataDirectory, Store};
+
+mod account;
+pub mod password;
+mod people;
+mod progress;
+mod receive;
+mod send;
+mod task;
+
+pub use people::{PersonView, view};
+pub use progress::Progress;
+pub use send::outcome as post_outcome;
+
+/// What every command works on: the settings, the data directory and its store.
+#[derive(Debug)]
+pub struct Local {
+    /// The settings.
+    pub config: Config,
+    /// The data directory.
+    pub directory: DataDirectory,
+    /// Its store.
+    pub store: Store,
+    /// The output is for a script.
+    pub is_json: bool,
+}
+
+impl Local {
+    /// Opens the data directory, or makes it.
+    ///
+    /// # Errors
+    /// Nobody said whose it is, or it cannot be opened.
+    pub fn open(config: Config, is_json: bool) -> Result<Self, Failure> {
+        let path = data_path(&config)?;
+        let directory = DataDirectory::open(&path).map_err(|e| store_failure(&e))?;
+        let store = Store::open(&directory).map_err(|e| store_failure(&e))?;
+        Ok(Self { config, directory, store, is_json })
+    }
+
+    /// The account in the data directory, which must be the one that was asked for.
+    ///
+    /// # Errors
+    /// It is another one, or the store fails.
+    pub fn account(&self) -> Result<Option<Account>, Failure> {
+        let account = self.store.account().map_err(|e| store_failure(&e))?;
+        match (&account, self.config.user) {
+            (Some(held), Some(wanted)) if held.name != wanted => Err(Failure::usage(format!(
+                "this data directory belongs to {}; give another one with --data",
+                held.name
+            ))),
+            _ => Ok(account),
+        }
+    }
+
+    /// The account in the data directory, which must have a session.
+    ///
+    /// # Errors
+    /// There is none, or the session has ended.
+    pub fn signed_in(&self) -> Result<Account, Failure> {
+        self.account()?.filter(|account| account.session.is_some()).ok_or_else(Failure::signed_out)
+    }
+
+    /// Who signs up or in.
+    ///
+    /// # Errors
+    /// Nobody said.
+    pub fn user(&self) -> Result<Name, Failure> {
+        let held = self.account()?.map(|account| account.name);
+        held.or(self.config.user)
+            .ok_or_else(|| Failure::usage("who are you? use --user NAME or FASTCHAT_USER"))
+    }
+
+    /// How to reach the cluster.
+    #[must_use]
+    pub fn dialer(&self) -> Dialer {
+        Dialer::new(self.config.routers.clone(), self.config.ca.clone())
+    }
+}
+
+/// Runs one command to its end.
+///
+/// # Errors
+/// What went wrong, for the exit status.
+pub fn run(command: Command, config: Config) -> Result<(), Failure> {
+    let local = Local::open(config, command.is_json())?;
+    match command {
+        Command::SignUp(_) => account::sign_up(local),
+        Command::SignIn(command) => account::sign_in(local, command.takeover),
+        Command::SignOut(_) => account::sign_out(local),
+        Command::WhoAmI(_) => account::who_am_i(&local),
+        Command::Send(command) => send::send(local, command),
+        Command::Receive(command) => receive::receive(local, &command),
+        Command::Contacts(_) => people::contacts(&local),
+        Command::Verify(command) => people::verify(local, &command),
+    }
+}
+
+fn data_path(config: &Config) -> Result<PathBuf, Failure> {
+    match (&config.data, config.user) {
+        (Some(path), _) => Ok(path.clone()),
+        (None, Some(user)) => DataDirectory::default_for(&user).map_err(|e| store_failure(&e)),
+        (None, None) => Err(Failure::usage(
+            "who are you? use --user NAME (FASTCHAT_USER) or --data DIR (FASTCHAT_DATA)",
+        )),
+    }
+}

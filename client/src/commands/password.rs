@@ -1,0 +1,117 @@
+//! Where a password comes from: a file, the environment or a prompt; never the command line.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, IsTerminal, Read, stdin};
+use std::path::Path;
+
+use zeroize::Zeroizing;
+
+use crate::config::Config;
+use crate::core::Password;
+use crate::failure::Failure;
+
+/// Longest password, in bytes.
+pub const PASSWORD_LEN_MAX: usize = 1024;
+
+/// The password that was given without a prompt, if one was.
+///
+/// # Errors
+/// The file cannot be read, or holds no usable password.
+pub fn given(config: &Config) -> Result<Option<Password>, Failure> {
+    if let Some(path) = &config.password_file {
+        return from_file(path).map(Some);
+    }
+    match std::env::var("FASTCHAT_PASSWORD") {
+        Ok(text) => check(Zeroizing::new(text.into_bytes())).map(Some),
+        Err(std::env::VarError::NotPresent) => Ok(None),
+        Err(std::env::VarError::NotUnicode(_)) => {
+            Err(Failure::usage("FASTCHAT_PASSWORD is not UTF-8"))
+        }
+    }
+}
+
+/// The given password, else one typed at a prompt; twice when it is a new one.
+///
+/// # Errors
+/// There is no terminal to ask at, or the two differ.
+pub fn read(config: &Config, is_new: bool) -> Result<Password, Failure> {
+    if let Some(password) = given(config)? {
+        return Ok(password);
+    }
+    if !stdin().is_terminal() {
+        return Err(Failure::usage(
+            "no password; use --password-file FILE or FASTCHAT_PASSWORD, or a terminal",
+        ));
+    }
+    let password = prompt("Password: ")?;
+    if is_new && prompt("Again: ")?.bytes() != password.bytes() {
+        return Err(Failure::usage("the two passwords differ; try again"));
+    }
+    Ok(password)
+}
+
+/// Asks at the terminal, without showing what is typed.
+///
+/// # Errors
+/// The terminal cannot be read, or the password is not usable.
+pub fn prompt(words: &str) -> Result<Password, Failure> {
+    let typed = rpassword::prompt_password(words)
+        .map_err(|error| Failure::usage(format!("the password cannot be read: {error}")))?;
+    check(Zeroizing::new(typed.into_bytes()))
+}
+
+/// Takes `bytes` as a password.
+///
+/// # Errors
+/// It is empty or too long.
+pub fn check(bytes: Zeroizing<Vec<u8>>) -> Result<Password, Failure> {
+    match bytes.len() {
+        0 => Err(Failure::usage("the password is empty")),
+        1..=PASSWORD_LEN_MAX => Ok(Password::new(bytes)),
+        _ => Err(Failure::usage(format!("the password has more than {PASSWORD_LEN_MAX} bytes"))),
+    }
+}
+
+fn from_file(path: &Path) -> Result<Password, Failure> {
+    let wrong = |error: std::io::Error| {
+        Failure::usage(format!("--password-file {}: {error}", path.display()))
+    };
+    let limit = u64::try_from(PASSWORD_LEN_MAX).expect("a small constant") + 3;
+    let mut line = Zeroizing::new(Vec::with_capacity(PASSWORD_LEN_MAX + 3));
+    let file = File::open(path).map_err(wrong)?;
+    BufReader::new(file.take(limit)).read_until(b'\n', &mut line).map_err(wrong)?;
+    for end in [b'\n', b'\r'] {
+        if line.last() == Some(&end) {
+            line.pop();
+        }
+    }
+    check(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::{PASSWORD_LEN_MAX, from_file};
+
+    fn written(content: &str) -> Result<Vec<u8>, crate::failure::Failure> {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        fs::write(file.path(), content).expect("written");
+        from_file(file.path()).map(|password| password.bytes().to_vec())
+    }
+
+    #[test]
+    fn a_file_gives_its_first_line() {
+        assert_eq!(written("a b c\nmore\n").expect("usable"), b"a b c");
+        assert_eq!(written("no end").expect("usable"), b"no end");
+        assert_eq!(written("windows\r\n").expect("usable"), b"windows");
+    }
+
+    #[test]
+    fn empty_and_huge_ones_are_refused() {
+        assert!(written("\n").is_err());
+        assert!(written("").is_err());
+        assert!(written(&"x".repeat(PASSWORD_LEN_MAX)).is_ok());
+        assert!(written(&"x".repeat(PASSWORD_LEN_MAX + 1)).is_err());
+    }
+}

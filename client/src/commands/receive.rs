@@ -1,0 +1,177 @@
+//! `recv`: what waits is received into the store, shown, and only then marked as shown.
+
+use std::time::Duration;
+
+use super::Local;
+use super::task::{self, Flow, Task};
+use crate::args;
+use crate::core::event::Peeked;
+use crate::core::{Reading, Request};
+use crate::failure::Failure;
+use crate::output::{Shown, Style, data, flush};
+use crate::shell::store_failure;
+use crate::store::{DataDirectory, InboxMessage, Store};
+
+/// Messages taken from the store at a time.
+const PAGE: u32 = 256;
+
+/// `fastchat recv`.
+pub(super) fn receive(local: Local, command: &args::Receive) -> Result<(), Failure> {
+    local.signed_in()?;
+    if command.count == Some(0) {
+        return Err(Failure::usage("--count 0 asks for nothing"));
+    }
+    let directory = local.directory.clone();
+    let mut task = Receiving {
+        directory,
+        wait: command.wait,
+        left: command.count,
+        is_peek: command.peek,
+        shown: 0,
+        is_caught_up: false,
+        is_begun: false,
+        printer: Printer { is_json: local.is_json, style: Style::detect() },
+    };
+    task::run(&mut task, local)
+}
+
+struct Receiving {
+    directory: DataDirectory,
+    wait: Option<Duration>,
+    left: Option<u32>,
+    is_peek: bool,
+    shown: u32,
+    is_caught_up: bool,
+    is_begun: bool,
+    printer: Printer,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Printer {
+    is_json: bool,
+    style: Style,
+}
+
+impl Printer {
+    fn print(self, message: &Shown) -> Result<(), Failure> {
+        match self.is_json {
+            true => data(&message.json().to_string()),
+            false => data(&message.line(self.style)),
+        }
+    }
+}
+
+impl Receiving {
+    fn is_full(&self) -> bool {
+        self.left == Some(0)
+    }
+
+    fn count(&mut self, shown: usize) {
+        let shown = u32::try_from(shown).expect("at most a page");
+        self.shown += shown;
+        self.left = self.left.map(|left| left.saturating_sub(shown));
+    }
+
+    /// Shows what the store has and nobody has shown yet.
+    fn show(&mut self, store: &mut Store) -> Result<(), Failure> {
+        let broken = |e| store_failure(&e);
+        // One process shows at a time, so that none shows what another one is just showing.
+        let _lock = self.directory.lock_showing().map_err(broken)?;
+        loop {
+            let limit = self.left.map_or(PAGE, |left| left.min(PAGE));
+            let messages = store.unshown(limit).map_err(broken)?;
+            if messages.is_empty() || limit == 0 {
+                return Ok(());
+            }
+            let ids: Vec<_> = messages.iter().map(|message| message.id).collect();
+            self.print(messages)?;
+            store.mark_shown(&ids).map_err(broken)?;
+        }
+    }
+
+    /// Shows what the store has and leaves it unshown.
+    fn peek(&mut self, store: &Store) -> Result<(), Failure> {
+        let limit = self.left.unwrap_or(PAGE);
+        let messages = store.unshown(limit).map_err(|e| store_failure(&e))?;
+        self.print(messages)
+    }
+
+    fn print(&mut self, messages: Vec<InboxMessage>) -> Result<(), Failure> {
+        let count = messages.len();
+        for message in messages {
+            self.printer.print(&message.into())?;
+        }
+        flush()?;
+        self.count(count);
+        Ok(())
+    }
+
+    fn flow(&self) -> Flow {
+        let is_enough = self.left.is_none() && self.shown > 0;
+        let is_done = self.is_caught_up && (self.wait.is_none() || is_enough);
+        match is_done || self.is_full() {
+            true => Flow::Done,
+            false => Flow::On,
+        }
+    }
+}
+
+impl Task for Receiving {
+    fn request(&self) -> Request {
+        Request::Attach(match (self.is_peek, self.left) {
+            (true, _) => Reading::Peek,
+            (false, Some(left)) => Reading::Count(left),
+            (false, None) => Reading::All,
+        })
+    }
+
+    fn time_max(&self) -> Option<Duration> {
+        self.wait
+    }
+
+    fn look(&mut self, store: &mut Store) -> Result<Flow, Failure> {
+        let is_first = !std::mem::replace(&mut self.is_begun, true);
+        if !self.is_peek {
+            self.show(store)?;
+        } else if is_first {
+            self.peek(store)?;
+        }
+        Ok(self.flow())
+    }
+
+    fn on_answered(&mut self, store: &mut Store) -> Result<Flow, Failure> {
+        self.is_caught_up = true;
+        self.look(store)
+    }
+
+    fn on_peeked(&mut self, peeked: Vec<Peeked>) -> Result<(), Failure> {
+        let room = self.left.map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
+        let count = peeked.len().min(room);
+        for peeked in peeked.into_iter().take(room) {
+            self.printer.print(&shown(peeked))?;
+        }
+        flush()?;
+        self.count(count);
+        Ok(())
+    }
+
+    fn on_time_over(&mut self, trouble: Option<Failure>) -> Result<(), Failure> {
+        match trouble {
+            Some(trouble) if !self.is_caught_up => Err(trouble),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn shown(peeked: Peeked) -> Shown {
+    let entry = peeked.entry;
+    Shown {
+        log: peeked.log,
+        seq: entry.seq,
+        sender: entry.sender,
+        number: entry.number,
+        at: entry.at,
+        content: peeked.content,
+        is_after_gap: false,
+    }
+}

@@ -1,0 +1,175 @@
+//! `send`: a draft in the store, then whoever holds the connection seals and posts it.
+
+use std::io::{Read, stdin};
+use std::time::Duration;
+
+use serde_json::json;
+use wire::net::Clock;
+use wire::{LogId, Name};
+
+use super::Local;
+use super::task::{self, Flow, Task};
+use crate::args;
+use crate::config::user_name;
+use crate::core::Request;
+use crate::crypto::plaintext::{TEXT_LEN_MAX, check_text};
+use crate::failure::{Code, Failure};
+use crate::output::{data, talk};
+use crate::shell::store_failure;
+use crate::store::{OutboxId, PostRecord, PostState, Store};
+
+/// How long a post is waited for unless told.
+const WAIT: Duration = Duration::from_secs(60);
+
+/// `fastchat send`.
+pub(super) fn send(mut local: Local, command: args::Send) -> Result<(), Failure> {
+    let reader = user_name(&command.user, "USER")?;
+    local.signed_in()?;
+    let text = match command.reads_standard_input() {
+        true => read_text()?,
+        false => command.text,
+    };
+    if text.is_empty() {
+        return Err(Failure::usage("there is nothing to send: the text is empty"));
+    }
+    check_text(&text).map_err(|error| Failure::usage(error.to_string()))?;
+    let log = LogId::mailbox(reader);
+    let created = Clock::new().wall();
+    let id = local.store.add_draft(&log, &text, created);
+    let mut task = Sending {
+        id: id.map_err(|e| store_failure(&e))?,
+        reader,
+        wait: command.wait.unwrap_or(WAIT),
+        is_json: local.is_json,
+    };
+    task::run(&mut task, local)
+}
+
+/// What became of a post to `reader`: accepted, not known yet, or why not.
+///
+/// # Errors
+/// It was definitely not stored.
+pub fn outcome(post: &PostRecord, reader: &Name) -> Result<Option<PostRecord>, Failure> {
+    match &post.state {
+        PostState::Draft | PostState::Sealed => Ok(None),
+        PostState::Accepted { .. } => Ok(Some(post.clone())),
+        PostState::Rejected(code) => Err(Failure::fault(*code)),
+        PostState::Refused(reason) => Err(refusal(reason, reader)),
+        PostState::Conflict => Err(Failure::unexpected(format!(
+            "not known whether {reader} has it: this installation was restored from an old copy; \
+             ask {reader}, or send it again"
+        ))),
+    }
+}
+
+struct Sending {
+    id: OutboxId,
+    reader: Name,
+    wait: Duration,
+    is_json: bool,
+}
+
+impl Sending {
+    fn post(&self, store: &Store) -> Result<PostRecord, Failure> {
+        store
+            .post(self.id)
+            .map_err(|e| store_failure(&e))?
+            .ok_or_else(|| Failure::unexpected("the message was taken out of the outbox"))
+    }
+
+    fn tell(&self, post: &PostRecord) -> Result<(), Failure> {
+        let PostState::Accepted { seq } = &post.state else {
+            return Ok(());
+        };
+        if !self.is_json {
+            return Ok(());
+        }
+        let value = json!({
+            "status": "accepted",
+            "log": post.log.to_string(),
+            "number": post.number.map(wire::Number::value),
+            "seq": seq.map(|seq| seq.0),
+        });
+        data(&value.to_string())
+    }
+}
+
+impl Task for Sending {
+    fn request(&self) -> Request {
+        Request::Outbox
+    }
+
+    fn time_max(&self) -> Option<Duration> {
+        Some(self.wait)
+    }
+
+    fn look(&mut self, store: &mut Store) -> Result<Flow, Failure> {
+        match outcome(&self.post(store)?, &self.reader)? {
+            Some(post) => {
+                self.tell(&post)?;
+                Ok(Flow::Done)
+            }
+            None => Ok(Flow::On),
+        }
+    }
+
+    fn on_answered(&mut self, store: &mut Store) -> Result<Flow, Failure> {
+        self.look(store)
+    }
+
+    fn on_time_over(&mut self, trouble: Option<Failure>) -> Result<(), Failure> {
+        let why = trouble.map_or_else(String::new, |trouble| format!(" ({trouble})"));
+        Err(Failure::new(
+            Code::Queued,
+            format!(
+                "not accepted yet{why}; it stays in the outbox and leaves with the next command"
+            ),
+        ))
+    }
+
+    /// A draft that was never sealed is taken back, so that sending it again makes no double.
+    fn on_failed(&mut self, store: &mut Store) -> Result<(), Failure> {
+        match self.post(store)?.state {
+            PostState::Draft => store.discard(self.id).map_err(|e| store_failure(&e)),
+            PostState::Sealed => {
+                talk("the message stays in the outbox");
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn refusal(reason: &str, reader: &Name) -> Failure {
+    match Code::named(reason) {
+        Some(Code::NoSuchUser) => Failure::new(
+            Code::NoSuchUser,
+            format!("no user is called {reader}; check the spelling"),
+        ),
+        Some(Code::UntrustedKey) => Failure::new(
+            Code::UntrustedKey,
+            format!(
+                "{reader}'s key has changed or cannot be trusted, so nothing was sent; compare \
+                 safety numbers with `fastchat verify {reader}`, then agree with --ok"
+            ),
+        ),
+        Some(code) => Failure::new(code, format!("not sent: {reason}")),
+        None => Failure::unexpected(format!("not sent: {reason}")),
+    }
+}
+
+fn read_text() -> Result<String, Failure> {
+    let limit = u64::try_from(TEXT_LEN_MAX).expect("a small constant") + 2;
+    let mut bytes = Vec::new();
+    stdin()
+        .lock()
+        .take(limit)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Failure::usage(format!("standard input: {error}")))?;
+    let mut text =
+        String::from_utf8(bytes).map_err(|_| Failure::usage("standard input is not UTF-8 text"))?;
+    if text.ends_with('\n') {
+        text.pop();
+    }
+    Ok(text)
+}

@@ -1,0 +1,253 @@
+//! How results look, to people and to scripts: data on standard output, talk on standard error.
+
+use std::io::{IsTerminal, Write, stderr, stdout};
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::{Value, json};
+use wire::{LogId, Name, Number, Seq, Wall};
+
+use crate::escape::{indented, one_line};
+use crate::failure::Failure;
+use crate::store::{Continuity, InboxMessage, ReceivedContent};
+
+/// A message to be shown.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Shown {
+    /// The log it stands in.
+    pub log: LogId,
+    /// Its place there.
+    pub seq: Seq,
+    /// Who sent it.
+    pub sender: Name,
+    /// Its number.
+    pub number: Number,
+    /// When the home appended it.
+    pub at: Wall,
+    /// What it says.
+    pub content: ReceivedContent,
+    /// The sender's message before it never came.
+    pub is_after_gap: bool,
+}
+
+impl From<InboxMessage> for Shown {
+    fn from(message: InboxMessage) -> Self {
+        Self {
+            log: message.log,
+            seq: message.seq,
+            sender: message.sender,
+            number: message.number,
+            at: message.at,
+            content: message.content,
+            is_after_gap: message.continuity == Continuity::Missing,
+        }
+    }
+}
+
+impl Shown {
+    /// One object of `recv --json`.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        let (kind, text, verified) = match &self.content {
+            ReceivedContent::Text { text, verified, .. } => ("text", text.clone(), *verified),
+            ReceivedContent::Unknown { kind, verified, .. } => {
+                ("unknown", unknown_kind(*kind), *verified)
+            }
+            ReceivedContent::Undecryptable { reason } => ("undecryptable", reason.clone(), false),
+        };
+        json!({
+            "log": self.log.to_string(),
+            "from": self.sender.as_str(),
+            "number": self.number.value(),
+            "seq": self.seq.0,
+            "at": timestamp(self.at).to_string(),
+            "kind": kind,
+            "text": text,
+            "verified": verified,
+        })
+    }
+
+    /// What a person sees: one line, or several when the text has line breaks.
+    #[must_use]
+    pub fn line(&self, style: Style) -> String {
+        let time = style.dim(&local_time(self.at));
+        let sender = style.bold(self.sender.as_str());
+        let gap = match self.is_after_gap {
+            true => style.warning("a message before this one never came"),
+            false => String::new(),
+        };
+        let gap = if gap.is_empty() { gap } else { gap + "\n" };
+        let indent = "    ";
+        let said = match &self.content {
+            ReceivedContent::Text { text, .. } => indented(text, indent),
+            ReceivedContent::Unknown { kind, .. } => style.warning(&unknown_kind(*kind)),
+            ReceivedContent::Undecryptable { reason } => {
+                style.warning(&format!("cannot be opened: {}", one_line(reason)))
+            }
+        };
+        let note = match &self.content {
+            ReceivedContent::Text { verified, .. } | ReceivedContent::Unknown { verified, .. }
+                if !verified =>
+            {
+                let text = format!(
+                    "signed with a key you have not agreed to; see `fastchat verify {}`",
+                    self.sender
+                );
+                format!("\n{indent}{}", style.warning(&text))
+            }
+            _ => String::new(),
+        };
+        format!("{gap}{time} {sender}: {said}{note}")
+    }
+}
+
+/// Colours, or none.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Style {
+    is_coloured: bool,
+}
+
+impl Style {
+    /// No colours.
+    pub const PLAIN: Self = Self { is_coloured: false };
+
+    /// Colours when standard output is a terminal and `NO_COLOR` is not set.
+    #[must_use]
+    pub fn detect() -> Self {
+        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
+        Self { is_coloured: stdout().is_terminal() && !no_color && !dumb }
+    }
+
+    /// Something less important.
+    #[must_use]
+    pub fn dim(self, text: &str) -> String {
+        self.paint("2", text)
+    }
+
+    /// Something that stands out.
+    #[must_use]
+    pub fn bold(self, text: &str) -> String {
+        self.paint("1", text)
+    }
+
+    /// Something to be careful about.
+    #[must_use]
+    pub fn warning(self, text: &str) -> String {
+        self.paint("33", text)
+    }
+
+    fn paint(self, code: &str, text: &str) -> String {
+        match self.is_coloured {
+            true => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
+            false => text.to_owned(),
+        }
+    }
+}
+
+/// Writes one line of data to standard output.
+///
+/// # Errors
+/// Nobody reads it any more, or the disk behind it is full.
+pub fn data(line: &str) -> Result<(), Failure> {
+    let mut out = stdout().lock();
+    writeln!(out, "{line}").map_err(|error| unwritable(&error))
+}
+
+/// Everything written so far has left this process.
+///
+/// # Errors
+/// As [`data`].
+pub fn flush() -> Result<(), Failure> {
+    stdout().lock().flush().map_err(|error| unwritable(&error))
+}
+
+/// Writes one line of talk to standard error. A closed one is nothing to stop for.
+pub fn talk(line: &str) {
+    if let Err(error) = writeln!(stderr().lock(), "{line}") {
+        tracing::debug!(%error, "standard error is closed");
+    }
+}
+
+/// Tells a failure, to scripts as one JSON object.
+pub fn failure(failure: &Failure, is_json: bool) {
+    match is_json {
+        true => {
+            let object = json!({ "error": failure.code.name(), "message": failure.text });
+            talk(&object.to_string());
+        }
+        false => talk(&format!("fastchat: {}", one_line(&failure.text))),
+    }
+}
+
+fn unwritable(error: &std::io::Error) -> Failure {
+    Failure::unexpected(format!("standard output cannot be written: {error}"))
+}
+
+fn unknown_kind(kind: u8) -> String {
+    format!("a message of kind {kind}; a newer program may show it")
+}
+
+fn timestamp(at: Wall) -> Timestamp {
+    i64::try_from(at.0)
+        .ok()
+        .and_then(|ms| Timestamp::from_millisecond(ms).ok())
+        .unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+fn local_time(at: Wall) -> String {
+    timestamp(at).to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::{LogId, Name, Number, Seq, Wall};
+
+    use super::{Shown, Style};
+    use crate::store::ReceivedContent;
+
+    fn message(content: ReceivedContent) -> Shown {
+        let name = |text| Name::parse(text).expect("a name");
+        Shown {
+            log: LogId::mailbox(name("alice")),
+            seq: Seq(5),
+            sender: name("bob"),
+            number: Number::new(3).expect("in range"),
+            at: Wall(1_700_000_000_123),
+            content,
+            is_after_gap: false,
+        }
+    }
+
+    fn text(text: &str, verified: bool) -> ReceivedContent {
+        ReceivedContent::Text { text: text.to_owned(), sent: Wall(0), previous: [0; 32], verified }
+    }
+
+    #[test]
+    fn json_has_exactly_the_published_members() {
+        let value = message(text("hi\n\"there\"", true)).json();
+        assert_eq!(
+            value.to_string(),
+            "{\"at\":\"2023-11-14T22:13:20.123Z\",\"from\":\"bob\",\"kind\":\"text\",\
+             \"log\":\"@alice\",\"number\":3,\"seq\":5,\"text\":\"hi\\n\\\"there\\\"\",\
+             \"verified\":true}"
+        );
+    }
+
+    #[test]
+    fn what_does_not_open_says_why_and_is_not_verified() {
+        let reason = "tampered with".to_owned();
+        let value = message(ReceivedContent::Undecryptable { reason }).json();
+        assert_eq!(value["kind"], "undecryptable");
+        assert_eq!(value["text"], "tampered with");
+        assert_eq!(value["verified"], false);
+    }
+
+    #[test]
+    fn people_see_no_escape_of_others_and_a_warning_for_an_unverified_key() {
+        let line = message(text("a\u{1b}[31mred", false)).line(Style::PLAIN);
+        assert!(line.contains("bob: a\\u{1b}[31mred"), "{line}");
+        assert!(line.contains("verify bob"), "{line}");
+        assert!(!line.contains('\u{1b}'));
+    }
+}

@@ -1,0 +1,198 @@
+//! The socket in the data directory: other processes ask the holder of the connection, and hear
+//! when the store has changed. What they say is small; who does not read is dropped.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use mio::net::{UnixListener, UnixStream};
+use wire::net::{Net, SourceId};
+
+use super::HUB_TICKETS;
+use super::lines::{LINE_LEN_MAX, Reply, read_request, write_reply};
+use crate::core::{Notice, Request, Ticket};
+
+/// Processes that may wait at one time.
+const PEERS_MAX: usize = 64;
+
+/// The listener and those who wait.
+#[derive(Debug)]
+pub struct Hub {
+    path: PathBuf,
+    listener: Option<(UnixListener, SourceId)>,
+    peers: BTreeMap<SourceId, Peer>,
+    last_number: u64,
+}
+
+#[derive(Debug)]
+struct Peer {
+    number: u64,
+    stream: UnixStream,
+    input: Vec<u8>,
+}
+
+impl Hub {
+    /// Listens at `path`, where only this user may connect. Without a socket the others wait for
+    /// the lock instead.
+    pub(super) fn open(path: &Path, net: &mut Net) -> Self {
+        let listener = match listen(path, net) {
+            Ok(listener) => Some(listener),
+            Err(error) => {
+                tracing::warn!(%error, "other processes cannot use this one's connection");
+                None
+            }
+        };
+        Self { path: path.to_owned(), listener, peers: BTreeMap::new(), last_number: 0 }
+    }
+
+    pub(super) fn has_peers(&self) -> bool {
+        !self.peers.is_empty()
+    }
+
+    /// A source is ready: what is asked, and by which peer.
+    pub(super) fn on_ready(&mut self, id: SourceId, net: &mut Net) -> Vec<(u64, Request)> {
+        if self.listener.as_ref().is_some_and(|(_, mine)| *mine == id) {
+            self.accept(net);
+            return Vec::new();
+        }
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return Vec::new();
+        };
+        let number = peer.number;
+        let is_open = peer.read();
+        let requests = peer.requests();
+        if !is_open || requests.is_none() {
+            self.drop_peer(id, net);
+        }
+        let requests = requests.unwrap_or_default();
+        requests.into_iter().map(|asked| (number, asked)).collect()
+    }
+
+    /// Passes on what concerns those who wait.
+    pub(super) fn tell(&mut self, notices: &[Notice], net: &mut Net) {
+        if self.peers.is_empty() {
+            return;
+        }
+        for notice in notices {
+            match notice {
+                Notice::Answered { ticket, result } => {
+                    self.answer(*ticket, &Reply::Answered(result.clone()), net);
+                }
+                Notice::SessionOver(failure) => {
+                    let reply = Reply::Answered(Err(failure.clone()));
+                    self.say(&reply, |_| true, net);
+                }
+                notice if changes_store(notice) => self.say(&Reply::Changed, |_| true, net),
+                _ => {}
+            }
+        }
+    }
+
+    fn answer(&mut self, ticket: Ticket, reply: &Reply, net: &mut Net) {
+        if let Some(number) = ticket.0.checked_sub(HUB_TICKETS) {
+            self.say(reply, |peer| peer.number == number, net);
+        }
+    }
+
+    fn say(&mut self, reply: &Reply, whom: impl Fn(&Peer) -> bool, net: &mut Net) {
+        let line = write_reply(reply) + "\n";
+        let mut gone = Vec::new();
+        for (id, peer) in self.peers.iter_mut().filter(|(_, peer)| whom(peer)) {
+            if peer.stream.write_all(line.as_bytes()).is_err() {
+                gone.push(*id);
+            }
+        }
+        for id in gone {
+            self.drop_peer(id, net);
+        }
+    }
+
+    fn accept(&mut self, net: &mut Net) {
+        while let Some((listener, _)) = &self.listener {
+            let Ok((mut stream, _)) = listener.accept() else {
+                return;
+            };
+            if self.peers.len() >= PEERS_MAX {
+                continue;
+            }
+            let Ok(id) = net.register(&mut stream) else {
+                continue;
+            };
+            self.last_number += 1;
+            let peer = Peer { number: self.last_number, stream, input: Vec::new() };
+            self.peers.insert(id, peer);
+        }
+    }
+
+    fn drop_peer(&mut self, id: SourceId, net: &mut Net) {
+        if let Some(mut peer) = self.peers.remove(&id)
+            && let Err(error) = net.deregister(&mut peer.stream, id)
+        {
+            tracing::debug!(%error, "a peer was gone already");
+        }
+    }
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        if self.listener.is_some()
+            && let Err(error) = fs::remove_file(&self.path)
+        {
+            tracing::debug!(%error, "the socket was gone already");
+        }
+    }
+}
+
+impl Peer {
+    /// Reads what is there; whether the peer is still there.
+    fn read(&mut self) -> bool {
+        let mut buffer = [0; LINE_LEN_MAX];
+        loop {
+            match self.stream.read(&mut buffer) {
+                Ok(0) => return false,
+                Ok(len) => self.input.extend_from_slice(&buffer[..len]),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return false,
+            }
+            if self.input.len() > LINE_LEN_MAX {
+                return false;
+            }
+        }
+    }
+
+    /// The whole lines so far; `None` when one is no request.
+    fn requests(&mut self) -> Option<Vec<Request>> {
+        let mut requests = Vec::new();
+        while let Some(end) = self.input.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = self.input.drain(..=end).collect();
+            let line = std::str::from_utf8(&line).ok()?;
+            requests.push(read_request(line.trim_end())?);
+        }
+        Some(requests)
+    }
+}
+
+/// Whether those who look into the store should look again.
+fn changes_store(notice: &Notice) -> bool {
+    matches!(
+        notice,
+        Notice::OutboxChanged
+            | Notice::Received(_)
+            | Notice::ContactChanged { .. }
+            | Notice::Conflict
+    )
+}
+
+fn listen(path: &Path, net: &mut Net) -> std::io::Result<(UnixListener, SourceId)> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut listener = UnixListener::bind(path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    let id = net.register(&mut listener)?;
+    Ok((listener, id))
+}

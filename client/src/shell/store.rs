@@ -1,0 +1,77 @@
+//! Performs the core's store operations.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::core::event::LaneRecord;
+use crate::core::outbox::DRAFTS_MAX;
+use crate::core::{StoreOp, Stored};
+use crate::store::{Store, StoreError};
+
+/// Performs `op`; what it answers, if anything.
+pub(super) fn perform(store: &mut Store, op: StoreOp) -> Result<Option<Stored>, StoreError> {
+    let stored = match op {
+        StoreOp::LoadIdentity => Stored::Identity(store.identity()?.map(Arc::new)),
+        StoreOp::SaveSignUp { name, origin, identity, bundle, frame } => {
+            store.save_sign_up(&name, origin, &identity, &bundle, &frame)?;
+            Stored::SignUpSaved
+        }
+        StoreOp::SaveSignIn { name, origin, identity, bundle, session } => {
+            store.save_sign_in(&name, origin, &identity, &bundle, &session)?;
+            Stored::SessionSaved
+        }
+        StoreOp::SaveSession(session) => {
+            store.save_session(&session)?;
+            Stored::SessionSaved
+        }
+        StoreOp::BeginOrigin(origin) => {
+            store.begin_origin(origin)?;
+            Stored::OriginBegun
+        }
+        StoreOp::LoadOutbox => load_outbox(store)?,
+        StoreOp::SealDraft { id, log, number, body, hash } => {
+            store.seal_draft(id, &log, number, &body, &hash)?;
+            Stored::PostSealed { id, log }
+        }
+        StoreOp::LoadCursor(log) => Stored::Cursor(store.cursor(&log)?),
+        StoreOp::Receive { log, items, cursor } => {
+            let new = store.receive(&log, &items, cursor)?;
+            Stored::Received { cursor, new }
+        }
+        StoreOp::LoadContact(name) => {
+            let contact = store.contact(&name)?;
+            Stored::Contact { name, contact }
+        }
+        other => return perform_silent(store, other).map(|()| None),
+    };
+    Ok(Some(stored))
+}
+
+/// The operations without an answer.
+fn perform_silent(store: &mut Store, op: StoreOp) -> Result<(), StoreError> {
+    match op {
+        StoreOp::ClearSignUp => store.clear_sign_up(),
+        StoreOp::EndSession => store.sign_out(),
+        StoreOp::Settle { log, upto, seq } => store.settle(&log, upto, seq).map(drop),
+        StoreOp::Reject { log, number, code } => store.reject(&log, number, code).map(drop),
+        StoreOp::Refuse { id, failure } => store.refuse(id, failure.code.name()),
+        StoreOp::Pin(name, log) => store.pin(&name, &log),
+        StoreOp::Extend(name, log) => store.extend(&name, &log).map(drop),
+        StoreOp::MarkChanged(name, log) => store.mark_changed(&name, &log),
+        StoreOp::AcceptChange(name) => store.accept_change(&name),
+        StoreOp::MarkVerified(name) => store.mark_verified(&name),
+        other => unreachable!("{other:?} has an answer"),
+    }
+}
+
+fn load_outbox(store: &Store) -> Result<Stored, StoreError> {
+    let limit = u32::try_from(DRAFTS_MAX).expect("a small constant");
+    let drafts = store.drafts(limit)?;
+    let mut logs: BTreeSet<_> = store.busy_logs()?.into_iter().collect();
+    logs.extend(drafts.iter().map(|draft| draft.log));
+    let mut lanes = Vec::new();
+    for log in logs {
+        lanes.push(LaneRecord { log, chain: store.chain(&log)?, sealed: store.sealed(&log)? });
+    }
+    Ok(Stored::Outbox { lanes, drafts })
+}
