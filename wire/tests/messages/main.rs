@@ -1,0 +1,6 @@
+//! Every message of the protocol: golden vectors, properties, and its place in the document.
+
+mod examples;
+mod properties;
+mod sample;
+mod vectors;
