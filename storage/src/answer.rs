@@ -19,27 +19,18 @@ pub(crate) fn answer(image: &impl Image, read: &Read) -> Result<Answer, StorageE
         Read::Account { name } => {
             let key = key::account(name);
             let account = record(image, Family::Accounts, &key)?;
-            Ok(Answer::Account(
-                account,
-                record(image, Family::Sessions, &key)?,
-            ))
+            Ok(Answer::Account(account, record(image, Family::Sessions, &key)?))
         }
         Read::Bundles { name, after } => bundles(image, name, *after),
-        Read::Row {
-            log,
-            sender,
-            origin,
-        } => record(image, Family::Rows, &key::row(log, sender, origin)).map(Answer::Row),
-        Read::Log { log } => Ok(Answer::Log {
-            cursors: cursors(image, log)?,
-            index: index(image, log)?,
-        }),
-        Read::Range {
-            log,
-            after,
-            entries_max,
-            bytes_max,
-        } => range(image, log, *after, Room::new(*entries_max, *bytes_max)),
+        Read::Row { log, sender, origin } => {
+            record(image, Family::Rows, &key::row(log, sender, origin)).map(Answer::Row)
+        }
+        Read::Log { log } => {
+            Ok(Answer::Log { cursors: cursors(image, log)?, index: index(image, log)? })
+        }
+        Read::Range { log, after, entries_max, bytes_max } => {
+            range(image, log, *after, Room::new(*entries_max, *bytes_max))
+        }
     }
 }
 
@@ -102,12 +93,7 @@ struct Room {
 
 impl Room {
     fn new(entries_max: usize, bytes_max: usize) -> Self {
-        Self {
-            entries: 0,
-            entries_max,
-            bytes: 0,
-            bytes_max,
-        }
+        Self { entries: 0, entries_max, bytes: 0, bytes_max }
     }
 
     /// Takes the room of a body, if there is room; the first entry always has.
@@ -146,9 +132,5 @@ fn range(
         })?;
     }
     let upto = entries.last().map_or(after, |entry| entry.seq);
-    Ok(Answer::Range {
-        entries,
-        upto,
-        more,
-    })
+    Ok(Answer::Range { entries, upto, more })
 }

@@ -73,11 +73,7 @@ impl Applier {
                 let place = (Family::Accounts, key::account(name));
                 self.create(image, place, account, pending, writes)
             }
-            Change::AddBundle {
-                name,
-                version,
-                bundle,
-            } => {
+            Change::AddBundle { name, version, bundle } => {
                 let place = (Family::Bundles, key::bundle(name, *version));
                 self.create(image, place, &Bundle(Bytes::clone(bundle)), pending, writes)
             }
@@ -87,20 +83,11 @@ impl Applier {
                 self.put(Family::Sessions, &key::account(name), session, writes);
                 Ok(())
             }
-            Change::PutRow {
-                log,
-                sender,
-                origin,
-                row,
-            } => {
+            Change::PutRow { log, sender, origin, row } => {
                 self.put(Family::Rows, &key::row(log, sender, origin), row, writes);
                 Ok(())
             }
-            Change::PutCursor {
-                log,
-                reader,
-                cursor,
-            } => {
+            Change::PutCursor { log, reader, cursor } => {
                 self.put(Family::Cursors, &key::cursor(log, reader), cursor, writes);
                 Ok(())
             }
@@ -180,13 +167,7 @@ impl Applier {
                 pending.appended.entry(log).or_default().push(seq);
             }
         }
-        self.known.insert(
-            log,
-            Ends {
-                truncated: upto,
-                ..ends
-            },
-        );
+        self.known.insert(log, Ends { truncated: upto, ..ends });
         Ok(())
     }
 }

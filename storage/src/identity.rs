@@ -33,10 +33,7 @@ pub(crate) fn raised(before: Opened) -> Result<Opened, StorageError> {
     if before.store_epoch >= Seq::STORE_EPOCH_MAX {
         return Err(StorageError::EpochSpent);
     }
-    Ok(Opened {
-        store_epoch: before.store_epoch + 1,
-        ..before
-    })
+    Ok(Opened { store_epoch: before.store_epoch + 1, ..before })
 }
 
 /// The record's bytes.
@@ -101,10 +98,7 @@ mod tests {
     #[test]
     fn newer_format_is_refused_whatever_follows() {
         let (found, known) = (2, 1);
-        assert_eq!(
-            decoded(b"FCHTSTOR\0\x02"),
-            Err(StorageError::Newer { found, known })
-        );
+        assert_eq!(decoded(b"FCHTSTOR\0\x02"), Err(StorageError::Newer { found, known }));
     }
 
     #[test]
@@ -125,9 +119,6 @@ mod tests {
         assert_eq!(raised(opened(4)), Ok(opened(5)));
         let last = opened(Seq::STORE_EPOCH_MAX - 1);
         assert_eq!(raised(last), Ok(opened(Seq::STORE_EPOCH_MAX)));
-        assert_eq!(
-            raised(opened(Seq::STORE_EPOCH_MAX)),
-            Err(StorageError::EpochSpent)
-        );
+        assert_eq!(raised(opened(Seq::STORE_EPOCH_MAX)), Err(StorageError::EpochSpent));
     }
 }

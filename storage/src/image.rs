@@ -38,8 +38,5 @@ pub(crate) trait Writes {
 
 /// What a value of `family` that does not decode means.
 pub(crate) fn damaged(family: Family) -> impl Fn(DecodeError) -> StorageError {
-    move |cause| StorageError::Damaged {
-        family: family.name(),
-        cause,
-    }
+    move |cause| StorageError::Damaged { family: family.name(), cause }
 }

@@ -172,16 +172,10 @@ mod tests {
         let mailbox = LogId::mailbox(bob);
         assert_eq!(&account(&bob)[..], b"\x03bob");
         assert_eq!(&bundle(&bob, 258)[..], b"\x03bob\0\0\x01\x02");
-        assert_eq!(
-            &entry(&mailbox, Seq::new(1, 2))[..],
-            b"\x01\x03bob\0\0\x01\0\0\0\0\x02"
-        );
+        assert_eq!(&entry(&mailbox, Seq::new(1, 2))[..], b"\x01\x03bob\0\0\x01\0\0\0\0\x02");
         assert_eq!(&cursor(&LogId::group(bob), &bob)[..], b"\x02\x03bob\x03bob");
         let origin = Origin(*b"0123456789abcdef");
-        assert_eq!(
-            &row(&mailbox, &bob, &origin)[..],
-            b"\x01\x03bob\x03bob0123456789abcdef"
-        );
+        assert_eq!(&row(&mailbox, &bob, &origin)[..], b"\x01\x03bob\x03bob0123456789abcdef");
     }
 
     #[test]
@@ -193,11 +187,7 @@ mod tests {
 
     #[test]
     fn foreign_keys_are_refused() {
-        for key in [
-            &b""[..],
-            b"\x03\x01a\0\0\0\0\0\0\0\0",
-            b"\x01\x01a\0\0\0\0\0\0\0",
-        ] {
+        for key in [&b""[..], b"\x03\x01a\0\0\0\0\0\0\0\0", b"\x01\x01a\0\0\0\0\0\0\0"] {
             entry_seq(key).expect_err("not an entry's key");
         }
         entry_seq(b"\x01\x01a\0\0\0\0\0\0\0\0\0").expect_err("a byte too many");

@@ -67,11 +67,7 @@ impl MemDisk {
     #[must_use]
     pub fn new(store: StoreId) -> Self {
         let mut disk = Self::default();
-        disk.put(
-            Family::Meta,
-            STORE,
-            &identity::encode(identity::made(store)),
-        );
+        disk.put(Family::Meta, STORE, &identity::encode(identity::made(store)));
         disk
     }
 
@@ -199,9 +195,7 @@ impl MemStorage {
             return self.poison(failed("read"));
         }
         match answer(&self.durable, &read) {
-            Ok(answer) => self
-                .completions
-                .push_back(Completion::Answered { ticket, answer }),
+            Ok(answer) => self.completions.push_back(Completion::Answered { ticket, answer }),
             Err(cause) => self.poison(cause),
         }
     }
@@ -234,8 +228,7 @@ impl Storage for MemStorage {
             }
             Op::Read { ticket, read } => {
                 assert!(self.reads.len() < READS_MAX, "the core bounds its reads");
-                self.reads
-                    .push_back((self.step + self.model.read_steps, ticket, read));
+                self.reads.push_back((self.step + self.model.read_steps, ticket, read));
             }
         }
     }
@@ -252,11 +245,7 @@ impl Storage for MemStorage {
 
 impl Image for MemDisk {
     fn get(&self, family: Family, key: &[u8]) -> Result<Option<Bytes>, StorageError> {
-        Ok(self
-            .families
-            .get(&family)
-            .and_then(|pairs| pairs.get(key))
-            .cloned())
+        Ok(self.families.get(&family).and_then(|pairs| pairs.get(key)).cloned())
     }
 
     fn scan(
@@ -271,10 +260,7 @@ impl Image for MemDisk {
         }
         let bounds = (Bound::Included(from), Bound::Excluded(to));
         let pairs = self.families.get(&family);
-        for (key, value) in pairs
-            .into_iter()
-            .flat_map(|pairs| pairs.range::<[u8], _>(bounds))
-        {
+        for (key, value) in pairs.into_iter().flat_map(|pairs| pairs.range::<[u8], _>(bounds)) {
             if visit(key, value).map_err(damaged(family))? == ControlFlow::Break(()) {
                 break;
             }
@@ -286,10 +272,7 @@ impl Image for MemDisk {
 impl Writes for MemDisk {
     fn put(&mut self, family: Family, key: &[u8], value: &[u8]) {
         let value = Bytes::copy_from_slice(value);
-        self.families
-            .entry(family)
-            .or_default()
-            .insert(Bytes::copy_from_slice(key), value);
+        self.families.entry(family).or_default().insert(Bytes::copy_from_slice(key), value);
     }
 
     fn erase(&mut self, family: Family, key: &[u8]) {

@@ -21,9 +21,7 @@ pub struct AccountRecord {
 /// No contents: they are what an attacker on the password needs.
 impl fmt::Debug for AccountRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AccountRecord")
-            .field("created", &self.created)
-            .finish_non_exhaustive()
+        f.debug_struct("AccountRecord").field("created", &self.created).finish_non_exhaustive()
     }
 }
 

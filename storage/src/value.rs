@@ -188,10 +188,7 @@ impl Field for Answered {
     }
 
     fn get(reader: &mut Reader, field: &'static str) -> Result<Self, DecodeError> {
-        Ok(Self {
-            hash: u64::get(reader, field)?,
-            seq: Seq::get(reader, field)?,
-        })
+        Ok(Self { hash: u64::get(reader, field)?, seq: Seq::get(reader, field)? })
     }
 }
 
@@ -208,11 +205,7 @@ fn seen_max() -> usize {
 }
 
 fn put_bytes(out: &mut BytesMut, bytes: &Bytes, max: usize) {
-    assert!(
-        bytes.len() <= max,
-        "{} bytes in a field of {max}",
-        bytes.len()
-    );
+    assert!(bytes.len() <= max, "{} bytes in a field of {max}", bytes.len());
     out.put_u32(u32::try_from(bytes.len()).expect("every limit fits"));
     out.put_slice(bytes);
 }

@@ -51,11 +51,7 @@ impl<Q: Send + 'static, A: Send + 'static> Lane<Q, A> {
     /// # Panics
     /// When `pending_max` questions are unanswered: the asker counts them.
     pub(super) fn ask(&mut self, question: Q) {
-        assert!(
-            self.pending < self.pending_max,
-            "{} operations pending",
-            self.pending
-        );
+        assert!(self.pending < self.pending_max, "{} operations pending", self.pending);
         self.pending += 1;
         let questions = self.questions.as_ref();
         if questions.is_some_and(|questions| questions.send(question).is_err()) {
@@ -113,8 +109,5 @@ fn run<Q, A>(
 }
 
 fn not_started(error: &io::Error) -> StorageError {
-    StorageError::Engine {
-        doing: "start a storage thread",
-        cause: error.to_string(),
-    }
+    StorageError::Engine { doing: "start a storage thread", cause: error.to_string() }
 }

@@ -48,12 +48,9 @@ impl RocksStorage {
         let (tables, wake) = (Arc::new(tables), Wake::from(wake));
         let mut writer = Writer::new(Arc::clone(&tables), Arc::clone(&free_bytes));
         let storage = Self {
-            writer: Lane::start(
-                "store-writer",
-                1,
-                Arc::clone(&wake),
-                move |(ticket, batch)| writer.commit(&batch).map(|()| ticket),
-            )?,
+            writer: Lane::start("store-writer", 1, Arc::clone(&wake), move |(ticket, batch)| {
+                writer.commit(&batch).map(|()| ticket)
+            })?,
             reader: Lane::start("store-reader", READS_MAX, wake, move |(ticket, read)| {
                 answer(&tables.view(), &read).map(|answer| (ticket, answer))
             })?,

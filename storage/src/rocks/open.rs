@@ -1,6 +1,6 @@
 //! Opening: make or recognise the store, refuse what is not ours, raise the epoch.
 
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::ops::ControlFlow;
 use std::os::unix::fs::DirBuilderExt;
@@ -57,10 +57,7 @@ fn check_new_folder(path: &Path) -> Result<(), StorageError> {
     let doing = "look into the store's folder";
     for file in fs::read_dir(path).map_err(|error| folder_failed(doing, &error))? {
         let file = file.map_err(|error| folder_failed(doing, &error))?.path();
-        if file
-            .extension()
-            .is_some_and(|kind| kind == "sst" || kind == "log")
-        {
+        if file.extension().is_some_and(|kind| kind == "sst" || kind == "log") {
             return Err(StorageError::CurrentMissing(path.to_owned()));
         }
     }
@@ -110,18 +107,29 @@ fn recognised(tables: &Tables, path: &Path) -> Result<Opened, StorageError> {
 
 fn drawn_id() -> Result<StoreId, StorageError> {
     let mut id = [0; 16];
-    SysRng
-        .try_fill_bytes(&mut id)
-        .map_err(|error| StorageError::Engine {
-            doing: "draw the store's id",
-            cause: error.to_string(),
-        })?;
+    SysRng.try_fill_bytes(&mut id).map_err(|error| StorageError::Engine {
+        doing: "draw the store's id",
+        cause: error.to_string(),
+    })?;
     Ok(StoreId(id))
 }
 
+/// Makes the folder and what leads to it, and syncs each in the folder that names it: a store whose
+/// folder the disk forgets is lost with everything that was synced inside.
 fn make_folder(path: &Path) -> Result<(), StorageError> {
+    let missing: Vec<_> = path.ancestors().filter(|folder| !exists(folder)).collect();
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.map_err(|error| folder_failed("make the store's folder", &error))
+    let synced = made.and_then(|()| missing.into_iter().try_for_each(sync_entry));
+    synced.map_err(|error| folder_failed("make the store's folder", &error))
+}
+
+fn exists(folder: &Path) -> bool {
+    folder.as_os_str().is_empty() || folder.exists()
+}
+
+fn sync_entry(folder: &Path) -> io::Result<()> {
+    let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
+    File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 fn folder_failed(doing: &'static str, error: &io::Error) -> StorageError {

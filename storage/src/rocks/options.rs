@@ -42,10 +42,7 @@ pub(super) fn database() -> Options {
 pub(super) fn families() -> Vec<ColumnFamilyDescriptor> {
     let cache = Cache::new_lru_cache(BLOCK_CACHE_LEN);
     let name = rocksdb::DEFAULT_COLUMN_FAMILY_NAME;
-    let mut families = vec![ColumnFamilyDescriptor::new(
-        name,
-        family(&cache, BUFFER_LEN),
-    )];
+    let mut families = vec![ColumnFamilyDescriptor::new(name, family(&cache, BUFFER_LEN))];
     families.extend(Family::ALL.map(|each| {
         let buffer_len = match each {
             Family::Entries => ENTRIES_BUFFER_LEN,

@@ -23,18 +23,12 @@ impl Tables {
 
     /// The store as it is now.
     pub(super) fn view(&self) -> View<'_> {
-        View {
-            tables: self,
-            snapshot: self.db.snapshot(),
-        }
+        View { tables: self, snapshot: self.db.snapshot() }
     }
 
     /// An empty batch.
     pub(super) fn writes(&self) -> RocksWrites<'_> {
-        RocksWrites {
-            tables: self,
-            batch: WriteBatch::default(),
-        }
+        RocksWrites { tables: self, batch: WriteBatch::default() }
     }
 
     /// Writes the batch and returns after its sync.
@@ -74,15 +68,11 @@ impl Tables {
     #[cfg(test)]
     pub(super) fn statistics(&self) -> String {
         let stats = self.db.property_value(properties::DBSTATS);
-        stats
-            .expect("the property exists")
-            .expect("the property has a value")
+        stats.expect("the property exists").expect("the property has a value")
     }
 
     fn family(&self, family: Family) -> &ColumnFamily {
-        self.db
-            .cf_handle(family.name())
-            .expect("the database was opened with every family")
+        self.db.cf_handle(family.name()).expect("the database was opened with every family")
     }
 }
 
@@ -143,8 +133,5 @@ impl Writes for RocksWrites<'_> {
 
 /// An error of RocksDB, with what was being done.
 pub(super) fn failed(doing: &'static str) -> impl Fn(rocksdb::Error) -> StorageError {
-    move |error| StorageError::Engine {
-        doing,
-        cause: error.into_string(),
-    }
+    move |error| StorageError::Engine { doing, cause: error.into_string() }
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::ops::ControlFlow;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -64,34 +65,35 @@ fn every_commit_is_one_synced_write() {
     }
     let statistics = tables.statistics();
     // The sixth raised the epoch.
-    assert!(
-        statistics.contains("Cumulative WAL: 6 writes, 6 syncs"),
-        "{statistics}"
-    );
+    assert!(statistics.contains("Cumulative WAL: 6 writes, 6 syncs"), "{statistics}");
 }
 
 #[test]
 fn store_is_open_once() {
     let folder = folder();
     let (storage, _) = RocksStorage::open(folder.path(), Box::new(|| {})).expect("it opens");
-    assert_eq!(
-        refusal(folder.path()),
-        StorageError::InUse(folder.path().to_owned())
-    );
+    assert_eq!(refusal(folder.path()), StorageError::InUse(folder.path().to_owned()));
     assert!(storage.free_bytes() > 0);
     drop(storage);
     RocksStorage::open(folder.path(), Box::new(|| {})).expect("it was closed");
 }
 
 #[test]
+fn folder_is_made_for_its_owner_alone() {
+    let folder = folder();
+    let path = folder.path().join("deep").join("store");
+    drop(RocksStorage::open(&path, Box::new(|| {})).expect("it opens"));
+    let mode = fs::metadata(&path).expect("it is there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+    let file = folder.path().join("file");
+    fs::write(&file, b"text").expect("it is written");
+    assert!(matches!(refusal(&file.join("store")), StorageError::Engine { .. }));
+}
+
+#[test]
 fn newer_format_is_refused() {
     let folder = folder();
-    forge(
-        folder.path(),
-        Family::Meta,
-        STORE,
-        b"FCHTSTOR\0\x02 and what comes then",
-    );
+    forge(folder.path(), Family::Meta, STORE, b"FCHTSTOR\0\x02 and what comes then");
     let (found, known) = (2, 1);
     assert_eq!(refusal(folder.path()), StorageError::Newer { found, known });
 }
@@ -102,13 +104,9 @@ fn unknown_family_is_refused() {
     drop(open::open(folder.path()).expect("a new store opens"));
     let names = DB::list_cf(&Options::default(), folder.path()).expect("it is listed");
     let mut db = DB::open_cf(&Options::default(), folder.path(), names).expect("it opens");
-    db.create_cf("reactions", &Options::default())
-        .expect("it is created");
+    db.create_cf("reactions", &Options::default()).expect("it is created");
     drop(db);
-    assert_eq!(
-        refusal(folder.path()),
-        StorageError::UnknownFamily("reactions".into())
-    );
+    assert_eq!(refusal(folder.path()), StorageError::UnknownFamily("reactions".into()));
 }
 
 #[test]
@@ -119,10 +117,7 @@ fn foreign_database_is_left_alone() {
     let db = DB::open(&options, folder.path()).expect("another program's database opens");
     db.put(b"theirs", b"data").expect("it is written");
     drop(db);
-    assert_eq!(
-        refusal(folder.path()),
-        StorageError::NotAStore(folder.path().to_owned())
-    );
+    assert_eq!(refusal(folder.path()), StorageError::NotAStore(folder.path().to_owned()));
     let names = DB::list_cf(&Options::default(), folder.path()).expect("it is listed");
     assert_eq!(names, ["default"]);
 }
@@ -141,31 +136,16 @@ fn interrupted_making_is_finished() {
 fn records_without_an_identity_are_left_alone() {
     let folder = folder();
     let bob = Name::parse("bob").expect("a name");
-    forge(
-        folder.path(),
-        Family::Accounts,
-        &key::account(&bob),
-        b"record",
-    );
+    forge(folder.path(), Family::Accounts, &key::account(&bob), b"record");
     let names = DB::list_cf(&Options::default(), folder.path()).expect("it is listed");
     let db = DB::open_cf(&Options::default(), folder.path(), &names).expect("it opens");
     let meta = db.cf_handle(Family::Meta.name()).expect("it is open");
     db.delete_cf(meta, STORE).expect("it is deleted");
     drop(db);
-    assert_eq!(
-        refusal(folder.path()),
-        StorageError::NotAStore(folder.path().to_owned())
-    );
+    assert_eq!(refusal(folder.path()), StorageError::NotAStore(folder.path().to_owned()));
     let db = DB::open_cf(&Options::default(), folder.path(), &names).expect("it opens");
     let kept = records(&Tables::new(db));
-    assert_eq!(
-        kept,
-        [(
-            Family::Accounts,
-            key::account(&bob).to_vec(),
-            b"record".to_vec()
-        )]
-    );
+    assert_eq!(kept, [(Family::Accounts, key::account(&bob).to_vec(), b"record".to_vec())]);
 }
 
 #[test]
@@ -175,10 +155,7 @@ fn database_without_its_beginning_is_left_alone() {
     fs::remove_file(folder.path().join("CURRENT")).expect("it is removed");
     let files = || fs::read_dir(folder.path()).expect("it is listed").count();
     let before = files();
-    assert_eq!(
-        refusal(folder.path()),
-        StorageError::CurrentMissing(folder.path().to_owned())
-    );
+    assert_eq!(refusal(folder.path()), StorageError::CurrentMissing(folder.path().to_owned()));
     assert_eq!(files(), before);
 }
 
@@ -191,22 +168,11 @@ fn damaged_record_poisons() {
     let (waker, wakes) = mpsc::channel();
     let wake = move || waker.send(()).unwrap_or_default();
     let (mut storage, _) = RocksStorage::open(folder.path(), Box::new(wake)).expect("it opens");
-    let (ticket, read) = (
-        Ticket(1),
-        Read::Log {
-            log: LogId::mailbox(bob),
-        },
-    );
+    let (ticket, read) = (Ticket(1), Read::Log { log: LogId::mailbox(bob) });
     storage.submit(Op::Read { ticket, read });
-    wakes
-        .recv_timeout(Duration::from_secs(20))
-        .expect("the engine wakes");
+    wakes.recv_timeout(Duration::from_secs(20)).expect("the engine wakes");
     match storage.poll() {
-        Some(Completion::Poisoned {
-            cause: StorageError::Damaged {
-                family: "cursors", ..
-            },
-        }) => {}
+        Some(Completion::Poisoned { cause: StorageError::Damaged { family: "cursors", .. } }) => {}
         other => panic!("{other:?}"),
     }
     assert_eq!(storage.poll(), None);

@@ -53,16 +53,10 @@ fn format_1_stays_as_it_is() {
                     01000000000000feed0000010000000009";
     assert_eq!(hex(&encoded(&row)), expected);
     assert_eq!(hex(&encoded(&Seq::new(1, 9))), "010000010000000009");
-    assert_eq!(
-        hex(&encoded(&Bundle(Bytes::from_static(b"k")))),
-        "01000000016b"
-    );
+    assert_eq!(hex(&encoded(&Bundle(Bytes::from_static(b"k")))), "01000000016b");
     let mut out = BytesMut::new();
     encode_entry(&entry("bob", b"hi"), &mut out);
-    let expected = format!(
-        "0103626f62{origin}000000000000000500000000000001020000000{}",
-        "26869"
-    );
+    let expected = format!("0103626f62{origin}000000000000000500000000000001020000000{}", "26869");
     assert_eq!(hex(&out), expected);
 }
 
@@ -70,10 +64,7 @@ fn format_1_stays_as_it_is() {
 fn another_format_is_refused() {
     let mut bytes = encoded(&Seq(5));
     bytes[0] = 2;
-    assert_eq!(
-        Seq::decode(bytes.freeze()),
-        Err(DecodeError::Value("format"))
-    );
+    assert_eq!(Seq::decode(bytes.freeze()), Err(DecodeError::Value("format")));
 }
 
 #[test]
@@ -83,10 +74,7 @@ fn index_of_a_cut_entry_is_refused() {
     let whole = decode_index(Seq(1), &out).expect("it is whole");
     assert_eq!((whole.sender.as_str(), whole.len), ("bob", 200));
     let longer = [&out[..], &[0]].concat();
-    assert_eq!(
-        decode_index(Seq(1), &longer),
-        Err(DecodeError::Value("entry.body"))
-    );
+    assert_eq!(decode_index(Seq(1), &longer), Err(DecodeError::Value("entry.body")));
     for len in 0..out.len() {
         decode_index(Seq(1), &out[..len]).expect_err("it is cut");
     }
@@ -118,10 +106,7 @@ fn row() -> impl Strategy<Value = RowRecord> {
         epoch: SessionEpoch(epoch),
         settled,
         last,
-        seen: seen
-            .into_iter()
-            .map(|(hash, seq)| (hash, Seq(seq)))
-            .collect(),
+        seen: seen.into_iter().map(|(hash, seq)| (hash, Seq(seq))).collect(),
     })
 }
 
@@ -129,20 +114,16 @@ type Hashes = (Option<[u8; 32]>, Option<[u8; 32]>);
 
 fn session() -> impl Strategy<Value = SessionRecord> {
     let origins = vec(any::<[u8; 16]>(), 0..=16);
-    (
-        any::<(u64, u64)>(),
-        any::<[u8; 16]>(),
-        any::<Hashes>(),
-        origins,
-    )
-        .prop_map(|(epochs, origin, hashes, origins)| SessionRecord {
+    (any::<(u64, u64)>(), any::<[u8; 16]>(), any::<Hashes>(), origins).prop_map(
+        |(epochs, origin, hashes, origins)| SessionRecord {
             epoch_reserved: SessionEpoch(epochs.0),
             epoch: SessionEpoch(epochs.1),
             origin: Origin(origin),
             token_hash: hashes.0,
             previous_token_hash: hashes.1,
             origins: origins.into_iter().map(Origin).collect(),
-        })
+        },
+    )
 }
 
 proptest! {
