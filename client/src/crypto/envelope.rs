@@ -24,7 +24,8 @@
 //! secret      = 32 random bytes, fresh for each envelope
 //! header hash = SHA-256(D("FastChat envelope header 1") ‖ header)
 //! key         = HKDF-SHA256(secret, no salt, info = D("FastChat envelope key 1") ‖ header hash)
-//! commitment  = HKDF-SHA256(secret, no salt, info = D("FastChat envelope commitment 1") ‖ header hash)
+//! commitment  = HKDF-SHA256(secret, no salt,
+//!               info = D("FastChat envelope commitment 1") ‖ header hash)
 //! sealed hash = SHA-256(D("FastChat envelope sealed 1") ‖ wrapped with its length ‖ commitment ‖
 //!               sealed with its length)
 //! signed      = D("FastChat envelope signature 1") ‖ header ‖ sealed hash

@@ -304,7 +304,7 @@ impl Identity {
     }
 
     /// The primes of each pair, big-endian, each half as long as the modulus: signing first.
-    pub(super) fn primes(&self) -> Vec<[Zeroizing<Vec<u8>>; 2]> {
+    pub(crate) fn primes(&self) -> Vec<[Zeroizing<Vec<u8>>; 2]> {
         let signing: &RsaPrivateKey = self.0.signing.as_ref();
         let wrappings = self.0.wrappings.iter().map(|(_, key)| key);
         std::iter::once(signing).chain(wrappings).map(primes_of).collect()

@@ -6,7 +6,8 @@
 //! nonce      24  random
 //! sealed         the rest: XChaCha20-Poly1305 of the bytes, tag behind
 //!
-//! key             = HKDF-SHA256(32-byte master key, no salt, info = u8 length ‖ "FastChat vault 1" ‖ cell)
+//! key             = HKDF-SHA256(32-byte master key, no salt,
+//!                   info = u8 length ‖ "FastChat vault 1" ‖ cell)
 //! associated data = the row's key
 //! ```
 //! The cell is `table.column`: a sealed value opens only in its own column and its own row. The

@@ -52,13 +52,11 @@ impl Store {
     /// [`StoreError`].
     pub fn account(&self) -> Result<Option<Account>, StoreError> {
         let origin = self.origin()?;
-        let mut statement = self
-            .connection
-            .prepare("SELECT name, bundle, sign_up, epoch, token FROM account")?;
+        let mut statement =
+            self.connection.prepare("SELECT name, bundle, sign_up, epoch, token FROM account")?;
         let mut rows = statement.query(())?;
         let row = rows.next()?;
-        row.map(|row| read_account(row, origin, &self.sealer))
-            .transpose()
+        row.map(|row| read_account(row, origin, &self.sealer)).transpose()
     }
 
     /// The account's private keys, if there is an account. Takes some milliseconds.
@@ -80,7 +78,8 @@ impl Store {
     /// Keeps the keys and the frame of a sign-up before the frame leaves.
     ///
     /// # Errors
-    /// [`StoreError::OtherAccount`] when the directory is another account's, and the others.
+    /// [`StoreError::OtherAccount`] when the directory is another account's,
+    /// [`StoreError::AccountExists`] when this one has signed in before, and the others.
     pub fn save_sign_up(
         &mut self,
         name: &Name,
@@ -90,6 +89,7 @@ impl Store {
         frame: &[u8],
     ) -> Result<(), StoreError> {
         self.write(|transaction, sealer| {
+            check_no_account(transaction)?;
             put_account(transaction, sealer, name, identity, bundle)?;
             put_origin(transaction, origin)?;
             let frame = sealer.seal(SIGN_UP, b"1", frame);
@@ -149,8 +149,7 @@ impl Store {
         })?;
         // Another process's reader may hold the journal open: then it goes with its last one.
         let ignored = |_: &Row<'_>| Ok(());
-        self.connection
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), ignored)?;
+        self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), ignored)?;
         Ok(())
     }
 
@@ -162,10 +161,7 @@ impl Store {
     pub fn begin_origin(&mut self, origin: Origin) -> Result<(), StoreError> {
         self.write(|transaction, _| {
             put_origin(transaction, origin)?;
-            transaction.execute(
-                "UPDATE outbox SET state = 5, body = NULL WHERE state = 1",
-                (),
-            )?;
+            transaction.execute("UPDATE outbox SET state = 5, body = NULL WHERE state = 1", ())?;
             Ok(())
         })
     }
@@ -178,9 +174,7 @@ pub(super) fn read_origin(connection: &Connection) -> Result<Origin, StoreError>
 
 fn read_account(row: &Row<'_>, origin: Origin, sealer: &Sealer) -> Result<Account, StoreError> {
     let sign_up: Option<Vec<u8>> = row.get("sign_up")?;
-    let sign_up = sign_up
-        .map(|sealed| sealer.open(SIGN_UP, b"1", &sealed))
-        .transpose()?;
+    let sign_up = sign_up.map(|sealed| sealer.open(SIGN_UP, b"1", &sealed)).transpose()?;
     Ok(Account {
         name: value::name(row, "name")?,
         origin,
@@ -199,10 +193,17 @@ fn read_session(row: &Row<'_>, sealer: &Sealer) -> Result<Option<Session>, Store
     let token = sealer.open(TOKEN, b"1", &token)?;
     let token = token.first_chunk().filter(|_| token.len() == 32);
     let token = Token(*token.ok_or(StoreError::Damaged("token"))?);
-    Ok(Some(Session {
-        epoch: SessionEpoch(epoch.cast_unsigned()),
-        token,
-    }))
+    Ok(Some(Session { epoch: SessionEpoch(epoch.cast_unsigned()), token }))
+}
+
+/// A sign-up under way may be begun anew; the keys of an account that exists are never replaced.
+fn check_no_account(transaction: &Transaction<'_>) -> Result<(), StoreError> {
+    let sql = "SELECT name FROM account WHERE sign_up IS NULL";
+    let held = transaction.query_row_and_then(sql, (), |row| value::name(row, "name"));
+    match held.map(Some).or_else(absent)? {
+        Some(held) => Err(StoreError::AccountExists { held }),
+        None => Ok(()),
+    }
 }
 
 fn put_account(
@@ -213,9 +214,7 @@ fn put_account(
     bundle: &[u8],
 ) -> Result<(), StoreError> {
     let held = transaction
-        .query_row_and_then("SELECT name FROM account", (), |row| {
-            value::name(row, "name")
-        })
+        .query_row_and_then("SELECT name FROM account", (), |row| value::name(row, "name"))
         .map(Some)
         .or_else(absent)?;
     if let Some(held) = held.filter(|held| held != name) {
@@ -245,11 +244,7 @@ fn put_session(
         "UPDATE account SET epoch = ?1, token = ?2, sign_up = NULL",
         (session.epoch.0.cast_signed(), token),
     )?;
-    if changed == 1 {
-        Ok(())
-    } else {
-        Err(StoreError::Changed("there is no account"))
-    }
+    if changed == 1 { Ok(()) } else { Err(StoreError::Changed("there is no account")) }
 }
 
 fn absent<T>(error: StoreError) -> Result<Option<T>, StoreError> {

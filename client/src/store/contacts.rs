@@ -51,12 +51,7 @@ impl Store {
         };
         let (pinned, trust) = open_trust(&self.sealer, name, &row.get::<_, Vec<u8>>("trust")?)?;
         let bundles = read_bundles(&self.connection, name)?;
-        Ok(Some(Contact {
-            name: *name,
-            pinned,
-            bundles,
-            trust,
-        }))
+        Ok(Some(Contact { name: *name, pinned, bundles, trust }))
     }
 
     /// All contacts, by name.
@@ -68,9 +63,7 @@ impl Store {
         let mut statement = self.connection.prepare_cached(sql)?;
         let names = statement.query_and_then((), |row| value::name(row, "name"))?;
         let names: Vec<Name> = names.collect::<Result<_, StoreError>>()?;
-        let contacts = names
-            .iter()
-            .filter_map(|name| self.contact(name).transpose());
+        let contacts = names.iter().filter_map(|name| self.contact(name).transpose());
         contacts.collect()
     }
 
@@ -101,11 +94,7 @@ impl Store {
     pub fn extend(&mut self, name: &Name, log: &KeyLog) -> Result<Trust, StoreError> {
         self.write(|transaction, sealer| {
             let (pinned, held) = read_trust(transaction, sealer, name)?;
-            let trust = if log.has_changed_from(&pinned) {
-                Trust::Changed
-            } else {
-                held
-            };
+            let trust = if log.has_changed_from(&pinned) { Trust::Changed } else { held };
             put_trust(transaction, sealer, name, &pinned, trust)?;
             put_bundles(transaction, name, log)?;
             Ok(trust)
@@ -165,9 +154,7 @@ fn put_bundles(transaction: &Transaction<'_>, name: &Name, log: &KeyLog) -> Resu
     let held = read_bundles(transaction, name)?;
     let bundles = log.encoded();
     if !bundles.starts_with(&held) {
-        return Err(StoreError::Changed(
-            "the key log does not continue the one that is kept",
-        ));
+        return Err(StoreError::Changed("the key log does not continue the one that is kept"));
     }
     let sql = "INSERT INTO bundles (name, version, bundle) VALUES (?1, ?2, ?3)";
     let mut statement = transaction.prepare_cached(sql)?;
@@ -186,9 +173,7 @@ fn read_trust(
     let sql = "SELECT trust FROM contacts WHERE name = ?1";
     let mut statement = transaction.prepare_cached(sql)?;
     let mut rows = statement.query((name.as_str(),))?;
-    let row = rows
-        .next()?
-        .ok_or(StoreError::Changed("the contact is not known"))?;
+    let row = rows.next()?.ok_or(StoreError::Changed("the contact is not known"))?;
     open_trust(sealer, name, &row.get::<_, Vec<u8>>(0)?)
 }
 
@@ -218,9 +203,7 @@ fn seal_trust(sealer: &mut Sealer, name: &Name, key: &KeyId, trust: Trust) -> Ve
 
 fn open_trust(sealer: &Sealer, name: &Name, sealed: &[u8]) -> Result<(KeyId, Trust), StoreError> {
     let bytes = sealer.open(TRUST, name.as_bytes(), sealed)?;
-    let (key, state) = bytes
-        .split_first_chunk::<32>()
-        .ok_or(StoreError::Damaged("trust"))?;
+    let (key, state) = bytes.split_first_chunk::<32>().ok_or(StoreError::Damaged("trust"))?;
     let trust = match state {
         [1] => Trust::Pinned,
         [2] => Trust::Verified,

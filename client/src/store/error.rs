@@ -69,6 +69,12 @@ pub enum StoreError {
         /// Whose it is.
         held: Name,
     },
+    /// The data directory has an account already.
+    #[error("{held} exists already in this data directory; sign in instead")]
+    AccountExists {
+        /// Whose it is.
+        held: Name,
+    },
     /// The operation does not fit what is stored: another process was faster, or a caller erred.
     #[error("the local database has changed meanwhile: {0}")]
     Changed(&'static str),
@@ -77,9 +83,6 @@ pub enum StoreError {
 impl StoreError {
     /// Wraps an I/O error with its path.
     pub(super) fn file(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
-        |source| Self::File {
-            path: path.to_owned(),
-            source,
-        }
+        |source| Self::File { path: path.to_owned(), source }
     }
 }

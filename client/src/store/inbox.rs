@@ -172,10 +172,7 @@ impl Store {
     /// [`StoreError`].
     pub fn unshown_count(&self) -> Result<u64, StoreError> {
         let sql = "SELECT count(*) FROM inbox WHERE shown = 0";
-        Ok(self
-            .connection
-            .query_row(sql, (), |row| row.get::<_, i64>(0))?
-            .cast_unsigned())
+        Ok(self.connection.query_row(sql, (), |row| row.get::<_, i64>(0))?.cast_unsigned())
     }
 
     /// One message, if it is kept here.
@@ -183,9 +180,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn message(&self, id: InboxId) -> Result<Option<InboxMessage>, StoreError> {
-        let mut statement = self
-            .connection
-            .prepare_cached("SELECT * FROM inbox WHERE id = ?1")?;
+        let mut statement = self.connection.prepare_cached("SELECT * FROM inbox WHERE id = ?1")?;
         let mut rows = statement.query((id.0,))?;
         let row = rows.next()?;
         row.map(|row| read_message(row, &self.sealer)).transpose()
@@ -211,8 +206,7 @@ fn read_cursor(connection: &rusqlite::Connection, log: &LogId) -> Result<Seq, St
     let sql = "SELECT seq FROM cursors WHERE log = ?1";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query((value::log_value(log),))?;
-    rows.next()?
-        .map_or(Ok(Seq(0)), |row| value::seq(row, "seq"))
+    rows.next()?.map_or(Ok(Seq(0)), |row| value::seq(row, "seq"))
 }
 
 fn put_cursor(transaction: &Transaction<'_>, log: &LogId, cursor: Seq) -> Result<(), StoreError> {
@@ -313,21 +307,10 @@ fn encode_content(content: &ReceivedContent) -> Zeroizing<Vec<u8>> {
         rest.iter().for_each(|part| out.put_slice(part));
     };
     match content {
-        ReceivedContent::Text {
-            text,
-            sent,
-            previous,
-            verified,
-        } => {
+        ReceivedContent::Text { text, sent, previous, verified } => {
             put(1, Some((*verified, *sent, previous)), &[text.as_bytes()]);
         }
-        ReceivedContent::Unknown {
-            kind,
-            bytes,
-            sent,
-            previous,
-            verified,
-        } => {
+        ReceivedContent::Unknown { kind, bytes, sent, previous, verified } => {
             put(2, Some((*verified, *sent, previous)), &[&[*kind], bytes]);
         }
         ReceivedContent::Undecryptable { reason } => put(3, None, &[reason.as_bytes()]),
@@ -339,30 +322,17 @@ fn decode_content(bytes: &[u8]) -> Result<ReceivedContent, DecodeError> {
     let mut reader = Reader::new(Bytes::copy_from_slice(bytes));
     let tag = reader.u8("tag")?;
     if tag == 3 {
-        return Ok(ReceivedContent::Undecryptable {
-            reason: rest_as_text(reader)?,
-        });
+        return Ok(ReceivedContent::Undecryptable { reason: rest_as_text(reader)? });
     }
     let verified = bool::get(&mut reader, "verified")?;
     let sent = Wall::get(&mut reader, "sent")?;
     let previous = reader.array("previous")?;
     match tag {
-        1 => Ok(ReceivedContent::Text {
-            text: rest_as_text(reader)?,
-            sent,
-            previous,
-            verified,
-        }),
+        1 => Ok(ReceivedContent::Text { text: rest_as_text(reader)?, sent, previous, verified }),
         2 => {
             let kind = reader.u8("kind")?;
             let bytes = reader.take(reader.remaining(), "content")?;
-            Ok(ReceivedContent::Unknown {
-                kind,
-                bytes,
-                sent,
-                previous,
-                verified,
-            })
+            Ok(ReceivedContent::Unknown { kind, bytes, sent, previous, verified })
         }
         _ => Err(DecodeError::Value("tag")),
     }

@@ -42,12 +42,7 @@ pub(super) fn master_key<R: CryptoRng>(
 /// [`StoreError::File`].
 pub(super) fn open_private(path: &Path) -> Result<File, StoreError> {
     let mut options = OpenOptions::new();
-    options
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600);
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
     options.open(path).map_err(StoreError::file(path))
 }
 
@@ -64,9 +59,7 @@ fn directory_id<R: CryptoRng>(
         create_whole(&path, id.as_bytes(), rng)?;
     }
     let id = std::fs::read_to_string(&path).map_err(StoreError::file(&path))?;
-    let is_hex = id
-        .bytes()
-        .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let is_hex = id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     if id.len() != ID_LEN || !is_hex {
         return Err(StoreError::KeyDamaged { path });
     }
@@ -77,23 +70,14 @@ fn read_key(path: &Path) -> Result<MasterKey, StoreError> {
     let bytes = match std::fs::read(path) {
         Ok(bytes) => Zeroizing::new(bytes),
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            return Err(StoreError::KeyMissing {
-                path: path.to_owned(),
-            });
+            return Err(StoreError::KeyMissing { path: path.to_owned() });
         }
         Err(source) => {
-            return Err(StoreError::File {
-                path: path.to_owned(),
-                source,
-            });
+            return Err(StoreError::File { path: path.to_owned(), source });
         }
     };
-    let key = bytes
-        .first_chunk()
-        .filter(|_| bytes.len() == MasterKey::LEN);
-    let key = key.ok_or_else(|| StoreError::KeyDamaged {
-        path: path.to_owned(),
-    })?;
+    let key = bytes.first_chunk().filter(|_| bytes.len() == MasterKey::LEN);
+    let key = key.ok_or_else(|| StoreError::KeyDamaged { path: path.to_owned() })?;
     Ok(MasterKey::from_bytes(Zeroizing::new(*key)))
 }
 

@@ -71,8 +71,7 @@ impl Store {
     /// Fails when the key file is another store's.
     fn check_key(&self) -> Result<(), StoreError> {
         let probe: Vec<u8> =
-            self.connection
-                .query_row("SELECT probe FROM installation", (), |row| row.get(0))?;
+            self.connection.query_row("SELECT probe FROM installation", (), |row| row.get(0))?;
         self.sealer.open(PROBE_CELL, b"1", &probe).map(drop)
     }
 

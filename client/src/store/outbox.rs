@@ -173,11 +173,7 @@ impl Store {
             let body: Vec<u8> = row.get("body")?;
             let body = self.sealer.open(BODY, &id.to_be_bytes(), &body)?;
             let number = value::number(row, "number")?;
-            Ok(SealedPost {
-                id: OutboxId(id),
-                number,
-                body: Bytes::copy_from_slice(&body),
-            })
+            Ok(SealedPost { id: OutboxId(id), number, body: Bytes::copy_from_slice(&body) })
         })?;
         rows.collect()
     }
@@ -218,11 +214,7 @@ impl Store {
             if changed != 1 {
                 return Err(StoreError::Changed("the post is no draft any more"));
             }
-            let next = Chain {
-                next: number.next(),
-                previous: *hash,
-                ..chain
-            };
+            let next = Chain { next: number.next(), previous: *hash, ..chain };
             put_chain(transaction, log, origin, &next)
         })
     }
@@ -384,9 +376,7 @@ fn read_state(row: &Row<'_>) -> Result<PostState, StoreError> {
         SEALED => PostState::Sealed,
         ACCEPTED => {
             let seq: Option<i64> = row.get("seq")?;
-            PostState::Accepted {
-                seq: seq.map(|seq| Seq(seq.cast_unsigned())),
-            }
+            PostState::Accepted { seq: seq.map(|seq| Seq(seq.cast_unsigned())) }
         }
         REJECTED => PostState::Rejected(FaultCode(row.get("code")?)),
         REFUSED => PostState::Refused(row.get("reason")?),
@@ -406,11 +396,7 @@ fn read_chain(
     let mut rows = statement.query((value::log_value(log), origin.0))?;
     let Some(row) = rows.next()? else {
         let settled = Number::NONE;
-        return Ok(Chain {
-            next: settled.next(),
-            settled,
-            previous: [0; 32],
-        });
+        return Ok(Chain { next: settled.next(), settled, previous: [0; 32] });
     };
     Ok(Chain {
         next: value::number(row, "next")?,
@@ -451,13 +437,5 @@ fn advance(transaction: &Transaction<'_>, log: &LogId, origin: Origin) -> Result
     let first_unanswered = first_unanswered.unwrap_or_else(|| value::number_value(chain.next));
     let settled = Number::new((first_unanswered - 1).cast_unsigned());
     let settled = settled.ok_or(StoreError::Damaged("number"))?;
-    put_chain(
-        transaction,
-        log,
-        origin,
-        &Chain {
-            settled: settled.max(chain.settled),
-            ..chain
-        },
-    )
+    put_chain(transaction, log, origin, &Chain { settled: settled.max(chain.settled), ..chain })
 }

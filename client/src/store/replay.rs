@@ -17,11 +17,7 @@ pub(super) fn note(
     log: &LogId,
     received: &Received,
 ) -> Result<bool, StoreError> {
-    let run = Runs {
-        transaction,
-        log: value::log_value(log),
-        received,
-    };
+    let run = Runs { transaction, log: value::log_value(log), received };
     let number = value::number_value(received.number);
     if run.holds(number)? {
         return Ok(false);
@@ -44,12 +40,7 @@ impl Runs<'_> {
     fn key(&self) -> (&str, &str, &[u8], bool) {
         let received = self.received;
         let opened = received.content.is_opened();
-        (
-            &self.log,
-            received.sender.as_str(),
-            &received.origin.0,
-            opened,
-        )
+        (&self.log, received.sender.as_str(), &received.origin.0, opened)
     }
 
     fn holds(&self, number: i64) -> Result<bool, StoreError> {

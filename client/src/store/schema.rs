@@ -49,7 +49,8 @@ CREATE TABLE outbox (
     log TEXT NOT NULL,
     created INTEGER NOT NULL,
     text BLOB NOT NULL,              -- sealed
-    state INTEGER NOT NULL,          -- 0 draft, 1 sealed, 2 accepted, 3 rejected, 4 refused, 5 conflict
+    state INTEGER NOT NULL,          -- 0 draft, 1 sealed, 2 accepted, 3 rejected, 4 refused,
+                                     -- 5 conflict
     origin BLOB,
     number INTEGER,
     body BLOB,                       -- sealed again; only while unanswered
@@ -107,10 +108,7 @@ pub(super) fn configure(connection: &Connection) -> Result<(), StoreError> {
 pub(super) fn version(connection: &Connection) -> Result<u32, StoreError> {
     let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if found > VERSION {
-        return Err(StoreError::Newer {
-            found,
-            known: VERSION,
-        });
+        return Err(StoreError::Newer { found, known: VERSION });
     }
     Ok(found)
 }

@@ -46,9 +46,7 @@ pub(super) fn log(row: &Row<'_>, column: &str) -> Result<LogId, StoreError> {
 
 pub(super) fn array<const N: usize>(row: &Row<'_>, column: &str) -> Result<[u8; N], StoreError> {
     let bytes: Vec<u8> = row.get(column)?;
-    bytes
-        .try_into()
-        .map_err(|_| StoreError::Damaged("length of a binary value"))
+    bytes.try_into().map_err(|_| StoreError::Damaged("length of a binary value"))
 }
 
 pub(super) fn origin(row: &Row<'_>, column: &str) -> Result<Origin, StoreError> {

@@ -20,7 +20,7 @@ fn export_key(byte: u8) -> ExportKey {
 #[test]
 fn keys_of_every_accepted_size_come_back() {
     for identity in [alice(), alice_rotated(), large()] {
-        let sealed = seal(&identity, &name("alice"), &export_key(1), &mut rng());
+        let sealed = seal(identity, &name("alice"), &export_key(1), &mut rng());
         assert!(sealed.bytes().len() <= SEALED_KEYS_LEN_MAX);
         let opened = open(sealed.bytes(), &name("alice"), &export_key(1)).expect("opens");
         assert_eq!(opened.public(), identity.public());

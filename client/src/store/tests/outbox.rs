@@ -1,0 +1,146 @@
+//! Posts keep their order, their numbers and their bytes until they are answered.
+
+use bytes::Bytes;
+use wire::{FaultCode, LogId, Seq, Wall};
+
+use super::{Place, log, number};
+use crate::crypto::test_keys::name;
+use crate::store::{OutboxId, PostState, Store, StoreError};
+
+/// Adds and seals posts 1 … `count`.
+fn sealed(store: &mut Store, count: u64) -> Vec<OutboxId> {
+    let seal = |n| {
+        let id = store.add_draft(&log(), "hello", Wall(1)).expect("keeps");
+        store.seal_draft(id, &log(), number(n), &body(n), &hash(n)).expect("seals");
+        id
+    };
+    (1..=count).map(seal).collect()
+}
+
+fn body(n: u64) -> Bytes {
+    Bytes::from(format!("body {n}"))
+}
+
+fn hash(n: u64) -> [u8; 32] {
+    [u8::try_from(n).expect("few"); 32]
+}
+
+fn state(store: &Store, id: OutboxId) -> PostState {
+    store.post(id).expect("reads").expect("is there").state
+}
+
+#[test]
+fn drafts_of_all_processes_come_in_order() {
+    let place = Place::new();
+    let (mut one, mut other) = (place.open(), place.open());
+    let group = LogId::group(name("rust"));
+    one.add_draft(&log(), "first", Wall(1)).expect("keeps");
+    other.add_draft(&group, "second", Wall(2)).expect("keeps");
+    one.add_draft(&log(), "third", Wall(3)).expect("keeps");
+    let drafts = place.open().drafts(10).expect("reads");
+    let texts: Vec<&str> = drafts.iter().map(|draft| draft.text.as_str()).collect();
+    assert_eq!(texts, ["first", "second", "third"]);
+    assert_eq!((drafts[1].log, drafts[1].created), (group, Wall(2)));
+    assert_eq!(one.drafts(1).expect("reads").len(), 1);
+    assert_eq!(one.busy_logs().expect("reads"), [group, log()]);
+}
+
+#[test]
+fn sealed_posts_come_back_byte_for_byte_after_a_restart() {
+    let place = Place::new();
+    sealed(&mut place.open(), 3);
+    let store = place.open();
+    let posts = store.sealed(&log()).expect("reads");
+    let bodies: Vec<Bytes> = posts.iter().map(|post| post.body.clone()).collect();
+    assert_eq!(bodies, [body(1), body(2), body(3)]);
+    let chain = store.chain(&log()).expect("reads");
+    assert_eq!((chain.next, chain.settled, chain.previous), (number(4), number(0), hash(3)));
+}
+
+#[test]
+fn a_number_is_given_once_and_in_order() {
+    let place = Place::new();
+    let mut store = place.open();
+    let ids = sealed(&mut store, 1);
+    let refused = store.seal_draft(ids[0], &log(), number(2), &body(2), &hash(2));
+    assert!(matches!(refused, Err(StoreError::Changed(_))), "sealed already");
+    let id = store.add_draft(&log(), "hello", Wall(1)).expect("keeps");
+    for wrong in [1, 3] {
+        let refused = store.seal_draft(id, &log(), number(wrong), &body(2), &hash(2));
+        assert!(matches!(refused, Err(StoreError::Changed(_))), "number {wrong}");
+    }
+    assert_eq!(store.chain(&log()).expect("reads").next, number(2), "nothing was kept");
+    assert_eq!(state(&store, id), PostState::Draft);
+}
+
+#[test]
+fn accepting_is_cumulative_and_only_the_last_seq_is_known() {
+    let place = Place::new();
+    let mut store = place.open();
+    let ids = sealed(&mut store, 3);
+    assert_eq!(store.settle(&log(), number(2), Seq(u64::MAX)).expect("settles"), ids[..2]);
+    assert_eq!(state(&store, ids[0]), PostState::Accepted { seq: None });
+    assert_eq!(state(&store, ids[1]), PostState::Accepted { seq: Some(Seq(u64::MAX)) });
+    assert_eq!(state(&store, ids[2]), PostState::Sealed);
+    assert_eq!(store.chain(&log()).expect("reads").settled, number(2));
+    assert_eq!(store.settle(&log(), number(2), Seq(7)).expect("settles"), [], "said twice");
+    assert_eq!(store.sealed(&log()).expect("reads").len(), 1);
+}
+
+#[test]
+fn a_rejected_number_is_spent_and_settled_passes_it_when_all_before_are_answered() {
+    let place = Place::new();
+    let mut store = place.open();
+    let ids = sealed(&mut store, 3);
+    let rejected = store.reject(&log(), number(2), FaultCode::MAILBOX_FULL).expect("rejects");
+    assert_eq!(rejected, Some(ids[1]));
+    assert_eq!(store.chain(&log()).expect("reads").settled, number(0), "1 has no answer");
+    store.settle(&log(), number(1), Seq(5)).expect("settles");
+    assert_eq!(store.chain(&log()).expect("reads").settled, number(2));
+    store.settle(&log(), number(3), Seq(6)).expect("settles");
+    assert_eq!(state(&store, ids[1]), PostState::Rejected(FaultCode::MAILBOX_FULL));
+    let chain = store.chain(&log()).expect("reads");
+    assert_eq!((chain.next, chain.settled), (number(4), number(3)));
+    store.redraft(ids[1]).expect("a new post");
+    let next = store.chain(&log()).expect("reads");
+    assert_eq!(next, chain, "a spent number stays spent");
+}
+
+#[test]
+fn an_answer_beyond_what_was_sent_settles_no_more_than_that() {
+    let place = Place::new();
+    let mut store = place.open();
+    sealed(&mut store, 2);
+    store.settle(&log(), number(1000), Seq(5)).expect("settles");
+    let chain = store.chain(&log()).expect("reads");
+    assert_eq!((chain.next, chain.settled), (number(3), number(2)));
+    assert_eq!(store.reject(&log(), number(9), FaultCode::MAILBOX_FULL).expect("none"), None);
+}
+
+#[test]
+fn refused_drafts_keep_their_reason_and_a_waiting_post_cannot_be_discarded() {
+    let place = Place::new();
+    let mut store = place.open();
+    let draft = store.add_draft(&log(), "hello", Wall(1)).expect("keeps");
+    store.refuse(draft, "no-such-user").expect("refuses");
+    assert_eq!(state(&store, draft), PostState::Refused("no-such-user".to_owned()));
+    store.discard(draft).expect("discards");
+    assert_eq!(store.post(draft).expect("reads"), None);
+    let waiting = sealed(&mut store, 1)[0];
+    assert!(matches!(store.discard(waiting), Err(StoreError::Changed(_))));
+    assert!(matches!(store.redraft(waiting), Err(StoreError::Changed(_))));
+    assert!(matches!(store.refuse(waiting, "x"), Err(StoreError::Changed(_))));
+}
+
+#[test]
+fn answered_posts_keep_their_text_and_drop_their_body() {
+    let place = Place::new();
+    let mut store = place.open();
+    let id = sealed(&mut store, 1)[0];
+    store.settle(&log(), number(1), Seq(5)).expect("settles");
+    let post = store.post(id).expect("reads").expect("is there");
+    assert_eq!((post.text.as_str(), post.number), ("hello", Some(number(1))));
+    let body: Option<Vec<u8>> =
+        store.connection.query_row("SELECT body FROM outbox", (), |row| row.get(0)).expect("reads");
+    assert_eq!(body, None);
+}
