@@ -225,6 +225,8 @@ message! {
         account: Name,
         /// The session's epoch, from the question.
         epoch: SessionEpoch,
+        /// From the question: a seat that asked anew since does not want this answer.
+        after: Seq,
         /// The entries, in order.
         entries: List<Entry, RANGE_ENTRIES_MAX>,
         /// Nothing at or below this is missing.

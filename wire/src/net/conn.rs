@@ -53,8 +53,6 @@ pub(super) struct Conn {
     pub(super) deadline: Option<Instant>,
     /// Its place among the connections that have not signed in.
     pub(super) seat: Option<Seat>,
-    /// The shell does not want its frames now.
-    pub(super) is_paused: bool,
     /// It waits in the run queue.
     pub(super) is_queued: bool,
     /// It waits in the list of sockets to write.
@@ -73,8 +71,7 @@ impl Conn {
         };
         let (queue, input) = (WriteQueue::new(), BytesMut::new());
         let (deadline, seat, end) = (None, None, None);
-        let (is_paused, is_queued, is_dirty) = (false, false, false);
-        let (has_frames, input_len) = (false, 0);
+        let (is_queued, is_dirty, has_frames, input_len) = (false, false, false, 0);
         Self {
             id,
             way,
@@ -84,7 +81,6 @@ impl Conn {
             policy,
             deadline,
             seat,
-            is_paused,
             is_queued,
             is_dirty,
             input,
@@ -239,10 +235,10 @@ impl Conn {
         }
     }
 
+    /// A broken stream is read to its end whatever the policy says.
     fn may_read(&self) -> bool {
-        !self.policy.paused
-            && (!self.is_paused
-                && (self.policy.reads_while_high || self.queue.level() == Level::Low))
+        let has_room = self.policy.reads_while_high || self.queue.level() == Level::Low;
+        self.stream.is_broken() || (has_room && !self.policy.paused)
     }
 
     fn skip(&mut self, scratch: &mut [u8]) -> Result<(), CloseCause> {

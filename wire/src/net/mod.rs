@@ -190,16 +190,8 @@ impl Net {
         if conn.has_work() {
             self.run.add(conn);
         }
-    }
-
-    /// Stops or resumes the reading of a connection, for example of a client that posts too fast.
-    /// Frames that are in `events` already are not taken back.
-    pub fn set_reading(&mut self, conn: ConnId, reading: bool) {
-        let Some(conn) = self.table.get_mut(conn) else { return };
-        conn.is_paused = !reading;
-        if conn.has_work() {
-            self.run.add(conn);
-        }
+        // The next flush judges the write queue by the new marks.
+        self.dirty.add(conn);
     }
 
     /// Closes after what is queued was written, within 5 s. Yields `Closed` with `Local`; no frame

@@ -128,6 +128,7 @@ fn peer() -> Vec<Example> {
                 log,
                 account,
                 epoch,
+                after: seq,
                 entries: List::new(vec![entry(), entry()]).expect("two"),
                 upto: seq,
                 caught_up: true,

@@ -159,6 +159,7 @@ fn the_largest_answers_fit_their_frames() {
         log: LogId::mailbox(largest_name()),
         account: largest_name(),
         epoch: SessionEpoch(u64::MAX),
+        after: Seq(u64::MAX),
         entries,
         upto: Seq(u64::MAX),
         caught_up: true,

@@ -224,7 +224,7 @@ structs! {
     PeerDetach { log account epoch }
     PeerSeen { log account epoch upto }
     PeerRead { log account epoch after entries_max }
-    PeerRange { log account epoch entries upto caught_up failed }
+    PeerRange { log account epoch after entries upto caught_up failed }
     PeerDeliver { log entry }
     Probe { account epoch }
     ProbeAnswer { account epoch alive }

@@ -112,20 +112,6 @@ fn a_client_that_does_not_read_is_not_read() {
 }
 
 #[test]
-fn a_paused_connection_is_read_later() {
-    let mut bench = Bench::new();
-    let (mut socket, conn) = bench.plain_pair(Policy::client());
-    bench.net.set_reading(conn, false);
-    socket.write_all(&frame_bytes(b"held back")).expect("writes");
-    drop(socket);
-    bench.settle();
-    assert_eq!((bench.frames(conn).len(), bench.closes(conn).len()), (0, 0));
-    bench.net.set_reading(conn, true);
-    assert_eq!(bench.closed(conn), CloseCause::Peer);
-    assert_eq!(bodies(&bench.frames(conn)), [b"held back".as_slice()]);
-}
-
-#[test]
 fn a_peer_that_does_not_read_is_read_all_the_same() {
     let policy = Policy { reads_while_high: true, ..Policy::client() };
     let (bench, _socket, conn) = filled(policy, b"read");
@@ -143,6 +129,22 @@ fn a_paused_connection_is_not_read_until_that_is_lifted() {
     assert_eq!(bench.frames(conn), []);
     bench.net.set_policy(conn, Policy::client());
     bench.until(|bench| (bench.frames(conn).len() == 1).then_some(()));
+}
+
+#[test]
+fn a_paused_connection_whose_other_side_is_gone_ends() {
+    let mut bench = Bench::new();
+    let (mut socket, conn) = bench.plain_pair(Policy::client());
+    bench.send(conn, b"left unread");
+    bench.net.flush();
+    bench.net.set_policy(conn, Policy { paused: true, ..Policy::client() });
+    socket.write_all(&frame_bytes(b"last words")).expect("writes");
+    drop(socket);
+    while bench.closes(conn).is_empty() {
+        bench.send(conn, b"into the void");
+        bench.turn();
+    }
+    assert_eq!(bodies(&bench.frames(conn)), [b"last words".as_slice()]);
 }
 
 #[test]
