@@ -1,6 +1,7 @@
 //! Tests of the cryptography, one file per promise.
 
 mod envelope;
+mod golden;
 mod key_log;
 mod keys;
 mod opaque;
