@@ -10,3 +10,4 @@ pub mod failure;
 pub mod output;
 pub mod shell;
 pub mod store;
+pub mod ui;

@@ -7,7 +7,7 @@ use client::args::Args;
 use client::commands;
 use client::config::Config;
 use client::failure::Failure;
-use client::output;
+use client::{output, ui};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
@@ -36,6 +36,6 @@ fn run(words: &[String]) -> Result<(), Failure> {
     let config = Config::new(&args, |name| std::env::var(name).ok())?;
     match args.command {
         Some(command) => commands::run(command, config),
-        None => Err(Failure::usage("give a command; see `fastchat --help`")),
+        None => ui::run(config),
     }
 }

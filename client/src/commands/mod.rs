@@ -19,7 +19,7 @@ mod receive;
 mod send;
 mod task;
 
-pub use people::{PersonView, view};
+pub use people::{PersonView, line as contact_line, view};
 pub use progress::Progress;
 pub use send::outcome as post_outcome;
 

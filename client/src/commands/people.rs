@@ -96,7 +96,8 @@ pub fn view(store: &Store, name: &Name) -> Result<Option<PersonView>, Failure> {
 }
 
 /// One line of the list of contacts.
-fn line(contact: &Contact, style: Style) -> String {
+#[must_use]
+pub fn line(contact: &Contact, style: Style) -> String {
     let name = style.bold(&format!("{:<16}", contact.name));
     let trust = match contact.trust {
         Trust::Verified => "verified".to_owned(),

@@ -82,6 +82,7 @@ impl Sending {
             return Ok(());
         };
         if !self.is_json {
+            talk("accepted");
             return Ok(());
         }
         let value = json!({
