@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use storage::{Answer, Batch};
 use wire::frame::Frame;
 use wire::limits::DISK_FREE_MIN;
-use wire::message::{AnswerBody, Ask, Fault, PeerPost, PeerRefused, Ping, Pong, Question, Refusal};
+use wire::message::{AnswerBody, Ask, Fault, Ping, Pong, Question};
 use wire::{
     ConnId, FaultCode, Instant, Kind, LogId, Name, RouterToServer, ServerId, ToPeer, ToServer,
 };
@@ -103,6 +103,7 @@ impl Parts {
             },
             Event::Measured { busy_permille, queued_bytes, free_bytes } => {
                 self.is_disk_full = free_bytes < DISK_FREE_MIN;
+                self.logs.set_refusing(self.is_disk_full);
                 self.routers.on_measured(busy_permille, queued_bytes);
             }
             Event::Stop => {
@@ -245,7 +246,12 @@ impl Parts {
     ) {
         let message = match ToPeer::decode(frame) {
             Ok(message) => message,
-            Err(error) => return self.peers.turn_away(conn, error.into(), turn),
+            Err(error) => {
+                // What follows would leave a gap: the link is lost now, not when it has closed.
+                self.peers.turn_away(conn, error.into(), turn);
+                let change = self.peers.on_closed(conn, turn);
+                return self.on_link_changes(change, turn);
+            }
         };
         match server {
             Some(server) if self.peers.up(conn, server, turn.now) => {
@@ -299,9 +305,6 @@ impl Parts {
     /// What a server says: to this home from its seat, or to this seat from its home.
     fn on_peer_message(&mut self, from: ServerId, message: ToPeer, turn: &mut Turn<'_>) {
         match message {
-            ToPeer::PeerPost(post) if self.is_disk_full => {
-                turn.tell_server(from, busy(&post));
-            }
             ToPeer::PeerPost(post) => {
                 self.logs.on_post(turn.wall, from, post, &mut self.log_out);
                 self.drain_logs(turn);
@@ -373,17 +376,6 @@ impl Parts {
         for alarm in self.log_out.alarms.drain(..) {
             turn.alarm(Alarm::Log(alarm));
         }
-    }
-}
-
-/// The disk is nearly full: the post may find room later.
-fn busy(post: &PeerPost) -> PeerRefused {
-    PeerRefused {
-        log: post.log,
-        sender: post.sender,
-        origin: post.origin,
-        number: post.number,
-        refusal: Refusal::Busy,
     }
 }
 

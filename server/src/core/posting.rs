@@ -9,6 +9,7 @@ use wire::message::{
 };
 use wire::{ConnId, FaultCode, Instant, Kind, LogHandle, LogId, Name, Number, Origin, ServerId};
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::event::{Alarm, Effect};
@@ -73,9 +74,7 @@ impl Seat {
     pub(super) fn on_refused(&mut self, from: ServerId, message: &PeerRefused, turn: &mut Turn) {
         let poster = (message.sender, message.origin);
         let Some((conn, id)) = self.answered(from, &message.log, poster, turn, |posts| {
-            if let Some(found) = posts.iter().position(|number| *number == message.number) {
-                posts.remove(found);
-            }
+            take_refused(posts, message);
         }) else {
             return;
         };
@@ -89,7 +88,7 @@ impl Seat {
         log: &LogId,
         (sender, origin): (Name, Origin),
         turn: &mut Turn<'_>,
-        settle: impl FnOnce(&mut std::collections::VecDeque<Number>),
+        settle: impl FnOnce(&mut VecDeque<Number>),
     ) -> Option<(ConnId, LogHandle)> {
         let conn = *self.sessions.get(&sender)?;
         let session = signed(&mut self.clients, conn)?;
@@ -158,6 +157,16 @@ fn charge(session: &mut Session, conn: ConnId, turn: &mut Turn<'_>) {
         let reading = false;
         turn.effects.push(Effect::SetReading { conn, reading });
         turn.timers.arm(permit_at, Timer::Refill(conn));
+    }
+}
+
+/// A rejection is said once for all copies of a post, any other refusal once for each.
+fn take_refused(posts: &mut VecDeque<Number>, message: &PeerRefused) {
+    let found = posts.iter().position(|number| *number == message.number);
+    if matches!(message.refusal, Refusal::Rejected(_)) {
+        posts.retain(|number| *number != message.number);
+    } else if let Some(found) = found {
+        posts.remove(found);
     }
 }
 

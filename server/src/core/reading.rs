@@ -27,8 +27,8 @@ pub(super) struct Reading {
     /// The reader holds everything up to here durably.
     seen: Seq,
     live: bool,
-    /// A range was asked for and has not come.
-    asked: bool,
+    /// The range after this was asked for and has not come.
+    asked: Option<Seq>,
     /// What was sent and not seen: seq and length.
     unseen: VecDeque<(Seq, usize)>,
     unseen_bytes: usize,
@@ -42,7 +42,7 @@ impl Reading {
             position: cursor,
             seen: cursor,
             live: false,
-            asked: false,
+            asked: None,
             unseen: VecDeque::new(),
             unseen_bytes: 0,
             wants: 0,
@@ -52,7 +52,7 @@ impl Reading {
     /// The home is lost: nothing comes until it is asked again.
     pub(super) fn interrupt(&mut self) {
         self.live = false;
-        self.asked = false;
+        self.asked = None;
     }
 
     /// Whether the window takes an entry of `len` bytes now; if not, it is remembered.
@@ -179,9 +179,13 @@ impl Seat {
         let Some((id, handle)) = session.handle_of(&range.log) else {
             return;
         };
+        if handle.home != from {
+            return turn.alarm(Alarm::PeerConfused { from });
+        }
+        // A client may have closed the log and attached anew since: that range was not for this.
         match &mut handle.reading {
-            Some(reading) if reading.asked && handle.home == from => reading.asked = false,
-            Some(_) | None => return turn.alarm(Alarm::PeerConfused { from }),
+            Some(reading) if reading.asked == Some(range.after) => reading.asked = None,
+            Some(_) | None => return,
         }
         if range.failed {
             return turn.timers.arm(turn.now + REREAD_PAUSE, Timer::Reread(conn));
@@ -300,12 +304,13 @@ fn ask_range(session: &mut Session, id: LogHandle, turn: &mut Turn<'_>) {
     let Some(reading) = &mut handle.reading else {
         return;
     };
-    let waits = reading.live || reading.asked || high || handle.state != HandleState::Open;
+    let waits =
+        reading.live || reading.asked.is_some() || high || handle.state != HandleState::Open;
     if waits || !reading.makes_room(reading.wants) {
         return;
     }
     let room = UNSEEN_ENTRIES_MAX.saturating_sub(reading.unseen.len()).max(1);
-    reading.asked = true;
+    reading.asked = Some(reading.position);
     let message = PeerRead {
         log: handle.log,
         account,

@@ -9,7 +9,7 @@ use wire::{
 };
 
 use super::home::{Home, cost};
-use super::out::LogOut;
+use super::out::{AlarmCause, LogOut};
 
 /// A post, who sent it, and when it came.
 #[derive(Debug)]
@@ -92,20 +92,21 @@ impl Arrival {
         }
     }
 
-    /// There is no such log.
+    /// There is no such log here. Whoever posts or reads has opened it, so that the home is not
+    /// what its seat takes it for: what is not known to be true is not said to a sender.
     pub(super) fn refuse_absent(self, home: &mut Home, out: &mut LogOut) {
         let code = match self.log().kind {
             LogKind::Mailbox => FaultCode::NO_SUCH_USER,
             LogKind::Group => FaultCode::NO_SUCH_GROUP,
         };
+        if !matches!(self, Self::Open { .. }) {
+            home.alarm(AlarmCause::NoSuchLog, self.from(), self.log(), out);
+        }
         match self {
             Self::Open { from, exchange, ask } => fault(code, from, exchange, &ask, out),
-            Self::Post(Posted { from, post, .. }) => {
-                home.refuse(from, &post, Refusal::Rejected(code), out);
-            }
-            Self::Attach { .. } | Self::Detach { .. } | Self::Seen { .. } | Self::Read { .. } => {
-                home.alarm(super::AlarmCause::NotAReader, self.from(), self.log(), out);
-            }
+            Self::Post(Posted { from, post, .. }) => home.refuse(from, &post, Refusal::Busy, out),
+            Self::Read { from, read } => out.send(from, failed(&read)),
+            Self::Attach { .. } | Self::Detach { .. } | Self::Seen { .. } => {}
         }
     }
 
@@ -128,7 +129,7 @@ impl Arrival {
             Self::Post(Posted { from, post, .. }) => home.refuse(from, &post, Refusal::Busy, out),
             Self::Read { from, read } => out.send(from, failed(&read)),
             Self::Attach { .. } | Self::Detach { .. } | Self::Seen { .. } => {
-                home.alarm(super::AlarmCause::WaitingOverflow, self.from(), self.log(), out);
+                home.alarm(AlarmCause::WaitingOverflow, self.from(), self.log(), out);
             }
         }
     }
@@ -146,6 +147,7 @@ pub(super) fn failed(read: &PeerRead) -> PeerRange {
         log: read.log,
         account: read.account,
         epoch: read.epoch,
+        after: read.after,
         entries: wire::field::List::default(),
         upto: read.after,
         caught_up: false,

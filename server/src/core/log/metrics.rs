@@ -9,7 +9,7 @@ pub struct LogMetrics {
     pub committed: u64,
     /// Posts answered from their row because they were sent again.
     pub repeated: u64,
-    /// Posts rejected for good: full mailbox, full share of it, bad number, no such user.
+    /// Posts rejected for good: full mailbox, full share of it, bad number.
     pub rejected: u64,
     /// Posts answered `Expected`.
     pub expected: u64,

@@ -46,7 +46,10 @@ pub struct Alarm {
 pub enum AlarmCause {
     /// An account that does not read the log attached to it or read it.
     NotAReader,
-    /// A reader holds entries that this store does not know: the store lost its newest entries.
+    /// A post, a reader or a read came for a log that this home does not have.
+    NoSuchLog,
+    /// A reader says that it holds entries that this store does not know: the store lost its newest
+    /// entries, or the client lies. Raised once for each time that the log is read into memory.
     CursorAboveHead,
     /// A second read of one reader while its first is unanswered.
     ReadOverlaps,
@@ -58,6 +61,7 @@ impl fmt::Display for AlarmCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotAReader => "an account that does not read a log used it as a reader",
+            Self::NoSuchLog => "a log was used here that this home does not have",
             Self::CursorAboveHead => "a reader's cursor is above the log's head",
             Self::ReadOverlaps => "a reader asked for a second range before the first was sent",
             Self::WaitingOverflow => "too many operations wait for a log's cold state",

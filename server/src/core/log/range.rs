@@ -128,6 +128,7 @@ impl Log {
             log: self.id,
             account: asker.account,
             epoch: asker.epoch,
+            after: asker.after,
             entries: page.into_list(),
             upto: head.max(asker.after),
             caught_up,

@@ -72,7 +72,10 @@ impl Log {
         out: &mut LogOut,
     ) {
         if upto > self.head {
-            return home.alarm(AlarmCause::CursorAboveHead, from, &self.id, out);
+            if !std::mem::replace(&mut self.is_alarmed, true) {
+                home.alarm(AlarmCause::CursorAboveHead, from, &self.id, out);
+            }
+            return;
         }
         if self.members.advance(account, upto) {
             self.usage.truncate(self.members.lowest_cursor());

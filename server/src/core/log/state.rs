@@ -36,6 +36,8 @@ pub(super) struct Log {
     pub(super) uncommitted_len: usize,
     pub(super) is_dirty: bool,
     pub(super) in_flight: bool,
+    /// A cursor above the head was reported.
+    pub(super) is_alarmed: bool,
     reads: usize,
     idle_since: Option<u64>,
 }
@@ -59,6 +61,7 @@ impl Log {
             uncommitted_len: 0,
             is_dirty: false,
             in_flight: false,
+            is_alarmed: false,
             reads: 0,
             idle_since: None,
         }

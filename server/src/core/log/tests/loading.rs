@@ -1,12 +1,17 @@
 //! Logs that are not in memory: what waits, what is bounded, what is dropped.
 
-use super::Answered::{Accepted, Busy, Expected, Rejected};
+use super::Answered::{Accepted, Busy, Expected};
 use super::*;
 use wire::Kind;
 use wire::message::{AnswerBody, Fault};
 
 fn nobody() -> LogId {
     LogId::mailbox(name("nobody"))
+}
+
+fn read_of(log: LogId) -> PeerRead {
+    let (account, epoch) = (log.name, SessionEpoch(1));
+    PeerRead { log, account, epoch, after: Seq(0), entries_max: 1 }
 }
 
 fn faults(rig: &mut Rig) -> Vec<Fault> {
@@ -42,7 +47,12 @@ fn nobody_has_no_mailbox() {
     assert_eq!(faults(&mut rig), [fault]);
     rig.post(SEAT, PeerPost { log: nobody(), ..post(1, 0, "a") });
     rig.load();
-    assert_eq!(rig.answers(), [Rejected(1, FaultCode::NO_SUCH_USER)]);
+    assert_eq!(rig.answers(), [Busy(1)], "a home that lost an account rejects nothing for good");
+    rig.logs.on_read(SEAT, read_of(nobody()), &mut rig.out);
+    rig.drain();
+    rig.load();
+    assert!(rig.range().failed);
+    assert_eq!(rig.causes(), [AlarmCause::NoSuchLog; 2]);
     assert_eq!(rig.logs.metrics().logs, 0, "nothing is remembered of it");
 }
 
@@ -54,7 +64,7 @@ fn no_group_exists_yet() {
     let fault = Fault::about(FaultCode::NO_SUCH_GROUP, Kind::OPEN_LOG, 4);
     assert_eq!(faults(&mut rig), [fault]);
     rig.post(SEAT, PeerPost { log: group, ..post(1, 0, "a") });
-    assert_eq!(rig.answers(), [Rejected(1, FaultCode::NO_SUCH_GROUP)]);
+    assert_eq!(rig.answers(), [Busy(1)]);
     assert!(rig.reads.is_empty());
 }
 
