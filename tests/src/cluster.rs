@@ -30,13 +30,7 @@ impl Cluster {
         let directory = TempDir::new().expect("a temporary directory can be made");
         let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
         let (child, stderr) = launch(directory.path(), servers, &options);
-        Self {
-            child,
-            directory,
-            stderr,
-            options,
-            servers,
-        }
+        Self { child, directory, stderr, options, servers }
     }
 
     /// Stops everything in an orderly way and starts it again on the same data.
@@ -46,6 +40,12 @@ impl Cluster {
     pub fn restart(&mut self) {
         self.stop();
         (self.child, self.stderr) = launch(self.directory.path(), self.servers, &self.options);
+    }
+
+    /// The process of the whole cluster: ends everything in an orderly way on `TERM`.
+    #[must_use]
+    pub fn process(&self) -> u32 {
+        self.child.id()
     }
 
     /// The data directory: `cluster/`, `server-N/store`, `client.env`, `pids`.
@@ -75,9 +75,7 @@ impl Cluster {
     #[must_use]
     pub fn pid(&self, name: &str) -> u32 {
         let pids = pairs(&self.directory.path().join("pids"), ' ');
-        let pid = pids
-            .get(name)
-            .unwrap_or_else(|| panic!("{name} is in {pids:?}"));
+        let pid = pids.get(name).unwrap_or_else(|| panic!("{name} is in {pids:?}"));
         pid.parse().expect("a process id is a number")
     }
 
@@ -133,7 +131,5 @@ fn launch(directory: &Path, servers: u16, options: &[String]) -> (Child, Lines) 
 fn pairs(path: &Path, separator: char) -> BTreeMap<String, String> {
     let text = fs::read_to_string(path).expect("a ready cluster has this file");
     let split = text.lines().filter_map(|line| line.split_once(separator));
-    split
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect()
+    split.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }

@@ -39,20 +39,12 @@ impl Interceptor {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let stop = Arc::new(AtomicBool::new(false));
         let mut relay = Relay::new(cluster, Arc::clone(&seen));
-        let router = cluster.environment()["FASTCHAT_ROUTER"]
-            .parse()
-            .expect("an address");
+        let router = cluster.environment()["FASTCHAT_ROUTER"].parse().expect("an address");
         let address = relay.stand_before("router.fastchat", router);
         let waker = relay.net.waker();
         let stopped = Arc::clone(&stop);
         let thread = std::thread::spawn(move || relay.run(&stopped));
-        Self {
-            address,
-            seen,
-            stop,
-            waker,
-            thread: Some(thread),
-        }
+        Self { address, seen, stop, waker, thread: Some(thread) }
     }
 
     /// The address to give to clients as their router.
@@ -64,10 +56,7 @@ impl Interceptor {
     /// Every frame's kind and body so far, in both directions.
     #[must_use]
     pub fn seen(&self) -> Vec<u8> {
-        self.seen
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -77,11 +66,7 @@ impl Drop for Interceptor {
         if let Err(error) = self.waker.wake() {
             eprintln!("the interceptor cannot be woken: {error}");
         }
-        if self
-            .thread
-            .take()
-            .is_some_and(|thread| thread.join().is_err())
-        {
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
             eprintln!("the interceptor has panicked");
         }
     }
@@ -107,15 +92,7 @@ impl Relay {
         let trust = tls::client_config(ca.as_bytes(), None).expect("it is a CA");
         let net = Net::new().expect("a loop can be made");
         let (fronts, stands, pairs) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self {
-            net,
-            issuer,
-            trust,
-            fronts,
-            stands,
-            pairs,
-            seen,
-        }
+        Self { net, issuer, trust, fronts, stands, pairs, seen }
     }
 
     /// Listens under the name of another, whose own address is `behind`.
@@ -131,9 +108,7 @@ impl Relay {
         let (chain, key) = (certificate.pem(), key.serialize_pem());
         let config = tls::server_config(chain.as_bytes(), key.as_bytes(), None).expect("a pair");
         let policy = Policy::peer();
-        let listening = self
-            .net
-            .listen(ANY_PORT, ListenSecurity::Tls(config), policy);
+        let listening = self.net.listen(ANY_PORT, ListenSecurity::Tls(config), policy);
         let (listener, address) = listening.expect("a port is free");
         self.fronts.insert(listener, (name.to_owned(), behind));
         self.stands.insert(name.to_owned(), (address, behind));
@@ -186,8 +161,7 @@ impl Relay {
         drop(record);
         if let Some(&other) = self.pairs.get(&conn) {
             let fill = |out: &mut bytes::BytesMut| out.put_slice(&seen.body);
-            self.net
-                .send(other, |out| frame::append(out, seen.kind, fill));
+            self.net.send(other, |out| frame::append(out, seen.kind, fill));
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod person;
 pub mod programs;
 pub mod raw;
 pub mod source;
+pub mod story;
 pub mod terminal;
 
 use std::time::Duration;

@@ -26,10 +26,7 @@ impl Lines {
                 }
             }
         });
-        Self {
-            receiver,
-            past: Vec::new(),
-        }
+        Self { receiver, past: Vec::new() }
     }
 
     /// Waits for the next line that contains `part`, and returns it.

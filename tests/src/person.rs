@@ -29,12 +29,7 @@ impl Person {
     pub fn new(cluster: &Cluster, name: &str, password: &str) -> Self {
         let home = TempDir::new().expect("a temporary directory can be made");
         let environment = cluster.environment().into_iter().collect();
-        Self {
-            name: name.to_owned(),
-            password: password.to_owned(),
-            home,
-            environment,
-        }
+        Self { name: name.to_owned(), password: password.to_owned(), home, environment }
     }
 
     /// The machine's home directory; the data directory is `data` in it.
@@ -54,17 +49,11 @@ impl Person {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(program("fastchat"));
         let inherited = ["PATH", "LANG"].map(|name| (name, std::env::var_os(name)));
-        command
-            .env_clear()
-            .envs(inherited.into_iter().filter_map(|(k, v)| Some((k, v?))));
+        command.env_clear().envs(inherited.into_iter().filter_map(|(k, v)| Some((k, v?))));
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        command
-            .env("HOME", self.home.path())
-            .env("FASTCHAT_USER", &self.name);
+        command.env("HOME", self.home.path()).env("FASTCHAT_USER", &self.name);
         command.env("FASTCHAT_DATA", self.home.path().join("data"));
-        command
-            .env("FASTCHAT_PASSWORD", &self.password)
-            .args(arguments);
+        command.env("FASTCHAT_PASSWORD", &self.password).args(arguments);
         command
     }
 
@@ -82,12 +71,7 @@ impl Person {
     /// When it fails; its words are shown.
     pub fn must(&self, arguments: &[&str]) -> Finished {
         let finished = self.run(arguments);
-        assert_eq!(
-            finished.code(),
-            0,
-            "{} {arguments:?}: {finished:#?}",
-            self.name
-        );
+        assert_eq!(finished.code(), 0, "{} {arguments:?}: {finished:#?}", self.name);
         finished
     }
 
@@ -97,12 +81,7 @@ impl Person {
     /// When it ends otherwise; its words are shown.
     pub fn fails(&self, arguments: &[&str], code: i32) -> Finished {
         let finished = self.run(arguments);
-        assert_eq!(
-            finished.code(),
-            code,
-            "{} {arguments:?}: {finished:#?}",
-            self.name
-        );
+        assert_eq!(finished.code(), code, "{} {arguments:?}: {finished:#?}", self.name);
         finished
     }
 
@@ -113,19 +92,14 @@ impl Person {
     pub fn json(&self, arguments: &[&str]) -> Vec<Value> {
         let finished = self.must(&[arguments, &["--json"]].concat());
         let lines = finished.stdout.lines();
-        lines
-            .map(|line| serde_json::from_str(line).expect("each line is JSON"))
-            .collect()
+        lines.map(|line| serde_json::from_str(line).expect("each line is JSON")).collect()
     }
 
     /// The texts of what `recv` shows within `seconds`, at most `count`.
     pub fn receive(&self, seconds: u32, count: usize) -> Vec<String> {
         let (seconds, count) = (seconds.to_string(), count.to_string());
         let messages = self.json(&["recv", "--wait", &seconds, "--count", &count]);
-        messages
-            .iter()
-            .map(|message| text(message, "text"))
-            .collect()
+        messages.iter().map(|message| text(message, "text")).collect()
     }
 
     /// Opens `fastchat` in a terminal.
@@ -142,7 +116,5 @@ impl Person {
 #[must_use]
 pub fn text(value: &Value, member: &str) -> String {
     let found = value.get(member).and_then(Value::as_str);
-    found
-        .unwrap_or_else(|| panic!("{member} in {value}"))
-        .to_owned()
+    found.unwrap_or_else(|| panic!("{member} in {value}")).to_owned()
 }

@@ -34,18 +34,9 @@ impl Finished {
 #[must_use]
 pub fn program(name: &str) -> PathBuf {
     let own = std::env::current_exe().expect("the running program has a path");
-    let found = own
-        .ancestors()
-        .skip(1)
-        .take(2)
-        .map(|folder| folder.join(name));
+    let found = own.ancestors().skip(1).take(2).map(|folder| folder.join(name));
     let path = found.into_iter().find(|path| path.is_file());
-    path.unwrap_or_else(|| {
-        panic!(
-            "{name} is not built beside {}: run `make build`",
-            own.display()
-        )
-    })
+    path.unwrap_or_else(|| panic!("{name} is not built beside {}: run `make build`", own.display()))
 }
 
 /// Runs `command` with `input` as its standard input.
@@ -53,10 +44,7 @@ pub fn program(name: &str) -> PathBuf {
 /// # Errors
 /// When it cannot be started, or has not ended by the deadline; it is killed then.
 pub fn run(command: &mut Command, input: &str) -> io::Result<Finished> {
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn()?;
     if let Some(mut stdin) = child.stdin.take() {
         match stdin.write_all(input.as_bytes()) {
@@ -68,16 +56,9 @@ pub fn run(command: &mut Command, input: &str) -> io::Result<Finished> {
     let stderr = collect(child.stderr.take());
     let status = wait(&mut child)?;
     let text = |receiver: mpsc::Receiver<io::Result<String>>| {
-        receiver
-            .recv()
-            .map_err(io::Error::other)
-            .and_then(|text| text)
+        receiver.recv().map_err(io::Error::other).and_then(|text| text)
     };
-    Ok(Finished {
-        status,
-        stdout: text(stdout)?,
-        stderr: text(stderr)?,
-    })
+    Ok(Finished { status, stdout: text(stdout)?, stderr: text(stderr)? })
 }
 
 /// Waits for the end of `child`, at most until the deadline.
@@ -97,15 +78,10 @@ pub fn wait(child: &mut Child) -> io::Result<ExitStatus> {
         drop(done);
         status
     })
-    .and_then(
-        |status| match std::os::unix::process::ExitStatusExt::signal(&status) {
-            Some(9) => Err(io::Error::new(
-                io::ErrorKind::TimedOut,
-                "killed, perhaps at the deadline",
-            )),
-            _ => Ok(status),
-        },
-    )
+    .and_then(|status| match std::os::unix::process::ExitStatusExt::signal(&status) {
+        Some(9) => Err(io::Error::new(io::ErrorKind::TimedOut, "killed, perhaps at the deadline")),
+        _ => Ok(status),
+    })
 }
 
 /// Sends the named signal to a process that this test started.
@@ -113,10 +89,19 @@ pub fn wait(child: &mut Child) -> io::Result<ExitStatus> {
 /// # Panics
 /// When `kill` cannot be run.
 pub fn signal(pid: u32, name: &str) {
-    let status = Command::new("kill")
-        .args(["-s", name, &pid.to_string()])
-        .status();
+    let status = Command::new("kill").args(["-s", name, &pid.to_string()]).status();
     assert!(status.is_ok(), "kill is part of every system: {status:?}");
+}
+
+/// Waits until a process that this program started has ended, at most until the deadline.
+///
+/// # Panics
+/// When `tail` cannot be run.
+pub fn end_and_wait(pid: u32) {
+    let mut tail = Command::new("tail");
+    tail.args(["--pid", &pid.to_string(), "-f", "/dev/null"]);
+    let ended = tail.spawn().and_then(|mut tail| wait(&mut tail));
+    assert!(ended.is_ok(), "process {pid} did not end: {ended:?}");
 }
 
 fn collect(source: Option<impl Read + Send + 'static>) -> mpsc::Receiver<io::Result<String>> {

@@ -30,18 +30,12 @@ impl Raw {
     pub fn connect(ca: &Path, address: SocketAddr, name: &str, identity: Option<&Path>) -> Self {
         let read = |path: &Path| fs::read(path).expect("the cluster has this file");
         let pair = identity.map(|at| (read(&at.join("cert.pem")), read(&at.join("key.pem"))));
-        let pair = pair
-            .as_ref()
-            .map(|(certificate, key)| (&certificate[..], &key[..]));
+        let pair = pair.as_ref().map(|(certificate, key)| (&certificate[..], &key[..]));
         let config = tls::client_config(&read(ca), pair).expect("the files fit");
         let mut net = Net::new().expect("a loop can be made");
         let security = Security::Connect(config, name.to_owned());
         let conn = net.dial(address, security, Policy::peer());
-        Self {
-            net,
-            conn,
-            events: VecDeque::new(),
-        }
+        Self { net, conn, events: VecDeque::new() }
     }
 
     /// Sends these bytes as they are.
@@ -111,9 +105,7 @@ impl Raw {
             let left = until.saturating_duration_since(std::time::Instant::now());
             assert!(!left.is_zero(), "nothing came before the deadline");
             let mut events = Vec::new();
-            self.net
-                .poll(Some(left), &mut events)
-                .expect("the loop runs");
+            self.net.poll(Some(left), &mut events).expect("the loop runs");
             self.events.extend(events);
         }
     }
@@ -126,15 +118,11 @@ impl Raw {
 #[must_use]
 pub fn seat_of(cluster: &Cluster, name: &str) -> (String, SocketAddr) {
     let environment = cluster.environment();
-    let address = environment["FASTCHAT_ROUTER"]
-        .parse()
-        .expect("it is an address");
+    let address = environment["FASTCHAT_ROUTER"].parse().expect("it is an address");
     let ca = Path::new(&environment["FASTCHAT_CA"]);
     let mut router = Raw::connect(ca, address, "router.fastchat", None);
     router.say(&Hello::client());
-    router.say(&Place {
-        name: Name::parse(name).expect("a valid name"),
-    });
+    router.say(&Place { name: Name::parse(name).expect("a valid name") });
     loop {
         let frame = router.frame().expect("the router answers");
         match FromRouter::decode(&frame).expect("the answer decodes") {

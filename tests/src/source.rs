@@ -6,10 +6,7 @@ use std::path::{Path, PathBuf};
 /// The project's folder.
 #[must_use]
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("tests/ has a parent")
-        .to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ has a parent").to_owned()
 }
 
 /// Every file below `folder` whose name ends with `ending`, by its path from the root, in order.
@@ -40,15 +37,9 @@ pub fn functions(text: &str) -> Vec<(usize, usize, String)> {
     for (at, line) in lines.iter().enumerate() {
         let code = line.trim_start();
         let indent = line.len() - code.len();
-        let is_function = [
-            "fn ",
-            "pub fn ",
-            "pub(crate) fn ",
-            "pub(super) fn ",
-            "const fn ",
-        ]
-        .iter()
-        .any(|start| code.starts_with(start));
+        let is_function = ["fn ", "pub fn ", "pub(crate) fn ", "pub(super) fn ", "const fn "]
+            .iter()
+            .any(|start| code.starts_with(start));
         if !is_function || line.ends_with(';') || line.ends_with('}') {
             continue;
         }
@@ -65,11 +56,7 @@ fn walk(folder: &Path, visit: &mut impl FnMut(&Path)) {
     let entries = fs::read_dir(folder).expect("our folders can be read");
     for entry in entries {
         let path = entry.expect("our folders can be read").path();
-        let name = path
-            .file_name()
-            .expect("an entry has a name")
-            .to_string_lossy()
-            .into_owned();
+        let name = path.file_name().expect("an entry has a name").to_string_lossy().into_owned();
         if path.is_dir() {
             if name != "target" && name != ".git" {
                 walk(&path, visit);

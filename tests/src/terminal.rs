@@ -10,20 +10,25 @@ use portable_pty::{Child, CommandBuilder, PtySize, native_pty_system};
 
 use crate::DEADLINE;
 
-/// A pseudo-terminal of 100 columns and what the program has shown in it.
+/// Columns of a test's terminal.
+const COLUMNS: u16 = 100;
+/// Rows of a test's terminal: enough that nothing scrolls away.
+const ROWS: u16 = 300;
+
+/// A pseudo-terminal and what the program has shown in it.
 pub struct Terminal {
     child: Box<dyn Child + Send + Sync>,
     keyboard: Box<dyn Write + Send>,
     output: Receiver<Vec<u8>>,
-    screen: String,
+    /// What was shown, in the order in which it came, without escape sequences.
+    stream: String,
     read_to: usize,
+    screen: vt100::Parser,
 }
 
 impl std::fmt::Debug for Terminal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Terminal")
-            .field("screen", &self.screen)
-            .finish_non_exhaustive()
+        f.debug_struct("Terminal").field("screen", &self.rows()).finish_non_exhaustive()
     }
 }
 
@@ -34,27 +39,11 @@ impl Terminal {
     /// When the system has no pseudo-terminal left.
     #[must_use]
     pub fn open(command: &Command) -> Self {
-        let size = PtySize {
-            rows: 40,
-            cols: 100,
-            pixel_width: 0,
-            pixel_height: 0,
-        };
-        let pair = native_pty_system()
-            .openpty(size)
-            .expect("a pseudo-terminal can be opened");
-        let child = pair
-            .slave
-            .spawn_command(builder(command))
-            .expect("the program starts");
-        let mut reader = pair
-            .master
-            .try_clone_reader()
-            .expect("a terminal can be read");
-        let keyboard = pair
-            .master
-            .take_writer()
-            .expect("a terminal can be written");
+        let size = PtySize { rows: 40, cols: 100, pixel_width: 0, pixel_height: 0 };
+        let pair = native_pty_system().openpty(size).expect("a pseudo-terminal can be opened");
+        let child = pair.slave.spawn_command(builder(command)).expect("the program starts");
+        let mut reader = pair.master.try_clone_reader().expect("a terminal can be read");
+        let keyboard = pair.master.take_writer().expect("a terminal can be written");
         let (sender, output) = channel();
         thread::spawn(move || {
             let _master = pair.master;
@@ -65,13 +54,7 @@ impl Terminal {
                 }
             }
         });
-        Self {
-            child,
-            keyboard,
-            output,
-            screen: String::new(),
-            read_to: 0,
-        }
+        Self { child, keyboard, output, screen: String::new(), read_to: 0 }
     }
 
     /// Waits until `text` has appeared after what was waited for last; returns what lay between.
@@ -82,15 +65,9 @@ impl Terminal {
     pub fn expect(&mut self, text: &str) -> String {
         let until = Instant::now() + DEADLINE;
         loop {
-            let unread = self
-                .screen
-                .get(self.read_to..)
-                .expect("read_to ends a match");
+            let unread = self.screen.get(self.read_to..).expect("read_to ends a match");
             if let Some(at) = unread.find(text) {
-                let between = unread
-                    .get(..at)
-                    .expect("find returns a boundary")
-                    .to_owned();
+                let between = unread.get(..at).expect("find returns a boundary").to_owned();
                 self.read_to += at + text.len();
                 return between;
             }
@@ -98,9 +75,16 @@ impl Terminal {
             let Ok(bytes) = self.output.recv_timeout(left) else {
                 panic!("{text:?} did not appear; the screen was\n{}", self.screen)
             };
-            self.screen
-                .push_str(&plain(&String::from_utf8_lossy(&bytes)));
+            self.screen.push_str(&plain(&String::from_utf8_lossy(&bytes)));
         }
+    }
+
+    /// The screen as a person sees it, as far as `expect` has read: rows without trailing blanks.
+    #[must_use]
+    pub fn rows(&self) -> Vec<String> {
+        let mut rows: Vec<String> = self.screen.screen().rows(0, COLUMNS).collect();
+        while rows.pop_if(|row| row.is_empty()).is_some() {}
+        rows
     }
 
     /// Types `text` without the enter key.
@@ -108,10 +92,7 @@ impl Terminal {
     /// # Panics
     /// When the program has closed its terminal.
     pub fn type_text(&mut self, text: &str) {
-        let typed = self
-            .keyboard
-            .write_all(text.as_bytes())
-            .and_then(|()| self.keyboard.flush());
+        let typed = self.keyboard.write_all(text.as_bytes()).and_then(|()| self.keyboard.flush());
         typed.expect("the program reads its terminal");
     }
 

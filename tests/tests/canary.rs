@@ -57,10 +57,7 @@ fn a_canary_text_and_the_password_are_nowhere_in_the_clear() {
     alice.must(&["send", "bob", CANARY]);
 
     let wire = interceptor.seen();
-    assert!(
-        contains(&wire, b"alice"),
-        "the interceptor sees what is not secret"
-    );
+    assert!(contains(&wire, b"alice"), "the interceptor sees what is not secret");
     for secret in [CANARY.as_bytes(), PASSWORD.as_bytes()] {
         assert!(!contains(&wire, secret), "on the wire");
         for folder in [cluster.directory(), alice.home(), bob.home()] {

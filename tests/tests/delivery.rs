@@ -26,10 +26,8 @@ fn names_at(cluster: &Cluster, homes: &[u16]) -> Vec<String> {
 
 fn people(cluster: &Cluster, homes: &[u16]) -> Vec<Person> {
     let names = names_at(cluster, homes);
-    let people: Vec<Person> = names
-        .iter()
-        .map(|name| Person::new(cluster, name, "correct horse"))
-        .collect();
+    let people: Vec<Person> =
+        names.iter().map(|name| Person::new(cluster, name, "correct horse")).collect();
     for person in &people {
         person.must(&["signup"]);
     }
@@ -52,10 +50,7 @@ fn users_of_different_homes_write_to_each_other() {
     assert_eq!(text(&received[0], "log"), format!("@{}", bob.name));
     assert_eq!(received[0]["verified"], true);
     assert_eq!(received[0]["seq"], sent[0]["seq"]);
-    assert!(
-        bob.json(&["recv"]).is_empty(),
-        "what was shown does not come again"
-    );
+    assert!(bob.json(&["recv"]).is_empty(), "what was shown does not come again");
 
     bob.must(&["send", &alice.name, "hello back"]);
     assert_eq!(alice.receive(30, 1), ["hello back"]);
@@ -72,15 +67,9 @@ fn what_waits_is_opened_on_a_new_machine() {
     let machine = Person::new(&cluster, &bob.name, "correct horse");
     machine.must(&["signin"]);
     let received = machine.json(&["recv"]);
-    let texts: Vec<String> = received
-        .iter()
-        .map(|message| text(message, "text"))
-        .collect();
+    let texts: Vec<String> = received.iter().map(|message| text(message, "text")).collect();
     assert_eq!(texts, ["one", "two", "three"]);
-    assert!(
-        received.iter().all(|message| message["verified"] == true),
-        "{received:?}"
-    );
+    assert!(received.iter().all(|message| message["verified"] == true), "{received:?}");
 }
 
 #[test]
@@ -118,8 +107,7 @@ fn a_whole_cluster_restarts_on_its_data_and_sessions_resume_without_a_password()
     alice.must(&["send", &bob.name, "sleep well"]);
     cluster.restart();
     let received = tests::programs::run(
-        bob.command(&["recv", "--wait", "30", "--count", "1"])
-            .env_remove("FASTCHAT_PASSWORD"),
+        bob.command(&["recv", "--wait", "30", "--count", "1"]).env_remove("FASTCHAT_PASSWORD"),
         "",
     );
     let received = received.expect("it ends");
@@ -138,11 +126,7 @@ fn peeking_leaves_messages_in_place_and_count_leaves_the_rest() {
     assert_eq!(bob.json(&["recv", "--peek"]).len(), 3);
     let machine = Person::new(&cluster, &bob.name, "correct horse");
     machine.must(&["signin"]);
-    assert_eq!(
-        machine.json(&["recv", "--peek"]).len(),
-        3,
-        "peeking acknowledged nothing"
-    );
+    assert_eq!(machine.json(&["recv", "--peek"]).len(), 3, "peeking acknowledged nothing");
     assert_eq!(machine.receive(10, 1), ["one"]);
     assert_eq!(machine.receive(10, 2), ["two", "three"]);
 }

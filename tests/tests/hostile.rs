@@ -24,12 +24,7 @@ impl Target {
         let cluster = Cluster::start(2, &[]);
         let ca = PathBuf::from(&cluster.environment()["FASTCHAT_CA"]);
         let (name, address) = seat_of(&cluster, "alice");
-        Self {
-            cluster,
-            ca,
-            name,
-            address,
-        }
+        Self { cluster, ca, name, address }
     }
 
     fn client(&self) -> Raw {
@@ -66,48 +61,26 @@ fn bad_bytes_get_the_right_fault() {
         raw.send(bytes);
         let code = raw.fault();
         let why = raw.end();
-        assert!(
-            matches!(why, CloseCause::Peer | CloseCause::Io(_)),
-            "it closes: {why:?}"
-        );
+        assert!(matches!(why, CloseCause::Peer | CloseCause::Io(_)), "it closes: {why:?}");
         code
     };
-    let magic = Hello {
-        magic: *b"HTTP",
-        ..Hello::client()
-    };
+    let magic = Hello { magic: *b"HTTP", ..Hello::client() };
     let mut bytes = BytesMut::new();
     magic.append_frame(&mut bytes);
     assert_eq!(fault(target.client(), &bytes), Ok(FaultCode::BAD_MAGIC));
 
-    let future = Hello {
-        version_min: 900,
-        version_max: 901,
-        ..Hello::client()
-    };
+    let future = Hello { version_min: 900, version_max: 901, ..Hello::client() };
     let mut bytes = BytesMut::new();
     future.append_frame(&mut bytes);
     assert_eq!(fault(target.client(), &bytes), Ok(FaultCode::BAD_VERSION));
 
-    assert_eq!(
-        fault(target.greeted(), &raw_frame(0xee, b"")),
-        Ok(FaultCode::UNKNOWN_KIND)
-    );
+    assert_eq!(fault(target.greeted(), &raw_frame(0xee, b"")), Ok(FaultCode::UNKNOWN_KIND));
     let wrong_way = raw_frame(Kind::DELIVER.0, b"");
-    assert_eq!(
-        fault(target.greeted(), &wrong_way),
-        Ok(FaultCode::WRONG_DIRECTION)
-    );
+    assert_eq!(fault(target.greeted(), &wrong_way), Ok(FaultCode::WRONG_DIRECTION));
     let cut = raw_frame(Kind::SIGN_IN_START.0, b"\x05al");
     assert_eq!(fault(target.greeted(), &cut), Ok(FaultCode::MALFORMED));
-    assert_eq!(
-        fault(target.greeted(), &[0, 0, 0, 0]),
-        Ok(FaultCode::BAD_FRAME)
-    );
-    assert_eq!(
-        fault(target.greeted(), &[0x7f, 0, 0, 0, 1]),
-        Ok(FaultCode::BAD_FRAME)
-    );
+    assert_eq!(fault(target.greeted(), &[0, 0, 0, 0]), Ok(FaultCode::BAD_FRAME));
+    assert_eq!(fault(target.greeted(), &[0x7f, 0, 0, 0, 1]), Ok(FaultCode::BAD_FRAME));
     let mut early = BytesMut::new();
     SignOut {}.append_frame(&mut early);
     assert_eq!(fault(target.greeted(), &early), Ok(FaultCode::WRONG_STATE));
@@ -142,23 +115,12 @@ fn the_peer_port_is_for_certified_peers_alone() {
     let folder = target.cluster.directory().join("cluster");
     let peer = |identity: Option<&Path>| {
         let address = peer_address(&target.cluster, "server-1");
-        Raw::connect(
-            &target.ca,
-            address,
-            &ServerId(1).certificate_name(),
-            identity,
-        )
+        Raw::connect(&target.ca, address, &ServerId(1).certificate_name(), identity)
     };
     let mut stranger = peer(None);
     stranger.say(&Hello::server(ServerId(2)));
     let why = stranger.end();
-    assert!(
-        matches!(
-            why,
-            CloseCause::Tls(_) | CloseCause::Peer | CloseCause::Io(_)
-        ),
-        "{why:?}"
-    );
+    assert!(matches!(why, CloseCause::Tls(_) | CloseCause::Peer | CloseCause::Io(_)), "{why:?}");
 
     let second = folder.join("server-2");
     let mut liar = peer(Some(&second));
@@ -167,10 +129,7 @@ fn the_peer_port_is_for_certified_peers_alone() {
 
     let mut client = peer(Some(&second));
     client.say(&Hello::client());
-    assert!(
-        client.fault().is_ok(),
-        "a client is told that this is not its port"
-    );
+    assert!(client.fault().is_ok(), "a client is told that this is not its port");
 
     let mut opcode = peer(Some(&second));
     opcode.say(&Hello::server(ServerId(2)));
@@ -192,14 +151,9 @@ fn the_peer_port_is_for_certified_peers_alone() {
 fn ten_thousand_half_open_connections_leave_others_alone() {
     let target = Target::start();
     let before = resident_kib(target.cluster.pid("server-1"));
-    let open: Vec<TcpStream> = (0..10_000)
-        .map_while(|_| TcpStream::connect(target.address).ok())
-        .collect();
-    assert_eq!(
-        open.len(),
-        10_000,
-        "this test needs 10,000 free file descriptors"
-    );
+    let open: Vec<TcpStream> =
+        (0..10_000).map_while(|_| TcpStream::connect(target.address).ok()).collect();
+    assert_eq!(open.len(), 10_000, "this test needs 10,000 free file descriptors");
     target.others_are_unaffected();
     let grown = resident_kib(target.cluster.pid("server-1")).saturating_sub(before);
     assert!(grown < 128 * 1024, "memory is bounded: {grown} KiB more");
@@ -208,10 +162,7 @@ fn ten_thousand_half_open_connections_leave_others_alone() {
 
 fn resident_kib(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process lives");
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmRSS"))
-        .expect("Linux tells it");
+    let line = status.lines().find(|line| line.starts_with("VmRSS")).expect("Linux tells it");
     let kib = line.split_whitespace().nth(1).expect("a number follows");
     kib.parse().expect("it is a number")
 }
@@ -222,8 +173,5 @@ fn peer_address(cluster: &Cluster, name: &str) -> SocketAddr {
     let log = log.expect("a server has a log");
     let words = log.split_whitespace().rev();
     let address = words.filter_map(|word| word.strip_prefix("peer=")).next();
-    address
-        .expect("the log names the address")
-        .parse()
-        .expect("it is an address")
+    address.expect("the log names the address").parse().expect("it is an address")
 }

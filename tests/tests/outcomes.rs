@@ -7,10 +7,7 @@ use tests::person::{Person, text};
 fn error(person: &Person, arguments: &[&str], code: i32) -> String {
     let finished = person.fails(&[arguments, &["--json"]].concat(), code);
     let line = finished.stderr.lines().last().expect("an error has a line");
-    text(
-        &serde_json::from_str(line).expect("the error is JSON"),
-        "error",
-    )
+    text(&serde_json::from_str(line).expect("the error is JSON"), "error")
 }
 
 #[test]
@@ -39,10 +36,7 @@ fn each_outcome_is_its_own() {
 
     let lines = [signed_up, wrong, unknown, elsewhere, taken_over].map(|f| f.stdout + &f.stderr);
     for (at, line) in lines.iter().enumerate() {
-        assert!(
-            !lines[..at].contains(line),
-            "two outcomes share the words {line:?}"
-        );
+        assert!(!lines[..at].contains(line), "two outcomes share the words {line:?}");
     }
 }
 
@@ -73,14 +67,8 @@ fn guessing_is_slowed_down() {
     Person::new(&cluster, "alice", "correct horse").must(&["signup"]);
     let thief = Person::new(&cluster, "alice", "wrong horse");
     let guesses = wire::limits::GUESSES_BURST + 1;
-    let codes: Vec<i32> = (0..guesses)
-        .map(|_| thief.run(&["signin"]).code())
-        .collect();
-    assert_eq!(
-        codes.last(),
-        Some(&5),
-        "the last of {guesses} guesses is refused: {codes:?}"
-    );
+    let codes: Vec<i32> = (0..guesses).map(|_| thief.run(&["signin"]).code()).collect();
+    assert_eq!(codes.last(), Some(&5), "the last of {guesses} guesses is refused: {codes:?}");
 }
 
 #[test]

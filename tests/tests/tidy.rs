@@ -5,9 +5,7 @@ use std::fs;
 
 use tests::source::{files, functions, root};
 
-const CRATES: [&str; 7] = [
-    "wire", "storage", "router", "server", "client", "bench", "tests",
-];
+const CRATES: [&str; 7] = ["wire", "storage", "router", "server", "client", "bench", "tests"];
 const LINES_MAX: usize = 500;
 const FUNCTION_LINES_MAX: usize = 70;
 const COLUMNS_MAX: usize = 100;
@@ -22,9 +20,7 @@ fn assert_none(what: &str, found: &[String]) {
 
 /// The part of a file before its tests.
 fn code(text: &str) -> &str {
-    text.split("#[cfg(test)]")
-        .next()
-        .expect("split yields at least one part")
+    text.split("#[cfg(test)]").next().expect("split yields at least one part")
 }
 
 #[test]
@@ -35,14 +31,9 @@ fn files_functions_and_lines_are_short() {
         if lines > LINES_MAX {
             found.push(format!("{path}: {lines} lines, at most {LINES_MAX}"));
         }
-        let longest = functions(&text)
-            .into_iter()
-            .take_while(|f| f.0 > FUNCTION_LINES_MAX);
+        let longest = functions(&text).into_iter().take_while(|f| f.0 > FUNCTION_LINES_MAX);
         found.extend(longest.map(|(len, at, line)| format!("{path}:{at}: {len} lines: {line}")));
-        let wide = text
-            .lines()
-            .enumerate()
-            .filter(|(_, l)| l.chars().count() > COLUMNS_MAX);
+        let wide = text.lines().enumerate().filter(|(_, l)| l.chars().count() > COLUMNS_MAX);
         found.extend(wide.map(|(at, _)| format!("{path}:{}: wider than {COLUMNS_MAX}", at + 1)));
     }
     assert_none("too long", &found);
@@ -50,9 +41,7 @@ fn files_functions_and_lines_are_short() {
 
 #[test]
 fn every_file_says_what_it_is() {
-    let silent = rust_files()
-        .into_iter()
-        .filter(|(_, text)| !text.starts_with("//! "));
+    let silent = rust_files().into_iter().filter(|(_, text)| !text.starts_with("//! "));
     let silent: Vec<String> = silent.map(|(path, _)| path).collect();
     assert_none("files without a module doc in their first line", &silent);
 }
@@ -68,9 +57,7 @@ fn every_file_is_part_of_its_crate() {
             continue;
         }
         let (parent, name) = match stem {
-            "mod" => folder
-                .rsplit_once('/')
-                .expect("a module has a parent folder"),
+            "mod" => folder.rsplit_once('/').expect("a module has a parent folder"),
             stem => (folder, stem),
         };
         let outer = [
@@ -80,13 +67,9 @@ fn every_file_is_part_of_its_crate() {
             format!("{parent}.rs"),
         ];
         let declared = |text: &str| {
-            text.lines()
-                .any(|line| line.trim_end().ends_with(&format!("mod {name};")))
+            text.lines().any(|line| line.trim_end().ends_with(&format!("mod {name};")))
         };
-        if !all
-            .iter()
-            .any(|(path, text)| outer.contains(path) && declared(text))
-        {
+        if !all.iter().any(|(path, text)| outer.contains(path) && declared(text)) {
             found.push(path.clone());
         }
     }
@@ -127,19 +110,13 @@ fn cores_are_pure() {
         }
         cores += 1;
         for (at, line) in code(&text).lines().enumerate() {
-            let line = line
-                .split("//")
-                .next()
-                .expect("split yields at least one part");
+            let line = line.split("//").next().expect("split yields at least one part");
             let banned = BANNED.iter().filter(|word| line.contains(**word));
             found.extend(banned.map(|word| format!("{path}:{}: {word}", at + 1)));
         }
     }
     assert!(cores > 20, "the cores were found: {cores} files");
-    assert_none(
-        "a core names a clock, socket, file, thread or random source",
-        &found,
-    );
+    assert_none("a core names a clock, socket, file, thread or random source", &found);
 }
 
 #[test]
@@ -191,28 +168,15 @@ fn crates_depend_one_way() {
 
 #[test]
 fn nothing_is_left_undone_or_silenced() {
-    let words = [
-        "todo!(",
-        "unimplemented!(",
-        "FIXME",
-        "TODO",
-        "XXX",
-        "thread::sleep(",
-    ];
+    let words = ["todo!(", "unimplemented!(", "FIXME", "TODO", "XXX", "thread::sleep("];
     let mut found = Vec::new();
-    for (path, text) in rust_files()
-        .iter()
-        .filter(|(path, _)| !path.ends_with("tidy.rs"))
-    {
+    for (path, text) in rust_files().iter().filter(|(path, _)| !path.ends_with("tidy.rs")) {
         for (at, line) in text.lines().enumerate() {
             let hits = words.iter().filter(|word| line.contains(**word));
             found.extend(hits.map(|word| format!("{path}:{}: {word}", at + 1)));
             let silenced = line.contains("#[allow(") || line.contains("#![allow(");
             if silenced && !line.contains("//") {
-                found.push(format!(
-                    "{path}:{}: a lint is silenced without a reason",
-                    at + 1
-                ));
+                found.push(format!("{path}:{}: a lint is silenced without a reason", at + 1));
             }
         }
     }
@@ -223,24 +187,14 @@ fn nothing_is_left_undone_or_silenced() {
 fn the_top_level_is_what_the_readme_says() {
     let wanted: BTreeSet<&str> = CRATES
         .into_iter()
-        .chain([
-            "Cargo.toml",
-            "Cargo.lock",
-            "README.md",
-            "Makefile",
-            "docs",
-            "LICENSE",
-        ])
+        .chain(["Cargo.toml", "Cargo.lock", "README.md", "Makefile", "docs", "LICENSE"])
         .collect();
     let entries = fs::read_dir(root()).expect("the root can be read");
     let names = entries.map(|entry| entry.expect("the root can be read").file_name());
-    let names: Vec<String> = names
-        .map(|name| name.to_string_lossy().into_owned())
-        .collect();
+    let names: Vec<String> = names.map(|name| name.to_string_lossy().into_owned()).collect();
     let visible = names.iter().map(String::as_str);
-    let visible: BTreeSet<&str> = visible
-        .filter(|name| !name.starts_with('.') && *name != "target")
-        .collect();
+    let visible: BTreeSet<&str> =
+        visible.filter(|name| !name.starts_with('.') && *name != "target").collect();
     assert_eq!(visible, wanted);
 }
 
@@ -248,26 +202,13 @@ fn the_top_level_is_what_the_readme_says() {
 fn every_dependency_has_its_reason() {
     let reasons = fs::read_to_string(root().join("docs/DEPENDENCIES.md")).expect("it is there");
     let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("it is there");
-    let section = manifest
-        .split("[workspace.dependencies]")
-        .nth(1)
-        .expect("it has the section");
-    let section = section
-        .split("\n[")
-        .next()
-        .expect("split yields at least one part");
+    let section = manifest.split("[workspace.dependencies]").nth(1).expect("it has the section");
+    let section = section.split("\n[").next().expect("split yields at least one part");
     let lines = section.lines().filter(|line| !line.contains("path = "));
-    let names = lines
-        .filter_map(|line| line.split_once(" = "))
-        .map(|(name, _)| name);
-    let silent: Vec<String> = names
-        .filter(|name| !reasons.contains(&format!("`{name}`")))
-        .map(str::to_owned)
-        .collect();
-    assert_none(
-        "dependencies without a line in docs/DEPENDENCIES.md",
-        &silent,
-    );
+    let names = lines.filter_map(|line| line.split_once(" = ")).map(|(name, _)| name);
+    let silent: Vec<String> =
+        names.filter(|name| !reasons.contains(&format!("`{name}`"))).map(str::to_owned).collect();
+    assert_none("dependencies without a line in docs/DEPENDENCIES.md", &silent);
 }
 
 #[test]
@@ -278,15 +219,8 @@ fn links_in_the_documents_lead_somewhere() {
     let mut found = Vec::new();
     for (path, text) in documents {
         let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-        for target in text
-            .split("](")
-            .skip(1)
-            .filter_map(|rest| rest.split(')').next())
-        {
-            let file = target
-                .split('#')
-                .next()
-                .expect("split yields at least one part");
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let file = target.split('#').next().expect("split yields at least one part");
             let outside = target.starts_with("http") || file.is_empty();
             if !outside && !root().join(folder).join(file).exists() {
                 found.push(format!("{path}: {target}"));
