@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use bytes::BufMut;
-use rcgen::{CertificateParams, Issuer, KeyPair};
+use rcgen::KeyPair;
+use router::local::certificates::{Authority, new_key};
 use wire::message::{Message, Placed};
 use wire::net::{ListenSecurity, ListenerId, Net, NetEvent, Policy, Security, tls};
 use wire::{ConnId, Frame, Kind, frame};
@@ -74,7 +75,7 @@ impl Drop for Interceptor {
 
 struct Relay {
     net: Net,
-    issuer: Issuer<'static, KeyPair>,
+    authority: Authority,
     trust: Arc<rustls::ClientConfig>,
     fronts: BTreeMap<ListenerId, (String, SocketAddr)>,
     stands: BTreeMap<String, (SocketAddr, SocketAddr)>,
@@ -88,11 +89,11 @@ impl Relay {
         let read = |path: &Path| fs::read_to_string(path).expect("the cluster has this file");
         let ca = read(&folder.join("ca.pem"));
         let key = KeyPair::from_pem(&read(&folder.join("ca.key"))).expect("it is a key");
-        let issuer = Issuer::from_ca_cert_pem(&ca, key).expect("it is a CA");
+        let authority = Authority::new(key).expect("it is a CA key");
         let trust = tls::client_config(ca.as_bytes(), None).expect("it is a CA");
         let net = Net::new().expect("a loop can be made");
         let (fronts, stands, pairs) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { net, issuer, trust, fronts, stands, pairs, seen }
+        Self { net, authority, trust, fronts, stands, pairs, seen }
     }
 
     /// Listens under the name of another, whose own address is `behind`.
@@ -102,9 +103,9 @@ impl Relay {
         {
             return *address;
         }
-        let key = KeyPair::generate().expect("a key can be made");
-        let params = CertificateParams::new(vec![name.to_owned()]).expect("a valid name");
-        let certificate = params.signed_by(&key, &self.issuer).expect("the CA signs");
+        let key = new_key().expect("a key can be made");
+        let certificate = self.authority.certify_router(vec![name.to_owned()], &key);
+        let certificate = certificate.expect("the CA signs");
         let (chain, key) = (certificate.pem(), key.serialize_pem());
         let config = tls::server_config(chain.as_bytes(), key.as_bytes(), None).expect("a pair");
         let policy = Policy::peer();

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::process::Command;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Instant;
 
@@ -39,7 +39,7 @@ impl Terminal {
     /// When the system has no pseudo-terminal left.
     #[must_use]
     pub fn open(command: &Command) -> Self {
-        let size = PtySize { rows: 40, cols: 100, pixel_width: 0, pixel_height: 0 };
+        let size = PtySize { rows: ROWS, cols: COLUMNS, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).expect("a pseudo-terminal can be opened");
         let child = pair.slave.spawn_command(builder(command)).expect("the program starts");
         let mut reader = pair.master.try_clone_reader().expect("a terminal can be read");
@@ -54,7 +54,8 @@ impl Terminal {
                 }
             }
         });
-        Self { child, keyboard, output, screen: String::new(), read_to: 0 }
+        let screen = vt100::Parser::new(ROWS, COLUMNS, 0);
+        Self { child, keyboard, output, stream: String::new(), read_to: 0, screen }
     }
 
     /// Waits until `text` has appeared after what was waited for last; returns what lay between.
@@ -65,7 +66,7 @@ impl Terminal {
     pub fn expect(&mut self, text: &str) -> String {
         let until = Instant::now() + DEADLINE;
         loop {
-            let unread = self.screen.get(self.read_to..).expect("read_to ends a match");
+            let unread = self.stream.get(self.read_to..).expect("read_to ends a match");
             if let Some(at) = unread.find(text) {
                 let between = unread.get(..at).expect("find returns a boundary").to_owned();
                 self.read_to += at + text.len();
@@ -73,9 +74,10 @@ impl Terminal {
             }
             let left = until.saturating_duration_since(Instant::now());
             let Ok(bytes) = self.output.recv_timeout(left) else {
-                panic!("{text:?} did not appear; the screen was\n{}", self.screen)
+                panic!("{text:?} did not appear; the screen is\n{}", self.rows().join("\n"))
             };
-            self.screen.push_str(&plain(&String::from_utf8_lossy(&bytes)));
+            self.screen.process(&bytes);
+            self.stream.push_str(&plain(&String::from_utf8_lossy(&bytes)));
         }
     }
 
@@ -105,10 +107,27 @@ impl Terminal {
     /// Waits for the program's end and returns its exit code.
     ///
     /// # Panics
-    /// When the program cannot be waited for.
+    /// When the program does not end before the deadline.
     pub fn end(mut self) -> u32 {
-        while self.output.recv_timeout(DEADLINE).is_ok() {}
-        self.child.wait().expect("the program ends").exit_code()
+        loop {
+            match self.output.recv_timeout(DEADLINE) {
+                Ok(bytes) => self.screen.process(&bytes),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => panic!("no end; {}", self.rows().join("\n")),
+            }
+        }
+        self.child.wait().expect("the program has ended").exit_code()
+    }
+}
+
+impl Drop for Terminal {
+    /// Closes the terminal on its program.
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            if let Err(error) = self.child.kill().and_then(|()| self.child.wait().map(drop)) {
+                eprintln!("the program in the terminal does not end: {error}");
+            }
+        }
     }
 }
 
