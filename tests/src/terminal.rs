@@ -1,6 +1,7 @@
 //! A terminal with a program in it: type a line, wait for a text.
 
 use std::io::{Read, Write};
+use std::num::NonZeroU16;
 use std::process::Command;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
@@ -11,9 +12,9 @@ use portable_pty::{Child, CommandBuilder, PtySize, native_pty_system};
 use crate::DEADLINE;
 
 /// Columns of a test's terminal.
-const COLUMNS: u16 = 100;
+const COLUMNS: NonZeroU16 = NonZeroU16::new(100).expect("it is not 0");
 /// Rows of a test's terminal: enough that nothing scrolls away.
-const ROWS: u16 = 300;
+const ROWS: NonZeroU16 = NonZeroU16::new(300).expect("it is not 0");
 
 /// A pseudo-terminal and what the program has shown in it.
 pub struct Terminal {
@@ -39,7 +40,8 @@ impl Terminal {
     /// When the system has no pseudo-terminal left.
     #[must_use]
     pub fn open(command: &Command) -> Self {
-        let size = PtySize { rows: ROWS, cols: COLUMNS, pixel_width: 0, pixel_height: 0 };
+        let size =
+            PtySize { rows: ROWS.get(), cols: COLUMNS.get(), pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).expect("a pseudo-terminal can be opened");
         let child = pair.slave.spawn_command(builder(command)).expect("the program starts");
         let mut reader = pair.master.try_clone_reader().expect("a terminal can be read");
@@ -84,7 +86,7 @@ impl Terminal {
     /// The screen as a person sees it, as far as `expect` has read: rows without trailing blanks.
     #[must_use]
     pub fn rows(&self) -> Vec<String> {
-        let mut rows: Vec<String> = self.screen.screen().rows(0, COLUMNS).collect();
+        let mut rows: Vec<String> = self.screen.screen().rows(0, COLUMNS.get()).collect();
         while rows.pop_if(|row| row.is_empty()).is_some() {}
         rows
     }
