@@ -103,6 +103,46 @@ fn a_bundle_signed_by_another_key_is_refused() {
     assert_eq!(SignedBundle::verify(bytes.into()), Err(BundleError::Key(KeyError::Signature)));
 }
 
+/// The bundle's fields after `change`, with a good signature by Alice.
+fn resigned(bundle: &SignedBundle, change: impl FnOnce(&mut Vec<u8>)) -> Bytes {
+    let encoded = bundle.encoded();
+    let mut bytes = encoded[..encoded.len() - 384 - 4].to_vec();
+    change(&mut bytes);
+    let signature = alice().sign(crate::crypto::domain::BUNDLE_SIGNATURE, &[&bytes], &mut rng());
+    [&bytes[..], &384u32.to_be_bytes(), &signature.expect("signs")].concat().into()
+}
+
+const VERSION: std::ops::Range<usize> = 11..15;
+
+#[test]
+fn a_version_that_jumps_is_refused_even_with_the_right_hash() {
+    let second = rotated();
+    let kept = resigned(&second, |_| {});
+    let jumped = resigned(&second, |bytes| bytes[VERSION].copy_from_slice(&[0, 0, 0, 7]));
+    let log = |next| KeyLog::verify(&name("alice"), &[first().encoded().clone(), next]);
+    assert!(log(kept).is_ok());
+    assert_eq!(log(jumped), Err(KeyLogError::Chain { version: 2 }));
+}
+
+#[test]
+fn a_version_that_contradicts_its_chain_is_refused() {
+    let begun = resigned(&first(), |bytes| bytes[VERSION].copy_from_slice(&[0, 0, 0, 2]));
+    let nothing = resigned(&first(), |bytes| bytes[VERSION].copy_from_slice(&[0; 4]));
+    for bytes in [begun, nothing] {
+        assert_eq!(SignedBundle::verify(bytes), Err(BundleError::Version));
+    }
+}
+
+#[test]
+fn one_key_for_two_purposes_is_refused() {
+    let signing = alice().public().signing.der().clone();
+    let shared = resigned(&first(), |bytes| {
+        let wrapping = bytes.len() - signing.len();
+        bytes[wrapping..].copy_from_slice(&signing);
+    });
+    assert_eq!(SignedBundle::verify(shared), Err(BundleError::Shared));
+}
+
 proptest! {
     #[test]
     fn a_flipped_bit_anywhere_is_refused(place in any::<prop::sample::Index>(), bit in 0..8u8) {

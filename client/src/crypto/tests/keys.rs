@@ -56,6 +56,18 @@ fn der_that_is_not_canonical_is_refused() {
     assert!(matches!(refused, Some(KeyError::Encoding | KeyError::NotCanonical)), "{refused:?}");
 }
 
+/// The same key, marked for PSS alone: readable, but another encoding, and so another key id.
+#[test]
+fn the_same_key_under_another_algorithm_is_refused() {
+    let der = alice().public().signing.der();
+    let algorithm = [0x30, 0x0d, 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1, 5, 0];
+    assert_eq!(der[4..19], algorithm, "rsaEncryption with NULL");
+    let len = u16::from_be_bytes([der[2], der[3]]) - 2;
+    let pss = [0x30, 0x0b, 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 10];
+    let der = [&[0x30, 0x82][..], &len.to_be_bytes(), &pss, &der[19..]].concat();
+    assert_eq!(SigningPublicKey::from_der(&der), Err(KeyError::NotCanonical));
+}
+
 /// A CRT value that does not fit the primes is skipped by readers, so only re-encoding finds it.
 #[test]
 fn a_private_key_that_contradicts_itself_is_refused() {
@@ -116,11 +128,15 @@ fn older_wrapping_keys_still_open() {
 }
 
 #[test]
-fn generated_keys_pass_their_own_checks() {
+fn generated_keys_pass_their_own_checks_and_a_fresh_wrapping_key_keeps_the_old_one() {
     let identity = Identity::generate(&mut rng()).expect("generates");
     let public = identity.public().clone();
     assert_ne!(public.signing.der(), public.wrapping.der());
-    assert_eq!(WrappingPublicKey::from_der(public.wrapping.der()), Ok(public.wrapping));
+    assert_eq!(WrappingPublicKey::from_der(public.wrapping.der()), Ok(public.wrapping.clone()));
+    let rotated = alice().with_fresh_wrapping(&mut rng()).expect("generates");
+    assert_eq!(rotated.public().signing, alice().public().signing);
+    assert!(rotated.has_wrapping(&alice().public().wrapping.id()));
+    assert_ne!(rotated.public().wrapping, alice().public().wrapping);
 }
 
 #[test]
