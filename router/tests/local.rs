@@ -173,7 +173,7 @@ fn kill(signal: &str, pid: &str) {
 fn servers_are_watched_and_stop_with_the_router() {
     let dir = tempfile::tempdir().expect("a directory");
     let mut running = Running::start(&dir, 2);
-    running.wait_for("2 servers start");
+    running.wait_for("servers started: 2");
     let status = {
         let second = Running::start(&dir, 2);
         let line = second.wait_for("another fastchat-router");
@@ -198,13 +198,13 @@ fn servers_are_watched_and_stop_with_the_router() {
 fn ports_stay_over_a_restart() {
     let dir = tempfile::tempdir().expect("a directory");
     let mut running = Running::start(&dir, 1);
-    running.wait_for("1 servers start");
+    running.wait_for("servers started: 1");
     let ports = running.data.join("cluster/ports");
     let first = fs::read_to_string(&ports).expect("is there");
     assert!(running.end("INT").success());
     assert!(running.log(1).ends_with("stopped\n"), "it stopped by itself: {}", running.log(1));
     let running = Running::start(&dir, 1);
-    running.wait_for("1 servers start");
+    running.wait_for("servers started: 1");
     assert_eq!(fs::read_to_string(&ports).expect("is there"), first);
 }
 

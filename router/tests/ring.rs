@@ -3,6 +3,7 @@
 //! `UPDATE=1` rewrites the golden file; a change of it moves users between servers.
 
 use std::fmt::Write as _;
+use std::sync::LazyLock;
 
 use proptest::prelude::*;
 use router::core::homes::build_map;
@@ -11,6 +12,10 @@ use wire::limits::SLOTS;
 use wire::{LogId, Name, ServerId, Slot, SlotMap};
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/placement.txt");
+
+/// The ring and the map of 40 servers, made once.
+static FORTY: LazyLock<(Ring, SlotMap)> =
+    LazyLock::new(|| (Ring::new(&servers(40)), build_map(1, &servers(40))));
 
 fn servers(count: u16) -> Vec<ServerId> {
     (1..=count).map(ServerId).collect()
@@ -127,13 +132,13 @@ proptest! {
         percent in 100u32..400,
         index in 0..SLOTS,
     ) {
-        let (ring, map) = (Ring::new(&servers(40)), build_map(1, &servers(40)));
+        let (ring, map) = &*FORTY;
         let has_room = seats.iter().any(|seat| seat.taken < seat.max);
         let cap = average_cap(percent, &seats);
         let any_under_cap = seats.iter().any(|seat| {
             u64::from(seat.taken) < cap && seat.taken < seat.max
         });
-        match ring.place(&map, slot(index), percent, &seats) {
+        match ring.place(map, slot(index), percent, &seats) {
             None => prop_assert!(!has_room),
             Some(placement) => {
                 prop_assert_eq!(placement.home, map.home(slot(index)));
@@ -150,13 +155,13 @@ proptest! {
         seats in seats(),
         index in 0..SLOTS,
     ) {
-        let (ring, map) = (Ring::new(&servers(40)), build_map(1, &servers(40)));
+        let (ring, map) = &*FORTY;
         let home = map.home(slot(index));
         let cap = average_cap(125, &seats);
         let is_free = seats.iter().any(|seat| {
             seat.server == home && seat.taken < seat.max && u64::from(seat.taken) < cap
         });
-        let placement = ring.place(&map, slot(index), 125, &seats);
+        let placement = ring.place(map, slot(index), 125, &seats);
         let sits_home = placement.is_some_and(|placement| placement.seat == home);
         prop_assert!(sits_home || !is_free);
     }

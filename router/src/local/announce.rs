@@ -71,7 +71,7 @@ impl Announcer {
         }
         let (reported, servers) = (core.placeable(now), core.servers().len());
         if reported != self.reported {
-            say(&format!("{reported} of {servers} servers are ready"));
+            say(&format!("servers ready: {reported} of {servers}"));
             self.reported = reported;
         }
         if reported == servers {
@@ -99,6 +99,7 @@ impl Announcer {
 
     fn print_line(&self) -> Result<(), LocalError> {
         let line = chat_line(&self.data, &beside_this("fastchat")?);
+        say("to chat, type this in another terminal, with another folder for each person:");
         let printed = writeln!(io::stdout(), "{line}").and_then(|()| io::stdout().flush());
         if printed.is_err() {
             tracing::debug!("nobody reads standard output");
@@ -107,15 +108,12 @@ impl Announcer {
     }
 }
 
-/// The line to type in another terminal, and what it is for.
+/// The line to type in another terminal.
 fn chat_line(data: &Path, client: &Path) -> String {
     let env = quoted(&data.join("client.env"));
     let alice = quoted(&data.join("clients").join("alice"));
     let client = quoted(client);
-    format!(
-        "The cluster is ready. To chat, type in another terminal (another folder for each person):\n\
-         env $(cat {env}) FASTCHAT_DATA={alice} {client}"
-    )
+    format!("env $(cat {env}) FASTCHAT_DATA={alice} {client}")
 }
 
 /// `path` as one word of a shell's command line.
@@ -143,8 +141,7 @@ mod tests {
 
     #[test]
     fn the_line_to_type_names_all_three_paths() {
-        let text = chat_line(Path::new("/d"), Path::new("/bin/fastchat"));
-        let line = text.lines().last().expect("two lines");
+        let line = chat_line(Path::new("/d"), Path::new("/bin/fastchat"));
         assert_eq!(line, "env $(cat /d/client.env) FASTCHAT_DATA=/d/clients/alice /bin/fastchat");
     }
 }

@@ -139,7 +139,7 @@ impl Plan {
         let file = options.create(true).append(true).mode(SECRET).open(&log).map_err(failed)?;
         let copy = file.try_clone().map_err(failed)?;
         let mut command = Command::new(&self.program);
-        command.args(self.flags(server));
+        command.args(self.flags(server)).env("NO_COLOR", "1");
         // Its own process group: Ctrl-C in the terminal is for this process alone.
         command.stdin(Stdio::piped()).stdout(copy).stderr(file).process_group(0);
         command

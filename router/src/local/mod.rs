@@ -78,7 +78,7 @@ fn keep_running(data: &Path, shell: &mut Shell, children: &mut Children) -> Resu
     children.start_due(shell.now())?;
     announcer.look(shell.core(), shell.now(), children)?;
     let (servers, data) = (shell.core().servers().len(), data.display());
-    announce::say(&format!("{servers} servers start; their logs: {data}/server-N/log"));
+    announce::say(&format!("servers started: {servers}; their logs: {data}/server-N/log"));
     loop {
         let seen = shell.turn(children.deadline())?;
         if seen.stop {
