@@ -173,3 +173,31 @@ fn take_refused(posts: &mut VecDeque<Number>, message: &PeerRefused) {
 fn refused(handle: LogHandle, number: Number, refusal: Refusal) -> Refused {
     Refused { handle, number, refusal }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::take_refused;
+    use wire::message::{PeerRefused, Refusal};
+    use wire::{FaultCode, LogId, Name, Number, Origin};
+
+    fn left_after(refusal: Refusal) -> Vec<u64> {
+        let number = |value| Number::new(value).expect("small");
+        let name = Name::parse("alice").expect("a name");
+        let mut posts = [3, 4, 3].map(number).into();
+        let message = PeerRefused {
+            log: LogId::mailbox(name),
+            sender: name,
+            origin: Origin::default(),
+            number: number(3),
+            refusal,
+        };
+        take_refused(&mut posts, &message);
+        posts.into_iter().map(Number::value).collect()
+    }
+
+    #[test]
+    fn a_rejection_answers_every_copy_of_a_post() {
+        assert_eq!(left_after(Refusal::Rejected(FaultCode::MAILBOX_FULL)), [4]);
+        assert_eq!(left_after(Refusal::Busy), [4, 3]);
+    }
+}
