@@ -119,9 +119,10 @@ impl Net {
         true
     }
 
-    /// Gives a new connection its slot, or drops it when too many wait to sign in.
+    /// Gives a new connection its slot, or drops it when there are too many: in all, not signed
+    /// in, or of its address.
     fn admit(&mut self, index: usize, socket: TcpStream, address: SocketAddr) {
-        if self.early.is_full() {
+        if self.early.is_full() || self.table.len() >= self.sockets_max {
             let Some(oldest) = self.early.oldest_half_open() else {
                 return;
             };

@@ -173,6 +173,7 @@ fn a_late_order_never_reaches_the_next_owner_of_a_slot() {
     let (mut socket, new) = bench.plain_pair(Policy::client());
     assert_eq!(old.index, new.index, "the slot was used again");
     assert_ne!(old, new);
+    assert!(bench.net.table.get(old).is_none() && bench.net.table.get(new).is_some());
     bench.send(old, b"late");
     bench.net.set_policy(old, Policy { frame_len_max: 1, ..Policy::client() });
     bench.net.close(old);

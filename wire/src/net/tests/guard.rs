@@ -73,6 +73,23 @@ fn a_crowd_pushes_out_its_oldest_half_open_and_others_get_in() {
 }
 
 #[test]
+fn a_full_process_takes_nobody_and_keeps_whom_it_has() {
+    let mut bench = Bench::new();
+    bench.net.sockets_max = 3;
+    let address = bench.listen(ListenSecurity::Plain, Policy::client());
+    let held = crowd(&mut bench, address, 3);
+    bench.until(|bench| (bench.accepts().len() == 3).then_some(()));
+    let refused = crowd(&mut bench, address, 1);
+    assert_eq!((&refused[0]).read(&mut [0; 1]).expect("an orderly end"), 0);
+    assert_eq!((bench.accepts().len(), bench.net.sockets()), (3, 3));
+    drop(held);
+    bench.until(|bench| (bench.net.sockets() == 0).then_some(()));
+    let taken = crowd(&mut bench, address, 1);
+    bench.until(|bench| (bench.accepts().len() == 4).then_some(()));
+    drop(taken);
+}
+
+#[test]
 fn a_silent_handshake_ends_in_time() {
     let (mut bench, address, ca) = tls_bench();
     let silent = crowd(&mut bench, address, 3);
@@ -106,18 +123,18 @@ fn a_dial_without_an_answer_ends_in_time() {
 fn an_endless_handshake_is_cut() {
     let (mut bench, address, _ca) = tls_bench();
     let mut socket = TcpStream::connect(address).expect("connects");
-    // A handshake record of a ClientHello that declares 65,535 bytes and never ends.
-    let mut record = vec![22, 3, 1, 0x40, 0, 1, 0, 0xff, 0xff];
-    record.resize(5 + 0x4000, 0);
-    let mut sent = 0;
-    bench.turn();
-    while socket.write_all(&record).is_ok() {
-        sent += record.len();
-        assert!(sent < 64 * EARLY_BYTES_MAX, "the connection is still there");
-        bench.turn();
-        record.splice(5..9, [0; 4]);
-    }
-    bench.until(|bench| (bench.net.sockets() == 0).then_some(()));
+    // Two records of a ClientHello that declares 60,000 bytes.
+    let mut records = vec![22, 3, 1, 0x40, 0, 1, 0, 0xea, 0x60];
+    records.resize(5 + 0x4000, 0);
+    records.extend([22, 3, 3, 0x40, 0]);
+    records.resize(2 * (5 + 0x4000), 0);
+    assert!(records.len() > EARLY_BYTES_MAX);
+    socket.write_all(&records[..EARLY_BYTES_MAX]).expect("the socket's buffer takes it");
+    bench.settle();
+    assert_eq!(bench.net.sockets(), 1);
+    socket.write_all(&records[EARLY_BYTES_MAX..]).expect("the socket's buffer takes it");
+    bench.settle();
+    assert_eq!(bench.net.sockets(), 0);
     assert_eq!(bench.seen, []);
 }
 

@@ -49,10 +49,12 @@ fn a_close_under_tls_is_orderly() {
     bench.send(near, &[5; 300_000]);
     bench.net.poll(Some(PATIENCE), &mut bench.seen).expect("polls");
     let far = bench.accepted();
-    bench.send(near, b"last");
+    for _ in 0..1_000 {
+        bench.send(near, b"last, with the end in the same packet");
+    }
     bench.net.close(near);
     assert_eq!(bench.closed(far), CloseCause::Peer);
-    assert_eq!(bench.frames(far).len(), 2);
+    assert_eq!(bench.frames(far).len(), 1_001);
     assert_eq!(bench.closed(near), CloseCause::Local);
     bench.until(|bench| (bench.net.sockets() == 0).then_some(()));
 }
