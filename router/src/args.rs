@@ -6,10 +6,13 @@ use std::path::PathBuf;
 use argh::FromArgs;
 
 /// FastChat's router: tells clients where to sit and servers who their peers are.
-///
-/// One router:       --cluster DIR --listen ADDRESS --server-listen ADDRESS
-/// A whole cluster:  --local SERVERS --data DIR
 #[derive(Debug, Default, FromArgs)]
+#[argh(
+    example = "A whole cluster on this machine:\n{command_name} --local 3 --data DIR",
+    example = "One router of a cluster:\n{command_name} --cluster DIR --listen 0.0.0.0:7100 \
+               --server-listen 10.0.0.1:7101",
+    note = "FASTCHAT_LOG names what is logged: warn, info, debug, router=trace …"
+)]
 pub struct Args {
     /// directory of the cluster: ca.pem and map
     #[argh(option, arg_name = "dir")]
