@@ -93,15 +93,14 @@ pub fn signal(pid: u32, name: &str) {
     assert!(status.is_ok(), "kill is part of every system: {status:?}");
 }
 
-/// Waits until a process that this program started has ended, at most until the deadline.
+/// Waits until a child of this process has ended, for when its `Child` is out of reach.
 ///
-/// # Panics
-/// When `tail` cannot be run.
-pub fn end_and_wait(pid: u32) {
-    let mut tail = Command::new("tail");
-    tail.args(["--pid", &pid.to_string(), "-f", "/dev/null"]);
-    let ended = tail.spawn().and_then(|mut tail| wait(&mut tail));
-    assert!(ended.is_ok(), "process {pid} did not end: {ended:?}");
+/// # Errors
+/// It is no child of this process.
+pub fn reap(pid: u32) -> io::Result<()> {
+    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+    rustix::process::waitpid(pid, rustix::process::WaitOptions::empty())?;
+    Ok(())
 }
 
 fn collect(source: Option<impl Read + Send + 'static>) -> mpsc::Receiver<io::Result<String>> {
