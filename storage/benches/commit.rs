@@ -26,12 +26,7 @@ fn main() -> io::Result<()> {
     let (waker, wakes) = mpsc::channel();
     let wake = move || waker.send(()).unwrap_or_default();
     let opened = RocksStorage::open(folder.path(), Box::new(wake)).map_err(io::Error::other)?;
-    let mut bench = Bench {
-        storage: opened.0,
-        wakes,
-        ticket: 0,
-        seq: 0,
-    };
+    let mut bench = Bench { storage: opened.0, wakes, ticket: 0, seq: 0 };
     let mut out = io::stdout();
     writeln!(
         out,
@@ -55,12 +50,7 @@ impl Bench {
             times[0].push(self.commit(changes));
             let (log, after) = (log_of(self.seq), Seq(self.seq - 1));
             let (entries_max, bytes_max) = (1024, 256 * 1024);
-            times[2].push(self.read(Read::Range {
-                log,
-                after,
-                entries_max,
-                bytes_max,
-            }));
+            times[2].push(self.read(Read::Range { log, after, entries_max, bytes_max }));
             let seen = (first + 1..=self.seq).flat_map(seen).collect();
             times[1].push(self.commit(seen));
         }
@@ -76,28 +66,9 @@ impl Bench {
         let number = Number::new(self.seq).expect("small");
         let (seq, at) = (Seq(self.seq), Wall(0));
         let body = Opaque::new(Bytes::from(vec![0xab; BODY_LEN])).expect("short");
-        let row = RowRecord {
-            last: number,
-            seen: vec![(7, seq)],
-            ..RowRecord::default()
-        };
-        let entry = Entry {
-            seq,
-            sender,
-            origin,
-            number,
-            at,
-            body,
-        };
-        [
-            Change::Append { log, entry },
-            Change::PutRow {
-                log,
-                sender,
-                origin,
-                row,
-            },
-        ]
+        let row = RowRecord { last: number, seen: vec![(7, seq)], ..RowRecord::default() };
+        let entry = Entry { seq, sender, origin, number, at, body };
+        [Change::Append { log, entry }, Change::PutRow { log, sender, origin, row }]
     }
 
     fn commit(&mut self, changes: Vec<Change>) -> Duration {
@@ -109,10 +80,7 @@ impl Bench {
         self.run(|ticket| Op::Read { ticket, read })
     }
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a bench is a shell: it reads the clock"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "a bench is a shell: it reads the clock")]
     fn run(&mut self, op: impl FnOnce(Ticket) -> Op) -> Duration {
         self.ticket += 1;
         let begin = Instant::now();
@@ -131,14 +99,7 @@ impl Bench {
 fn seen(seq: u64) -> [Change; 2] {
     let (log, upto) = (log_of(seq), Seq(seq));
     let reader = log.name;
-    [
-        Change::PutCursor {
-            log,
-            reader,
-            cursor: upto,
-        },
-        Change::Truncate { log, upto },
-    ]
+    [Change::PutCursor { log, reader, cursor: upto }, Change::Truncate { log, upto }]
 }
 
 fn log_of(seq: u64) -> LogId {

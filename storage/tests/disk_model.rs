@@ -16,30 +16,19 @@ fn name() -> Name {
 
 fn commit(ticket: u64, cursor: u64) -> Op {
     let (log, reader, cursor) = (log(), name(), Seq(cursor));
-    let changes = vec![Change::PutCursor {
-        log,
-        reader,
-        cursor,
-    }];
-    Op::Commit {
-        ticket: Ticket(ticket),
-        batch: Batch { changes },
-    }
+    let changes = vec![Change::PutCursor { log, reader, cursor }];
+    Op::Commit { ticket: Ticket(ticket), batch: Batch { changes } }
 }
 
 fn read(ticket: u64) -> Op {
-    Op::Read {
-        ticket: Ticket(ticket),
-        read: Read::Log { log: log() },
-    }
+    Op::Read { ticket: Ticket(ticket), read: Read::Log { log: log() } }
 }
 
 fn cursor_in(completion: Option<Completion>) -> Option<u64> {
     match completion {
-        Some(Completion::Answered {
-            answer: Answer::Log { cursors, .. },
-            ..
-        }) => cursors.first().map(|(_, cursor)| cursor.0),
+        Some(Completion::Answered { answer: Answer::Log { cursors, .. }, .. }) => {
+            cursors.first().map(|(_, cursor)| cursor.0)
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -56,10 +45,7 @@ fn default_disk_is_instant() {
     let (mut storage, _) = MemStorage::new(DiskModel::default());
     assert_eq!(storage.poll(), None);
     storage.submit(commit(1, 5));
-    assert_eq!(
-        storage.poll(),
-        Some(Completion::Committed { ticket: Ticket(1) })
-    );
+    assert_eq!(storage.poll(), Some(Completion::Committed { ticket: Ticket(1) }));
     storage.submit(read(2));
     assert_eq!(cursor_in(storage.poll()), Some(5));
     assert_eq!(storage.poll(), None);
@@ -67,38 +53,23 @@ fn default_disk_is_instant() {
 
 #[test]
 fn operations_take_their_steps() {
-    let model = DiskModel {
-        commit_steps: 3,
-        read_steps: 1,
-        ..DiskModel::default()
-    };
+    let model = DiskModel { commit_steps: 3, read_steps: 1, ..DiskModel::default() };
     let (mut storage, _) = MemStorage::new(model);
     storage.submit(commit(1, 5));
     storage.submit(read(2));
     assert_eq!((storage.poll(), storage.pending()), (None, 2));
     storage.step();
-    assert_eq!(
-        cursor_in(storage.poll()),
-        None,
-        "what is not synced is not seen"
-    );
+    assert_eq!(cursor_in(storage.poll()), None, "what is not synced is not seen");
     storage.step();
     assert_eq!((storage.poll(), storage.pending()), (None, 1));
     storage.step();
-    assert_eq!(
-        storage.poll(),
-        Some(Completion::Committed { ticket: Ticket(1) })
-    );
+    assert_eq!(storage.poll(), Some(Completion::Committed { ticket: Ticket(1) }));
     assert_eq!((storage.poll(), storage.pending()), (None, 0));
 }
 
 #[test]
 fn what_is_synced_may_be_seen_before_it_is_told() {
-    let model = DiskModel {
-        commit_steps: 1,
-        read_steps: 1,
-        ..DiskModel::default()
-    };
+    let model = DiskModel { commit_steps: 1, read_steps: 1, ..DiskModel::default() };
     let (mut storage, _) = MemStorage::new(model);
     storage.submit(commit(1, 5));
     storage.submit(read(2));
@@ -113,10 +84,7 @@ fn crash_keeps_what_was_synced_and_chooses_for_the_rest() {
         let (mut storage, _) = MemStorage::new(DiskModel::default());
         storage.submit(commit(1, 5));
         storage.step();
-        storage.set_model(DiskModel {
-            commit_steps: 1,
-            ..DiskModel::default()
-        });
+        storage.set_model(DiskModel { commit_steps: 1, ..DiskModel::default() });
         storage.poll().expect("the first is durable");
         storage.submit(commit(2, 6));
         assert_eq!(cursor_on(storage.crash(in_flight)), expected);
@@ -134,10 +102,7 @@ fn crash_before_the_completion_was_polled_keeps_what_was_synced() {
 #[test]
 fn failed_sync_poisons_and_may_have_written() {
     for (in_flight, expected) in [(InFlight::Lost, Some(5)), (InFlight::Kept, Some(6))] {
-        let model = DiskModel {
-            fail_commit: Some(2),
-            ..DiskModel::default()
-        };
+        let model = DiskModel { fail_commit: Some(2), ..DiskModel::default() };
         let (mut storage, _) = MemStorage::new(model);
         storage.submit(commit(1, 5));
         assert!(matches!(storage.poll(), Some(Completion::Committed { .. })));
@@ -146,10 +111,7 @@ fn failed_sync_poisons_and_may_have_written() {
             Some(Completion::Poisoned { cause }) => cause,
             other => panic!("{other:?}"),
         };
-        assert!(
-            matches!(cause, StorageError::Engine { doing: "sync", .. }),
-            "{cause}"
-        );
+        assert!(matches!(cause, StorageError::Engine { doing: "sync", .. }), "{cause}");
         storage.submit(read(3));
         storage.step();
         assert_eq!(storage.poll(), None);
@@ -159,10 +121,7 @@ fn failed_sync_poisons_and_may_have_written() {
 
 #[test]
 fn failed_read_poisons() {
-    let model = DiskModel {
-        fail_read: Some(1),
-        ..DiskModel::default()
-    };
+    let model = DiskModel { fail_read: Some(1), ..DiskModel::default() };
     let (mut storage, _) = MemStorage::new(model);
     storage.submit(read(1));
     assert!(matches!(storage.poll(), Some(Completion::Poisoned { .. })));
@@ -174,10 +133,7 @@ fn every_opening_raises_the_epoch() {
     let mut disk = MemDisk::new(StoreId([8; 16]));
     for epoch in 1..=3 {
         let (storage, opened) = MemStorage::open(disk, DiskModel::default()).expect("it opens");
-        assert_eq!(
-            (opened.store, opened.store_epoch),
-            (StoreId([8; 16]), epoch)
-        );
+        assert_eq!((opened.store, opened.store_epoch), (StoreId([8; 16]), epoch));
         disk = storage.crash(InFlight::Lost);
     }
 }

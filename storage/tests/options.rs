@@ -9,12 +9,7 @@ use storage::RocksStorage;
 fn options(folder: &Path) -> String {
     let mut files: Vec<_> = fs::read_dir(folder)
         .expect("the folder exists")
-        .map(|file| {
-            file.expect("it is listed")
-                .file_name()
-                .into_string()
-                .expect("ASCII")
-        })
+        .map(|file| file.expect("it is listed").file_name().into_string().expect("ASCII"))
         .filter(|name| name.starts_with("OPTIONS-"))
         .collect();
     files.sort();
@@ -24,9 +19,7 @@ fn options(folder: &Path) -> String {
 
 fn section<'a>(options: &'a str, title: &str) -> Vec<&'a str> {
     let mut lines = options.lines().map(str::trim);
-    lines
-        .find(|line| *line == title)
-        .unwrap_or_else(|| panic!("no section {title}"));
+    lines.find(|line| *line == title).unwrap_or_else(|| panic!("no section {title}"));
     lines.take_while(|line| !line.starts_with('[')).collect()
 }
 
@@ -84,38 +77,23 @@ fn database_is_bounded() {
 
 #[test]
 fn every_family_is_set() {
-    let families = [
-        "accounts", "sessions", "bundles", "entries", "rows", "cursors", "meta",
-    ];
+    let families = ["accounts", "sessions", "bundles", "entries", "rows", "cursors", "meta"];
     with_options(|options| {
-        let titles = options
-            .lines()
-            .filter(|line| line.starts_with("[CFOptions"));
-        assert_eq!(
-            titles.count(),
-            families.len() + 1,
-            "ours, and RocksDB's default"
-        );
+        let titles = options.lines().filter(|line| line.starts_with("[CFOptions"));
+        assert_eq!(titles.count(), families.len() + 1, "ours, and RocksDB's default");
         for family in families {
             let lines = section(options, &format!("[CFOptions \"{family}\"]"));
             let buffer = match family {
                 "entries" => "write_buffer_size=67108864",
                 _ => "write_buffer_size=16777216",
             };
-            let expected = [
-                "compression=kNoCompression",
-                "max_write_buffer_number=2",
-                buffer,
-            ];
+            let expected = ["compression=kNoCompression", "max_write_buffer_number=2", buffer];
             assert_set(&lines, &expected);
             let title = format!("[TableOptions/BlockBasedTable \"{family}\"]");
             let lines = section(options, &title);
             assert_set(
                 &lines,
-                &[
-                    "cache_index_and_filter_blocks=true",
-                    "filter_policy=bloomfilter",
-                ],
+                &["cache_index_and_filter_blocks=true", "filter_policy=bloomfilter"],
             );
         }
     });

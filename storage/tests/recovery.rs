@@ -29,11 +29,7 @@ impl Store {
         let wake = move || waker.send(()).unwrap_or_default();
         let (storage, _) = RocksStorage::open(folder, Box::new(wake))?;
         let ticket = 0;
-        Ok(Self {
-            storage,
-            wakes,
-            ticket,
-        })
+        Ok(Self { storage, wakes, ticket })
     }
 
     fn run(&mut self, op: impl FnOnce(Ticket) -> Op) -> Completion {
@@ -43,19 +39,14 @@ impl Store {
             if let Some(completion) = self.storage.poll() {
                 return completion;
             }
-            self.wakes
-                .recv_timeout(PATIENCE)
-                .expect("a completion wakes");
+            self.wakes.recv_timeout(PATIENCE).expect("a completion wakes");
         }
     }
 
     fn commit(&mut self, changes: Vec<Change>) {
         let batch = Batch { changes };
         let completion = self.run(|ticket| Op::Commit { ticket, batch });
-        assert!(
-            matches!(completion, Completion::Committed { .. }),
-            "{completion:?}"
-        );
+        assert!(matches!(completion, Completion::Committed { .. }), "{completion:?}");
     }
 
     fn read(&mut self, read: Read) -> Answer {
@@ -69,29 +60,15 @@ impl Store {
     fn batches(&mut self) -> u64 {
         let log = log();
         let (after, entries_max, bytes_max) = (Seq(0), 1000, 1_000_000);
-        let answer = self.read(Read::Range {
-            log,
-            after,
-            entries_max,
-            bytes_max,
-        });
-        let Answer::Range {
-            entries,
-            more: false,
-            ..
-        } = answer
-        else {
+        let answer = self.read(Read::Range { log, after, entries_max, bytes_max });
+        let Answer::Range { entries, more: false, .. } = answer else {
             panic!("{answer:?}");
         };
         let last = entries.last().map_or(0, |entry| entry.seq.0);
         let seqs: Vec<_> = entries.iter().map(|entry| entry.seq.0).collect();
         assert_eq!(seqs, (1..=last).collect::<Vec<_>>(), "a hole");
         let (sender, origin) = (name(), Origin([1; 16]));
-        let row = match self.read(Read::Row {
-            log,
-            sender,
-            origin,
-        }) {
+        let row = match self.read(Read::Row { log, sender, origin }) {
             Answer::Row(row) => row.map_or(0, |row| row.last.value()),
             other => panic!("{other:?}"),
         };
@@ -113,28 +90,10 @@ fn batch(count: u64) -> Vec<Change> {
     let (sender, origin, number) = (name(), Origin([1; 16]), Number::new(count).expect("small"));
     let (seq, at) = (Seq(count), Wall(0));
     let body = Opaque::new(Bytes::from(vec![0xab; 300])).expect("short");
-    let row = RowRecord {
-        last: number,
-        ..RowRecord::default()
-    };
+    let row = RowRecord { last: number, ..RowRecord::default() };
     vec![
-        Change::Append {
-            log: log(),
-            entry: Entry {
-                seq,
-                sender,
-                origin,
-                number,
-                at,
-                body,
-            },
-        },
-        Change::PutRow {
-            log: log(),
-            sender,
-            origin,
-            row,
-        },
+        Change::Append { log: log(), entry: Entry { seq, sender, origin, number, at, body } },
+        Change::PutRow { log: log(), sender, origin, row },
     ]
 }
 
@@ -153,10 +112,7 @@ fn newest_log(folder: &Path) -> PathBuf {
     let files = fs::read_dir(folder).expect("the folder exists");
     let files = files.map(|file| file.expect("it is listed").path());
     let is_log = |file: &PathBuf| file.extension().is_some_and(|kind| kind == "log");
-    files
-        .filter(is_log)
-        .max()
-        .expect("there is a write-ahead log")
+    files.filter(is_log).max().expect("there is a write-ahead log")
 }
 
 /// A store of [`BATCHES`] batches that was never closed.
@@ -174,39 +130,23 @@ fn what_was_committed_is_there_without_a_close() {
     assert_eq!(store.batches(), BATCHES);
     store.commit(batch(BATCHES + 1));
     drop(store);
-    assert_eq!(
-        Store::open(folder.path()).expect("it opens").batches(),
-        BATCHES + 1
-    );
+    assert_eq!(Store::open(folder.path()).expect("it opens").batches(), BATCHES + 1);
 }
 
 #[test]
 fn lost_tail_leaves_a_beginning() {
     let folder = abandoned();
-    let len = fs::metadata(newest_log(folder.path()))
-        .expect("it has a length")
-        .len();
+    let len = fs::metadata(newest_log(folder.path())).expect("it has a length").len();
     let mut found = Vec::new();
     for eighths in (0..=8).rev() {
         let copy = copied(folder.path());
         let log = OpenOptions::new().write(true).open(newest_log(copy.path()));
-        log.and_then(|log| log.set_len(len * eighths / 8))
-            .expect("the log is cut");
-        found.push(
-            Store::open(copy.path())
-                .expect("a cut log is no damage")
-                .batches(),
-        );
+        log.and_then(|log| log.set_len(len * eighths / 8)).expect("the log is cut");
+        found.push(Store::open(copy.path()).expect("a cut log is no damage").batches());
     }
     assert_eq!((found.first(), found.last()), (Some(&BATCHES), Some(&0)));
-    assert!(
-        found.is_sorted_by(|longer, shorter| longer >= shorter),
-        "{found:?}"
-    );
-    assert!(
-        found.iter().any(|count| (1..BATCHES).contains(count)),
-        "{found:?}"
-    );
+    assert!(found.is_sorted_by(|longer, shorter| longer >= shorter), "{found:?}");
+    assert!(found.iter().any(|count| (1..BATCHES).contains(count)), "{found:?}");
 }
 
 #[test]
@@ -217,9 +157,7 @@ fn damage_in_the_middle_leaves_a_beginning() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 0x40;
     fs::write(&log, bytes).expect("the log is written");
-    let found = Store::open(folder.path())
-        .expect("it opens at a point in time")
-        .batches();
+    let found = Store::open(folder.path()).expect("it opens at a point in time").batches();
     assert!((1..BATCHES).contains(&found), "{found}");
 }
 
@@ -228,10 +166,7 @@ fn dropping_ends_the_commit_in_flight() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut store = Store::open(folder.path()).expect("a new store opens");
     let (ticket, changes) = (Ticket(1), batch(1));
-    store.storage.submit(Op::Commit {
-        ticket,
-        batch: Batch { changes },
-    });
+    store.storage.submit(Op::Commit { ticket, batch: Batch { changes } });
     for ticket in 2..500 {
         let (ticket, read) = (Ticket(ticket), Read::Log { log: log() });
         store.storage.submit(Op::Read { ticket, read });

@@ -68,6 +68,17 @@ fn another_format_is_refused() {
 }
 
 #[test]
+fn too_many_items_are_refused() {
+    let count = usize::try_from(UNANSWERED_MAX).expect("small");
+    let full = RowRecord { seen: vec![(7, Seq(8)); count], ..RowRecord::default() };
+    let mut bytes = encoded(&full);
+    let at = bytes.len() - 16 * count - 1;
+    bytes[at] += 1;
+    bytes.extend_from_slice(&[0; 16]);
+    assert_eq!(RowRecord::decode(bytes.freeze()), Err(DecodeError::Long("row.seen")));
+}
+
+#[test]
 fn index_of_a_cut_entry_is_refused() {
     let mut out = BytesMut::new();
     encode_entry(&entry("bob", &[7; 200]), &mut out);

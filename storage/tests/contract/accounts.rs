@@ -23,11 +23,7 @@ pub(crate) fn create(text: &str, mark: u8) -> Change {
 
 pub(crate) fn bundle(text: &str, version: u32) -> Change {
     let bundle = Bytes::from(version.to_be_bytes().to_vec());
-    Change::AddBundle {
-        name: name(text),
-        version,
-        bundle,
-    }
+    Change::AddBundle { name: name(text), version, bundle }
 }
 
 pub(crate) fn epoch_rises_and_identity_stays<E: Engine>() {
@@ -45,14 +41,8 @@ pub(crate) fn accounts_are_found_by_name<E: Engine>() {
     assert_eq!(engine.read(read("alice")), Answer::Account(None, None));
     engine.commit(vec![create("alice", 1), create("al", 2)]);
     let (mut engine, _) = engine.reopened();
-    assert_eq!(
-        engine.read(read("alice")),
-        Answer::Account(Some(account(1)), None)
-    );
-    assert_eq!(
-        engine.read(read("al")),
-        Answer::Account(Some(account(2)), None)
-    );
+    assert_eq!(engine.read(read("alice")), Answer::Account(Some(account(1)), None));
+    assert_eq!(engine.read(read("al")), Answer::Account(Some(account(2)), None));
     assert_eq!(engine.read(read("alic")), Answer::Account(None, None));
 }
 
@@ -71,33 +61,22 @@ pub(crate) fn sessions_are_replaced<E: Engine>() {
         engine.commit(vec![Change::PutSession { name, session }]);
     }
     let (mut engine, _) = engine.reopened();
-    let answer = engine.read(Read::Account {
-        name: name("alice"),
-    });
+    let answer = engine.read(Read::Account { name: name("alice") });
     assert_eq!(answer, Answer::Account(None, Some(session(2))));
 }
 
 pub(crate) fn key_logs_are_read_in_pages<E: Engine>() {
     let (mut engine, _) = E::fresh();
     let count = u32::try_from(BUNDLES_MAX).expect("small") + 3;
-    engine.commit(
-        (1..=count)
-            .map(|version| bundle("alice", version))
-            .collect(),
-    );
+    engine.commit((1..=count).map(|version| bundle("alice", version)).collect());
     engine.commit(vec![bundle("alic", 1), bundle("alicf", 1)]);
     let (mut engine, _) = engine.reopened();
-    let mut read = |after| match engine.read(Read::Bundles {
-        name: name("alice"),
-        after,
-    }) {
+    let mut read = |after| match engine.read(Read::Bundles { name: name("alice"), after }) {
         Answer::Bundles { bundles, complete } => (bundles, complete),
         other => panic!("{other:?}"),
     };
     let expected = |first: u32, last: u32| -> Vec<Bytes> {
-        (first..=last)
-            .map(|version| Bytes::from(version.to_be_bytes().to_vec()))
-            .collect()
+        (first..=last).map(|version| Bytes::from(version.to_be_bytes().to_vec())).collect()
     };
     assert_eq!(read(0), (expected(1, count - 3), false));
     assert_eq!(read(3), (expected(4, count), true));

@@ -14,6 +14,8 @@ use wire::{LogId, Name, Number, Opaque, Origin, Seq, Wall};
 
 /// No completion takes this long.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// An engine that had something to say would have woken the loop within this.
+const SILENCE: Duration = Duration::from_millis(200);
 
 /// An engine under test, with one operation in flight at a time.
 pub(crate) trait Engine: Sized {
@@ -27,6 +29,8 @@ pub(crate) trait Engine: Sized {
     fn storage(&mut self) -> &mut dyn Storage;
     /// Waits until polling may find something.
     fn wait(&mut self);
+    /// Waits until nothing more is to be expected.
+    fn settle(&mut self);
     /// The ticket after the last one.
     fn ticket(&mut self) -> Ticket;
 
@@ -41,19 +45,13 @@ pub(crate) trait Engine: Sized {
     /// Submits `batch`, waits, and expects it to be durable.
     fn commit(&mut self, changes: Vec<Change>) {
         let completion = self.try_commit(changes);
-        assert!(
-            matches!(completion, Completion::Committed { .. }),
-            "{completion:?}"
-        );
+        assert!(matches!(completion, Completion::Committed { .. }), "{completion:?}");
     }
 
     /// Submits `read` and expects its answer.
     fn read(&mut self, read: Read) -> Answer {
         let expected = self.ticket();
-        self.storage().submit(Op::Read {
-            ticket: expected,
-            read,
-        });
+        self.storage().submit(Op::Read { ticket: expected, read });
         match self.next() {
             Completion::Answered { ticket, answer } if ticket == expected => answer,
             other => panic!("{other:?}"),
@@ -64,25 +62,11 @@ pub(crate) trait Engine: Sized {
     fn entries(&mut self, log: LogId) -> Vec<(u64, u8)> {
         let (mut found, mut from) = (Vec::new(), Seq(0));
         loop {
-            let read = Read::Range {
-                log,
-                after: from,
-                entries_max: 3,
-                bytes_max: 1000,
-            };
-            let Answer::Range {
-                entries,
-                upto,
-                more,
-            } = self.read(read)
-            else {
+            let read = Read::Range { log, after: from, entries_max: 3, bytes_max: 1000 };
+            let Answer::Range { entries, upto, more } = self.read(read) else {
                 panic!("a range was asked for");
             };
-            found.extend(
-                entries
-                    .iter()
-                    .map(|entry| (entry.seq.0, entry.body.bytes()[0])),
-            );
+            found.extend(entries.iter().map(|entry| (entry.seq.0, entry.body.bytes()[0])));
             assert_eq!(upto, entries.last().map_or(from, |entry| entry.seq));
             if !more {
                 return found;
@@ -117,12 +101,7 @@ impl Rocks {
         let (storage, opened) =
             RocksStorage::open(folder.path(), Box::new(wake)).expect("the store opens");
         let ticket = 0;
-        let engine = Self {
-            storage,
-            folder,
-            wakes,
-            ticket,
-        };
+        let engine = Self { storage, folder, wakes, ticket };
         (engine, opened)
     }
 }
@@ -144,9 +123,11 @@ impl Engine for Rocks {
     }
 
     fn wait(&mut self) {
-        self.wakes
-            .recv_timeout(PATIENCE)
-            .expect("a completion wakes");
+        self.wakes.recv_timeout(PATIENCE).expect("a completion wakes");
+    }
+
+    fn settle(&mut self) {
+        while self.wakes.recv_timeout(SILENCE).is_ok() {}
     }
 
     fn ticket(&mut self) -> Ticket {
@@ -190,6 +171,10 @@ impl Engine for Memory {
     fn wait(&mut self) {
         assert!(self.storage.pending() > 0, "nothing is under way");
         self.storage.step();
+    }
+
+    fn settle(&mut self) {
+        (0..10).for_each(|_| self.storage.step());
     }
 
     fn ticket(&mut self) -> Ticket {

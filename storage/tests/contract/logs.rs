@@ -8,28 +8,14 @@ use crate::engine::{Engine, append, entry, mailbox, name, truncate};
 pub(crate) fn ranges_hold_what_fits<E: Engine>() {
     let (mut engine, _) = E::fresh();
     let log = mailbox("bob");
-    let sized = |(seq, len)| Change::Append {
-        log,
-        entry: entry(seq, len),
-    };
+    let sized = |(seq, len)| Change::Append { log, entry: entry(seq, len) };
     engine.commit([(1, 100), (2, 0), (5, 100), (9, 100)].map(sized).to_vec());
     let mut range = |after, entries_max, bytes_max| {
         let after = Seq(after);
-        match engine.read(Read::Range {
-            log,
-            after,
-            entries_max,
-            bytes_max,
-        }) {
-            Answer::Range {
-                entries,
-                upto,
-                more,
-            } => (
-                entries.iter().map(|entry| entry.seq.0).collect::<Vec<_>>(),
-                upto.0,
-                more,
-            ),
+        match engine.read(Read::Range { log, after, entries_max, bytes_max }) {
+            Answer::Range { entries, upto, more } => {
+                (entries.iter().map(|entry| entry.seq.0).collect::<Vec<_>>(), upto.0, more)
+            }
             other => panic!("{other:?}"),
         }
     };
@@ -42,41 +28,19 @@ pub(crate) fn ranges_hold_what_fits<E: Engine>() {
     assert_eq!(range(3, 1, 1000), (vec![5], 5, true));
     assert_eq!(range(9, 10, 1000), (vec![], 9, false));
     assert_eq!(range(u64::MAX, 10, 1000), (vec![], u64::MAX, false));
-    let read = Read::Range {
-        log,
-        after: Seq(4),
-        entries_max: 1,
-        bytes_max: 1000,
-    };
+    let read = Read::Range { log, after: Seq(4), entries_max: 1, bytes_max: 1000 };
     let (entries, upto, more) = (vec![entry(5, 100)], Seq(5), true);
-    assert_eq!(
-        engine.read(read),
-        Answer::Range {
-            entries,
-            upto,
-            more
-        }
-    );
+    assert_eq!(engine.read(read), Answer::Range { entries, upto, more });
 }
 
 pub(crate) fn logs_do_not_touch_their_neighbours<E: Engine>() {
     let (mut engine, _) = E::fresh();
     let group = LogId::group(name("bob"));
-    let logs = [
-        mailbox("bo"),
-        mailbox("bob"),
-        mailbox("boba"),
-        mailbox("boc"),
-        group,
-    ];
+    let logs = [mailbox("bo"), mailbox("bob"), mailbox("boba"), mailbox("boc"), group];
     engine.commit(logs.iter().map(|log| append(*log, 7)).collect());
     engine.commit(vec![append(mailbox("bob"), 8), truncate(mailbox("bob"), 7)]);
     for log in logs {
-        let expected = if log == mailbox("bob") {
-            (8, 8)
-        } else {
-            (7, 7)
-        };
+        let expected = if log == mailbox("bob") { (8, 8) } else { (7, 7) };
         assert_eq!(engine.entries(log), vec![expected], "{log}");
     }
 }
@@ -90,47 +54,18 @@ pub(crate) fn rows_and_cursors_outlive_entries<E: Engine>() {
         last: Number::new(12).expect("small"),
         seen: vec![(0xfeed, Seq(8)), (u64::MAX, Seq(9))],
     };
-    let cursor = |reader, cursor| Change::PutCursor {
-        log,
-        reader: name(reader),
-        cursor,
-    };
-    let put = Change::PutRow {
-        log,
-        sender,
-        origin,
-        row: row.clone(),
-    };
+    let cursor = |reader, cursor| Change::PutCursor { log, reader: name(reader), cursor };
+    let put = Change::PutRow { log, sender, origin, row: row.clone() };
     engine.commit(vec![append(log, 8), append(log, 9), put]);
     engine.commit(vec![cursor("bob", Seq(8)), cursor("alice", Seq(1))]);
     engine.commit(vec![cursor("bob", Seq(9)), truncate(log, 9)]);
     let (mut engine, _) = engine.reopened();
-    assert_eq!(
-        engine.read(Read::Row {
-            log,
-            sender,
-            origin
-        }),
-        Answer::Row(Some(row))
-    );
+    assert_eq!(engine.read(Read::Row { log, sender, origin }), Answer::Row(Some(row)));
     let other = Origin([4; 16]);
-    assert_eq!(
-        engine.read(Read::Row {
-            log,
-            sender,
-            origin: other
-        }),
-        Answer::Row(None)
-    );
+    assert_eq!(engine.read(Read::Row { log, sender, origin: other }), Answer::Row(None));
     // By length, then by letters: as the keys are.
     let cursors = vec![(name("bob"), Seq(9)), (name("alice"), Seq(1))];
-    assert_eq!(
-        engine.read(Read::Log { log }),
-        Answer::Log {
-            cursors,
-            index: vec![]
-        }
-    );
+    assert_eq!(engine.read(Read::Log { log }), Answer::Log { cursors, index: vec![] });
 }
 
 pub(crate) fn truncation_deletes_up_to_its_seq<E: Engine>() {
@@ -153,20 +88,10 @@ pub(crate) fn truncation_reaches_into_its_own_batch<E: Engine>() {
     let (mut engine, _) = E::fresh();
     let log = mailbox("bob");
     engine.commit(vec![append(log, 1), append(log, 2)]);
-    let changes = [
-        append(log, 3),
-        append(log, 4),
-        truncate(log, 3),
-        append(log, 5),
-    ];
+    let changes = [append(log, 3), append(log, 4), truncate(log, 3), append(log, 5)];
     engine.commit(changes.to_vec());
     assert_eq!(engine.entries(log), vec![(4, 4), (5, 5)]);
-    engine.commit(vec![
-        append(log, 6),
-        truncate(log, 4),
-        append(log, 7),
-        truncate(log, 6),
-    ]);
+    engine.commit(vec![append(log, 6), truncate(log, 4), append(log, 7), truncate(log, 6)]);
     let (mut engine, _) = engine.reopened();
     assert_eq!(engine.entries(log), vec![(7, 7)]);
 }
@@ -177,30 +102,13 @@ pub(crate) fn index_tells_sender_and_length<E: Engine>() {
     let (seq, len) = (Seq::new(9, 3), 62 * 1024);
     let mut long = entry(seq.0 & 0xff, len);
     (long.seq, long.sender) = (seq, name("a-name-of-thirty-two-characters0"));
-    engine.commit(vec![
-        append(log, 4),
-        Change::Append {
-            log,
-            entry: long.clone(),
-        },
-    ]);
+    engine.commit(vec![append(log, 4), Change::Append { log, entry: long.clone() }]);
     let (mut engine, _) = engine.reopened();
     let len = u32::try_from(len).expect("short");
     let index = vec![
-        IndexEntry {
-            seq: Seq(4),
-            sender: name("alice"),
-            len: 10,
-        },
-        IndexEntry {
-            seq,
-            sender: long.sender,
-            len,
-        },
+        IndexEntry { seq: Seq(4), sender: name("alice"), len: 10 },
+        IndexEntry { seq, sender: long.sender, len },
     ];
     let cursors = vec![];
-    assert_eq!(
-        engine.read(Read::Log { log }),
-        Answer::Log { cursors, index }
-    );
+    assert_eq!(engine.read(Read::Log { log }), Answer::Log { cursors, index });
 }

@@ -48,11 +48,7 @@ const NAMES: [&str; 4] = ["a", "ab", "b", "bob"];
 
 pub(crate) fn random_batches_match_a_plain_model<E: Engine>() {
     // Always the same plans: a failure of today fails tomorrow too.
-    let config = Config {
-        cases: E::PLANS,
-        failure_persistence: None,
-        ..Config::default()
-    };
+    let config = Config { cases: E::PLANS, failure_persistence: None, ..Config::default() };
     let mut runner =
         TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]));
     let steps = vec(step(), 1..120);
@@ -106,20 +102,13 @@ impl Model {
             }
             Step::Truncate { log, below } => {
                 let (log, upto) = (logs()[log], self.seq.saturating_sub(below));
-                self.entries
-                    .entry(log)
-                    .or_default()
-                    .retain(|seq| *seq > upto);
+                self.entries.entry(log).or_default().retain(|seq| *seq > upto);
                 truncate(log, upto)
             }
             Step::Cursor { log, reader } => {
                 let (log, cursor) = (logs()[log], Seq(self.seq));
                 self.cursors.insert((log, reader), cursor);
-                Change::PutCursor {
-                    log,
-                    reader: name(NAMES[reader]),
-                    cursor,
-                }
+                Change::PutCursor { log, reader: name(NAMES[reader]), cursor }
             }
             Step::Row { log, sender, last } => {
                 let (log, origin) = (logs()[log], Origin([9; 16]));
@@ -129,12 +118,7 @@ impl Model {
                     ..RowRecord::default()
                 };
                 self.rows.insert((log, sender), row.clone());
-                Change::PutRow {
-                    log,
-                    sender: name(NAMES[sender]),
-                    origin,
-                    row,
-                }
+                Change::PutRow { log, sender: name(NAMES[sender]), origin, row }
             }
             Step::Commit | Step::Restart => unreachable!("run does these"),
         }
@@ -143,11 +127,7 @@ impl Model {
     fn check<E: Engine>(&self, engine: &mut E) {
         for log in logs() {
             let expected = self.entries.get(&log).cloned().unwrap_or_default();
-            let found: Vec<_> = engine
-                .entries(log)
-                .into_iter()
-                .map(|(seq, _)| seq)
-                .collect();
+            let found: Vec<_> = engine.entries(log).into_iter().map(|(seq, _)| seq).collect();
             assert_eq!(found, expected, "{log}");
             let Answer::Log { cursors, index } = engine.read(Read::Log { log }) else {
                 panic!("a log was asked for");
@@ -160,14 +140,7 @@ impl Model {
                 assert_eq!(found.map(|(_, cursor)| cursor), expected, "{log} {text}");
                 let (sender, origin) = (name(text), Origin([9; 16]));
                 let expected = self.rows.get(&(log, reader)).cloned();
-                assert_eq!(
-                    engine.read(Read::Row {
-                        log,
-                        sender,
-                        origin
-                    }),
-                    Answer::Row(expected)
-                );
+                assert_eq!(engine.read(Read::Row { log, sender, origin }), Answer::Row(expected));
             }
         }
     }

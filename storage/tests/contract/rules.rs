@@ -12,32 +12,21 @@ fn breaks<E: Engine>(engine: &mut E, mut batches: Vec<Vec<Change>>) {
     let last = batches.pop().expect("there is a batch");
     batches.into_iter().for_each(|batch| engine.commit(batch));
     match engine.try_commit(last) {
-        Completion::Poisoned {
-            cause: StorageError::RuleBroken(_),
-        } => {}
+        Completion::Poisoned { cause: StorageError::RuleBroken(_) } => {}
         other => panic!("{other:?}"),
     }
 }
 
 pub(crate) fn accounts_are_created_once<E: Engine>() {
     let (mut engine, _) = E::fresh();
-    breaks(
-        &mut engine,
-        vec![vec![create("al", 1)], vec![create("al", 1)]],
-    );
+    breaks(&mut engine, vec![vec![create("al", 1)], vec![create("al", 1)]]);
     let (mut engine, _) = E::fresh();
     breaks(&mut engine, vec![vec![create("al", 1), create("al", 2)]]);
 }
 
 pub(crate) fn bundles_are_added_once<E: Engine>() {
     let (mut engine, _) = E::fresh();
-    breaks(
-        &mut engine,
-        vec![
-            vec![bundle("al", 1)],
-            vec![bundle("al", 2), bundle("al", 1)],
-        ],
-    );
+    breaks(&mut engine, vec![vec![bundle("al", 1)], vec![bundle("al", 2), bundle("al", 1)]]);
     let (mut engine, _) = E::fresh();
     breaks(&mut engine, vec![vec![bundle("al", 1), bundle("al", 1)]]);
 }
@@ -74,10 +63,7 @@ pub(crate) fn broken_batch_leaves_nothing<E: Engine>() {
     let (mut engine, _) = E::fresh();
     let log = mailbox("bob");
     engine.commit(vec![append(log, 1)]);
-    breaks(
-        &mut engine,
-        vec![vec![append(log, 2), truncate(log, 1), append(log, 2)]],
-    );
+    breaks(&mut engine, vec![vec![append(log, 2), truncate(log, 1), append(log, 2)]]);
     let (mut engine, _) = engine.reopened();
     assert_eq!(engine.entries(log), vec![(1, 1)]);
 }
@@ -85,36 +71,23 @@ pub(crate) fn broken_batch_leaves_nothing<E: Engine>() {
 pub(crate) fn poison_is_the_last_word<E: Engine>() {
     let (mut engine, _) = E::fresh();
     breaks(&mut engine, vec![vec![create("al", 1), create("al", 1)]]);
-    let (batch, name) = (
-        Batch {
-            changes: vec![create("bob", 1)],
-        },
-        name("bob"),
-    );
+    let (batch, name) = (Batch { changes: vec![create("bob", 1)] }, name("bob"));
     let ticket = engine.ticket();
     engine.storage().submit(Op::Commit { ticket, batch });
     let ticket = engine.ticket();
-    engine.storage().submit(Op::Read {
-        ticket,
-        read: Read::Account { name },
-    });
+    engine.storage().submit(Op::Read { ticket, read: Read::Account { name } });
+    engine.settle();
     assert_eq!(engine.storage().poll(), None);
     let (mut engine, _) = engine.reopened();
     assert_eq!(engine.storage().poll(), None);
-    assert_eq!(
-        engine.read(Read::Account { name }),
-        Answer::Account(None, None)
-    );
+    assert_eq!(engine.read(Read::Account { name }), Answer::Account(None, None));
 }
 
 pub(crate) fn tickets_rise<E: Engine>() {
     let (mut engine, _) = E::fresh();
     let read = || Read::Account { name: name("al") };
     engine.read(read());
-    let op = Op::Read {
-        ticket: Ticket(1),
-        read: read(),
-    };
+    let op = Op::Read { ticket: Ticket(1), read: read() };
     catch_unwind(AssertUnwindSafe(|| engine.storage().submit(op))).expect_err("1 was used");
 }
 
