@@ -1,0 +1,66 @@
+//! The command line as typed; [`crate::plan`] gives it meaning.
+
+use std::path::PathBuf;
+
+use argh::FromArgs;
+
+/// Measures FastChat servers: latencies, server CPU per message, losses and doubles.
+#[derive(Debug, FromArgs)]
+pub struct Args {
+    /// what is measured
+    #[argh(subcommand)]
+    pub scenario: Scenario,
+}
+
+/// What is measured.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand)]
+pub enum Scenario {
+    /// See [`Direct`].
+    Direct(Direct),
+}
+
+/// Pairs of users: one of each pair writes to the other, who reads.
+#[derive(Debug, Default, FromArgs)]
+#[argh(subcommand, name = "direct")]
+pub struct Direct {
+    /// start a cluster of this many servers in a temporary directory
+    #[argh(option, arg_name = "servers")]
+    pub local: Option<u16>,
+
+    /// use a running cluster: its router, as HOST:PORT (needs --ca)
+    #[argh(option, arg_name = "host:port")]
+    pub router: Option<String>,
+
+    /// with --router: the cluster's CA certificate
+    #[argh(option, arg_name = "file")]
+    pub ca: Option<PathBuf>,
+
+    /// pairs of users, 1 to 5000 (default: 50)
+    #[argh(option, arg_name = "pairs")]
+    pub pairs: Option<u32>,
+
+    /// posts per second over all pairs, sent by the clock (default: 1000)
+    #[argh(option, arg_name = "per-second")]
+    pub rate: Option<u64>,
+
+    /// instead of --rate: unanswered posts per pair, 1 to 64; measures throughput only
+    #[argh(option, arg_name = "posts")]
+    pub window: Option<u64>,
+
+    /// bytes of a body, 16 to 63488 (default: 200)
+    #[argh(option, arg_name = "bytes")]
+    pub body_len: Option<usize>,
+
+    /// how long posts are sent, 1 to 3600 (default: 10)
+    #[argh(option, arg_name = "seconds")]
+    pub seconds: Option<u64>,
+
+    /// seed of the bodies (default: a random one, printed)
+    #[argh(option, arg_name = "number")]
+    pub seed: Option<u64>,
+
+    /// print one JSON object instead of the table
+    #[argh(switch)]
+    pub json: bool,
+}

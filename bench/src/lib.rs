@@ -1,0 +1,25 @@
+//! FastChat's load generator: real users on real servers, latencies from the intended time.
+//!
+//! Start with [`plan`] (what is measured), then [`load`] (the core: users, posts, phases) and
+//! [`shell`] (the one loop that runs it). Everything but [`shell`], [`cluster`], [`stretch`],
+//! [`usage`] and [`machine`] is pure.
+
+pub mod account;
+pub mod args;
+pub mod body;
+pub mod cluster;
+pub mod load;
+pub mod machine;
+pub mod numbers;
+pub mod plan;
+pub mod reader;
+pub mod record;
+pub mod report;
+pub mod run;
+pub mod schedule;
+pub mod sender;
+pub mod shell;
+pub mod stretch;
+pub mod traffic;
+pub mod usage;
+pub mod user;

@@ -1,0 +1,237 @@
+//! What one run found: latencies in HDR histograms, and counts.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use wire::message::Class;
+use wire::{FaultCode, Instant};
+
+/// The longest latency told apart; a run ends before.
+const LATENCY_MAX: Duration = Duration::from_secs(7_200);
+/// Significant digits of a latency.
+const DIGITS: u8 = 3;
+
+/// Latencies of one kind, in nanoseconds from the intended time.
+#[derive(Clone, Debug)]
+pub struct Latencies(Histogram<u64>);
+
+/// The figures of a report, in microseconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Quantiles {
+    /// Half were at most this.
+    pub p50_us: f64,
+    /// 90 % were at most this.
+    pub p90_us: f64,
+    /// 99 % were at most this.
+    pub p99_us: f64,
+    /// 99.9 % were at most this.
+    pub p999_us: f64,
+    /// All were at most this.
+    pub max_us: f64,
+}
+
+impl Default for Latencies {
+    fn default() -> Self {
+        let max = u64::try_from(LATENCY_MAX.as_nanos()).expect("hours fit");
+        let histogram = Histogram::new_with_max(max, DIGITS);
+        Self(histogram.expect("the bounds are good"))
+    }
+}
+
+impl Latencies {
+    /// Adds one.
+    pub fn add(&mut self, latency: Duration) {
+        let nanos = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
+        self.0.saturating_record(nanos);
+    }
+
+    /// The figures, when there is anything.
+    #[must_use]
+    pub fn quantiles(&self) -> Option<Quantiles> {
+        let at = |quantile| micros(self.0.value_at_quantile(quantile));
+        (!self.0.is_empty()).then(|| Quantiles {
+            p50_us: at(0.5),
+            p90_us: at(0.9),
+            p99_us: at(0.99),
+            p999_us: at(0.999),
+            max_us: micros(self.0.max()),
+        })
+    }
+}
+
+/// Counts of the measured posts; greetings are not among them.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Counts {
+    /// Sent for the first time.
+    pub posted: u64,
+    /// Sent again after a refusal or a lost link.
+    pub resent: u64,
+    /// Accepted because they were on the home's disk.
+    pub stored: u64,
+    /// Accepted because every reader had them.
+    pub seen: u64,
+    /// Received by the reader, each counted once.
+    pub delivered: u64,
+    /// Received again.
+    pub doubled: u64,
+    /// Received after a later one.
+    pub disordered: u64,
+    /// Received with other bytes, or by somebody else.
+    pub damaged: u64,
+    /// Accepted and never received.
+    pub lost: u64,
+    /// Never answered.
+    pub unanswered: u64,
+    /// Meant to be sent and never sent: the offered rate was above what was carried.
+    pub unsent: u64,
+    /// Posts that were refused for good, by reason.
+    pub rejected: BTreeMap<FaultCode, u64>,
+    /// Refusals that asked to go back (busy, or a number was expected).
+    pub held: u64,
+    /// Times that a home could not be reached.
+    pub unavailable: u64,
+}
+
+impl Counts {
+    /// Posts that are safe.
+    #[must_use]
+    pub fn accepted(&self) -> u64 {
+        self.stored + self.seen
+    }
+
+    /// Posts refused for good.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.rejected.values().sum()
+    }
+
+    /// Everything that went wrong, without what was lost or doubled.
+    #[must_use]
+    pub fn errors(&self) -> u64 {
+        self.refused() + self.disordered + self.damaged + self.unanswered
+    }
+
+    /// Whether the promise held: nothing lost, doubled, out of order, damaged or unanswered.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        let broken = [self.lost, self.doubled, self.disordered, self.damaged, self.unanswered];
+        broken.iter().all(|count| *count == 0)
+    }
+}
+
+/// What one run found.
+#[derive(Clone, Debug, Default)]
+pub struct Record {
+    /// From the intended time until the post was handed to the socket: the generator's own delay.
+    pub sent: Latencies,
+    /// From the intended time until accepted.
+    pub accepted: Latencies,
+    /// From the intended time until the reader had it.
+    pub delivered: Latencies,
+    /// The counts.
+    pub counts: Counts,
+    /// When the first post was due.
+    pub began: Instant,
+    /// When the last post reached its reader.
+    pub ended: Instant,
+}
+
+impl Record {
+    /// A post is safe.
+    pub fn add_accepted(&mut self, class: Class) {
+        match class {
+            Class::Stored => self.counts.stored += 1,
+            Class::Seen => self.counts.seen += 1,
+        }
+    }
+
+    /// Posts delivered per second, from the first that was due to the last that arrived.
+    #[must_use]
+    pub fn per_second(&self) -> f64 {
+        let seconds = self.ended.since(self.began).as_secs_f64();
+        if seconds == 0.0 {
+            return 0.0;
+        }
+        float(self.counts.delivered) / seconds
+    }
+}
+
+/// A count as a fraction; exact below 2^53.
+#[must_use]
+pub fn float(count: u64) -> f64 {
+    const HALF: f64 = 4_294_967_296.0;
+    let high = u32::try_from(count >> 32).expect("32 bits");
+    let low = u32::try_from(count & 0xffff_ffff).expect("32 bits");
+    f64::from(high) * HALF + f64::from(low)
+}
+
+fn micros(nanos: u64) -> f64 {
+    float(nanos) / 1_000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_of_what_was_added() {
+        let mut latencies = Latencies::default();
+        assert_eq!(latencies.quantiles(), None);
+        for micros in 1..=1_000 {
+            latencies.add(Duration::from_micros(micros));
+        }
+        let quantiles = latencies.quantiles().expect("there are some");
+        let near = |value: f64, wanted: f64| (value - wanted).abs() <= wanted / 500.0;
+        assert!(near(quantiles.p50_us, 500.0), "{quantiles:?}");
+        assert!(near(quantiles.p99_us, 990.0), "{quantiles:?}");
+        assert!(near(quantiles.max_us, 1_000.0), "{quantiles:?}");
+    }
+
+    #[test]
+    fn a_latency_beyond_the_range_still_counts() {
+        let mut latencies = Latencies::default();
+        latencies.add(Duration::MAX);
+        let quantiles = latencies.quantiles().expect("there is one");
+        assert!(quantiles.max_us > 7.0e9, "{quantiles:?}");
+    }
+
+    #[test]
+    fn each_broken_promise_is_unsound_and_a_refusal_is_not() {
+        let breaks: [fn(&mut Counts); 5] = [
+            |counts| counts.lost = 1,
+            |counts| counts.doubled = 1,
+            |counts| counts.disordered = 1,
+            |counts| counts.damaged = 1,
+            |counts| counts.unanswered = 1,
+        ];
+        for broken in breaks {
+            let mut counts = Counts::default();
+            broken(&mut counts);
+            assert!(!counts.is_sound());
+        }
+        let mut counts = Counts::default();
+        counts.rejected.insert(FaultCode::MAILBOX_FULL, 2);
+        assert!(counts.is_sound());
+        assert_eq!(counts.errors(), 2);
+    }
+
+    #[test]
+    fn counts_become_exact_fractions() {
+        assert_eq!(float(0), 0.0);
+        assert_eq!(float((1 << 52) + 1), 4_503_599_627_370_497.0);
+    }
+
+    #[test]
+    fn the_rate_is_of_what_arrived() {
+        let mut record = Record {
+            began: Instant(1_000_000_000),
+            ended: Instant(3_000_000_000),
+            ..Record::default()
+        };
+        record.counts.delivered = 500;
+        assert_eq!(record.per_second(), 250.0);
+        record.ended = record.began;
+        assert_eq!(record.per_second(), 0.0);
+    }
+}

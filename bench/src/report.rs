@@ -1,0 +1,252 @@
+//! A run's report: a table for people, one JSON object for programs.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use crate::machine::Machine;
+use crate::plan::{Pace, Plan, Target};
+use crate::record::{Latencies, Quantiles, float};
+use crate::shell::Measured;
+use crate::usage::Reading;
+
+/// Everything a report says.
+pub struct Report {
+    plan: Plan,
+    machine: Machine,
+    measured: Measured,
+}
+
+impl Report {
+    /// The report of `plan`, run on `machine`.
+    #[must_use]
+    pub fn new(plan: &Plan, machine: Machine, measured: Measured) -> Self {
+        let plan = plan.clone();
+        Self { plan, machine, measured }
+    }
+
+    /// For people: several lines.
+    #[must_use]
+    pub fn table(&self) -> String {
+        let parts = [self.head(), self.latencies(), self.counts(), self.resources()];
+        parts.join("\n").trim_end().to_owned()
+    }
+
+    /// For programs: one object on one line. What was not measured is `null`.
+    #[must_use]
+    pub fn json(&self) -> String {
+        let record = &self.measured.record;
+        let counts = &record.counts;
+        let delivered = record.delivered.quantiles();
+        let rejected = counts.rejected.iter();
+        let rejected = rejected.map(|(code, count)| (code.to_string(), json!(count)));
+        let object = json!({
+            "scenario": self.plan.scenario,
+            "version": env!("CARGO_PKG_VERSION"),
+            "machine": {
+                "cores": self.machine.cores,
+                "processor": self.machine.processor,
+                "kernel": self.machine.kernel,
+            },
+            "options": self.options(),
+            "per_s": rounded(record.per_second()),
+            "server_us": self.server_us().map(rounded),
+            "bench_us": self.bench_us().map(rounded),
+            "p50_us": delivered.map(|quantiles| rounded(quantiles.p50_us)),
+            "p99_us": delivered.map(|quantiles| rounded(quantiles.p99_us)),
+            "delivered_us": quantiles(&record.delivered),
+            "accepted_us": quantiles(&record.accepted),
+            "sent_us": quantiles(&record.sent),
+            "posted": counts.posted,
+            "delivered": counts.delivered,
+            "stored": counts.stored,
+            "seen": counts.seen,
+            "lost": counts.lost,
+            "doubled": counts.doubled,
+            "errors": counts.errors(),
+            "rejected": rejected.collect::<serde_json::Map<_, _>>(),
+            "disordered": counts.disordered,
+            "damaged": counts.damaged,
+            "unanswered": counts.unanswered,
+            "unsent": counts.unsent,
+            "resent": counts.resent,
+            "held": counts.held,
+            "unavailable": counts.unavailable,
+            "rss_kib": self.after().map(Reading::rss_kib),
+        });
+        object.to_string()
+    }
+
+    fn options(&self) -> Value {
+        let plan = &self.plan;
+        let (rate, window) = match plan.pace {
+            Pace::Open { rate } => (Some(rate), None),
+            Pace::Closed { window } => (None, Some(window)),
+        };
+        let servers = match plan.target {
+            Target::Own { servers } => Some(servers),
+            Target::Running { .. } => None,
+        };
+        json!({
+            "local": servers, "pairs": plan.pairs, "rate": rate, "window": window,
+            "body_len": plan.body_len, "seconds": plan.duration.as_secs(), "seed": plan.seed,
+            "mode": "opaque", "tls": true, "readers_keep": "nothing",
+        })
+    }
+
+    fn head(&self) -> String {
+        let (plan, machine) = (&self.plan, &self.machine);
+        let pace = match plan.pace {
+            Pace::Open { rate } => format!("open loop, {rate} posts/s offered"),
+            Pace::Closed { window } => {
+                format!("closed loop, window {window} per pair: throughput only")
+            }
+        };
+        let target = match &plan.target {
+            Target::Own { servers } => format!("{servers} servers of its own"),
+            Target::Running { router, .. } => format!("the cluster of {router}"),
+        };
+        format!(
+            "fastchat-bench {version} {scenario}: {pace}, {seconds} s\n\
+             {pairs} pairs, bodies of {len} random bytes, TLS, {target}; readers keep nothing\n\
+             {cores} cores, {processor}, Linux {kernel}; seed {seed}\n",
+            version = env!("CARGO_PKG_VERSION"),
+            scenario = plan.scenario,
+            seconds = plan.duration.as_secs(),
+            pairs = plan.pairs,
+            len = plan.body_len,
+            cores = machine.cores,
+            processor = machine.processor,
+            kernel = machine.kernel,
+            seed = plan.seed,
+        )
+    }
+
+    fn latencies(&self) -> String {
+        let record = &self.measured.record;
+        let rows = [
+            ("delivered", &record.delivered),
+            ("accepted", &record.accepted),
+            ("sent", &record.sent),
+        ];
+        let mut text = format!(
+            "{:<22}{:>11}{:>11}{:>11}{:>11}{:>11}\n",
+            "µs from intended time", "p50", "p90", "p99", "p99.9", "max"
+        );
+        for (name, latencies) in rows {
+            let row = match latencies.quantiles() {
+                Some(quantiles) => row(quantiles),
+                None => "           not measured".to_owned(),
+            };
+            writeln!(text, "{name:<22}{row}").expect("a string takes all");
+        }
+        text
+    }
+
+    fn counts(&self) -> String {
+        let record = &self.measured.record;
+        let counts = &record.counts;
+        let mut text = format!(
+            "{per_s:.0} delivered per second; {posted} posted, {delivered} delivered, \
+             {stored} accepted when stored, {seen} when seen\n\
+             lost {lost}, doubled {doubled}, errors {errors}\n",
+            per_s = record.per_second(),
+            posted = counts.posted,
+            delivered = counts.delivered,
+            stored = counts.stored,
+            seen = counts.seen,
+            lost = counts.lost,
+            doubled = counts.doubled,
+            errors = counts.errors(),
+        );
+        for (count, what) in self.oddities() {
+            writeln!(text, "{count} {what}").expect("a string takes all");
+        }
+        text
+    }
+
+    /// What should be 0 and is not.
+    fn oddities(&self) -> Vec<(u64, String)> {
+        let counts = &self.measured.record.counts;
+        let plain = [
+            (counts.disordered, "arrived out of order"),
+            (counts.damaged, "arrived changed, or at the wrong reader"),
+            (counts.unanswered, "were never answered"),
+            (counts.resent, "were sent again"),
+            (counts.held, "times a home asked to go back"),
+            (counts.unavailable, "times a home could not be reached"),
+            (
+                counts.unsent,
+                "were due and never sent: the rate is above what was carried, \
+                 and the latencies above lack them",
+            ),
+        ];
+        let plain = plain.map(|(count, what)| (count, what.to_owned()));
+        let rejected = counts.rejected.iter();
+        let rejected = rejected.map(|(code, count)| (*count, format!("were rejected: {code}")));
+        let all = plain.into_iter().chain(rejected);
+        all.filter(|(count, _)| *count > 0).collect()
+    }
+
+    fn resources(&self) -> String {
+        let mut text = String::new();
+        let mut add = |line: String| writeln!(text, "{line}").expect("a string takes all");
+        match (self.server_us(), &self.measured.cluster) {
+            (Some(cost), _) => add(format!("server CPU {cost:.1} µs per delivered message")),
+            (None, Some(_)) => add("server CPU not measured: a server was restarted".to_owned()),
+            (None, None) => add("server CPU not measured: only with --local".to_owned()),
+        }
+        if let Some(cost) = self.bench_us() {
+            add(format!("generator CPU {cost:.1} µs per delivered message"));
+        }
+        for ((name, _), usage) in self.after().map_or(&[][..], |after| &after.0) {
+            add(format!("{name} holds {} KiB", usage.rss_kib));
+        }
+        text
+    }
+
+    fn after(&self) -> Option<&Reading> {
+        self.measured.cluster.as_ref().map(|(_, after)| after)
+    }
+
+    /// CPU time of all processes of the cluster, per delivered message, in microseconds.
+    fn server_us(&self) -> Option<f64> {
+        let (before, after) = self.measured.cluster.as_ref()?;
+        self.per_message(after.cpu_since(before)?)
+    }
+
+    fn bench_us(&self) -> Option<f64> {
+        self.per_message(self.measured.own_cpu)
+    }
+
+    fn per_message(&self, cpu: std::time::Duration) -> Option<f64> {
+        let delivered = self.measured.record.counts.delivered;
+        (delivered > 0).then(|| cpu.as_secs_f64() * 1e6 / float(delivered))
+    }
+}
+
+fn row(quantiles: Quantiles) -> String {
+    let all =
+        [quantiles.p50_us, quantiles.p90_us, quantiles.p99_us, quantiles.p999_us, quantiles.max_us];
+    all.iter().map(|micros| format!("{micros:>11.0}")).collect()
+}
+
+fn quantiles(latencies: &Latencies) -> Value {
+    latencies.quantiles().map_or(Value::Null, |quantiles| {
+        json!({
+            "p50": rounded(quantiles.p50_us),
+            "p90": rounded(quantiles.p90_us),
+            "p99": rounded(quantiles.p99_us),
+            "p99_9": rounded(quantiles.p999_us),
+            "max": rounded(quantiles.max_us),
+        })
+    })
+}
+
+/// One decimal is all that these figures are good for.
+fn rounded(value: f64) -> f64 {
+    (value * 10.0).round() / 10.0
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,205 @@
+//! A user's way, step by step, against hand-made answers.
+
+use bytes::{Bytes, BytesMut};
+use rand::SeedableRng;
+use wire::message::{CaughtUp, LogOpened, Ping, Ready, Welcome};
+use wire::{Message, Number, Opaque, Reservation, SessionEpoch, Token, Wall};
+
+use super::*;
+
+struct Way {
+    user: User,
+    random: StdRng,
+    actions: Vec<Action>,
+}
+
+impl Way {
+    fn begin() -> Self {
+        let mut random = StdRng::seed_from_u64(1);
+        let mut way = Self { user: User::new(&mut random), random, actions: Vec::new() };
+        way.start();
+        way
+    }
+
+    fn start(&mut self) {
+        self.user.start(&mut self.random, &mut self.actions);
+    }
+
+    fn hear(&mut self, message: &impl Message) -> Result<Progress, UserError> {
+        self.actions.clear();
+        let mut bytes = BytesMut::new();
+        message.append_frame(&mut bytes);
+        let frame = Frame::split(&mut bytes, u32::MAX).expect("a frame");
+        let frame = frame.expect("a whole frame");
+        self.user.on_frame(&frame, &mut self.random, &mut self.actions)
+    }
+
+    fn said(&self) -> Vec<wire::Kind> {
+        let kinds = self.actions.iter().filter_map(|action| match action {
+            Action::Ask(message) => Some(message.kind()),
+            Action::Say(message) => Some(message.kind()),
+            _ => None,
+        });
+        kinds.collect()
+    }
+
+    /// The real server side of the first OPAQUE step.
+    fn challenged() -> Self {
+        let mut way = Self::begin();
+        way.hear(&placed()).expect("placed");
+        let Some(Action::Say(ToServer::SignUpStart(start))) = way.actions.pop() else {
+            panic!("it signs up")
+        };
+        assert_eq!(start.name, way.user.name());
+        way.hear(&SignUpChallenge { response: start.request }).expect("challenged");
+        way
+    }
+
+    fn signed_up() -> Self {
+        let mut way = Self::challenged();
+        way.stretched(Ok(Opaque::default()));
+        way.hear(&welcome(way.user.name())).expect("welcome");
+        way.hear(&opened(MAILBOX)).expect("opened");
+        let upto = Seq::default();
+        let caught_up = CaughtUp { handle: MAILBOX, upto };
+        let progress = way.hear(&caught_up).expect("caught up");
+        assert_eq!(progress, Progress::SignedUp);
+        way
+    }
+
+    fn stretched(&mut self, record: Result<Challenge, OpaqueError>) {
+        self.actions.clear();
+        let name = self.user.name();
+        self.user
+            .on_stretched(name, record, &mut self.random, &mut self.actions)
+            .expect("stretched");
+    }
+}
+
+fn placed() -> Placed {
+    Placed {
+        home: ServerId(1),
+        seat: ServerId(2),
+        address: "127.0.0.1:7".parse().expect("an address"),
+        reservation: Reservation([1; 16]),
+    }
+}
+
+fn opened(handle: LogHandle) -> LogOpened {
+    let base = Number::NONE;
+    LogOpened { handle, base }
+}
+
+fn welcome(name: Name) -> Welcome {
+    Welcome {
+        name,
+        epoch: SessionEpoch(1),
+        token: Token([0; 32]),
+        bundle: Opaque::default(),
+        sealed_keys: Opaque::default(),
+        at: Wall(0),
+    }
+}
+
+fn fault(code: FaultCode) -> Fault {
+    Fault::new(code)
+}
+
+#[test]
+fn it_asks_the_router_then_signs_up_at_the_seat() {
+    let mut way = Way::begin();
+    assert!(matches!(way.actions[0], Action::DialRouter));
+    assert_eq!(way.said(), [wire::Kind::HELLO, wire::Kind::PLACE]);
+    let at = Wall(0);
+    let server = ServerId(0);
+    way.hear(&Ready { version: 1, server, at }).expect("ready");
+    assert!(way.actions.is_empty());
+    way.hear(&placed()).expect("placed");
+    let Action::DialSeat { server, .. } = way.actions[0] else { panic!("it dials") };
+    assert_eq!(server, ServerId(2));
+    let kinds = [wire::Kind::HELLO, wire::Kind::REDEEM, wire::Kind::SIGN_UP_START];
+    assert_eq!(way.said(), kinds);
+}
+
+#[test]
+fn it_stretches_finishes_and_reads_its_mailbox() {
+    let mut way = Way::challenged();
+    assert!(matches!(way.actions[..], [Action::Stretch { .. }]));
+    way.stretched(Ok(Challenge::new(Bytes::new()).expect("empty")));
+    assert_eq!(way.said(), [wire::Kind::SIGN_UP_FINISH]);
+    way.hear(&welcome(way.user.name())).expect("welcome");
+    assert_eq!(way.said(), [wire::Kind::OPEN_LOG, wire::Kind::ATTACH]);
+}
+
+#[test]
+fn it_opens_its_partners_mailbox_when_told() {
+    let mut way = Way::signed_up();
+    assert!(way.user.is_signed_up() && !way.user.is_open());
+    let partner = Name::parse("partner").expect("a name");
+    way.user.open_partner(partner, &mut way.actions);
+    assert_eq!(way.said(), [wire::Kind::OPEN_LOG]);
+    let progress = way.hear(&opened(PARTNER)).expect("opened");
+    assert_eq!(progress, Progress::Open);
+    assert!(way.user.is_open());
+}
+
+#[test]
+fn a_ping_is_answered_in_every_stage() {
+    let mut way = Way::signed_up();
+    way.hear(&Ping { nonce: 9 }).expect("a ping");
+    assert_eq!(way.said(), [wire::Kind::PONG]);
+}
+
+#[test]
+fn a_cluster_that_is_not_ready_is_tried_again_with_another_account() {
+    let mut way = Way::begin();
+    let first = way.user.name();
+    let progress = way.hear(&fault(FaultCode::UNAVAILABLE)).expect("tried again");
+    assert_eq!(progress, Progress::TryAgain);
+    way.start();
+    assert_ne!(way.user.name(), first);
+    for _ in 2..TRIES_MAX {
+        way.hear(&fault(FaultCode::SEAT_FULL)).expect("tried again");
+        way.start();
+    }
+    let error = way.hear(&fault(FaultCode::SEAT_FULL)).expect_err("the last try");
+    assert!(matches!(error, UserError::Refused(FaultCode::SEAT_FULL, _)));
+}
+
+#[test]
+fn an_unreachable_partners_home_is_asked_again() {
+    let mut way = Way::signed_up();
+    let partner = Name::parse("partner").expect("a name");
+    way.user.open_partner(partner, &mut way.actions);
+    let progress = way.hear(&fault(FaultCode::UNAVAILABLE)).expect("tried again");
+    assert_eq!(progress, Progress::TryAgain);
+    assert!(way.user.is_signed_up());
+}
+
+#[test]
+fn refusals_and_wrong_turns_end_the_way() {
+    let mut way = Way::begin();
+    let error = way.hear(&fault(FaultCode::BAD_VERSION)).expect_err("refused");
+    assert!(matches!(error, UserError::Refused(FaultCode::BAD_VERSION, _)));
+    let mut way = Way::challenged();
+    let error = way.hear(&opened(PARTNER)).expect_err("out of turn");
+    assert!(matches!(error, UserError::OutOfTurn(wire::Kind::LOG_OPENED)));
+}
+
+#[test]
+fn a_record_of_an_earlier_try_is_not_used() {
+    let mut way = Way::challenged();
+    way.actions.clear();
+    let other = Name::parse("other").expect("a name");
+    let record = Ok(Challenge::default());
+    way.user.on_stretched(other, record, &mut way.random, &mut way.actions).expect("ignored");
+    assert!(way.actions.is_empty());
+}
+
+#[test]
+fn a_lost_connection_is_tried_again_only_before_the_session() {
+    let mut way = Way::challenged();
+    assert_eq!(way.user.on_lost(), Some(Progress::TryAgain));
+    let mut way = Way::signed_up();
+    assert_eq!(way.user.on_lost(), None);
+}
