@@ -256,9 +256,11 @@ impl Lane {
         base < self.next
     }
 
-    /// Whether going back to `expected` is possible.
+    /// Whether going back helps a home that expects this number: it was used. It may be settled by
+    /// now: a home may forget a rejection that it has told us of, and asks for that number until
+    /// it hears what is settled.
     pub(crate) fn can_go_back_to(&self, expected: Number) -> bool {
-        self.settled() < expected && expected < self.next
+        expected < self.next
     }
 
     pub(crate) fn on_timeout(&mut self, ctx: &mut Context<'_>) {
