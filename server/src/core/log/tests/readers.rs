@@ -119,6 +119,29 @@ fn a_range_is_bounded_by_entries_and_by_bytes() {
 }
 
 #[test]
+fn what_joins_from_the_tail_is_bounded_too() {
+    for limits in [
+        LogLimits { range_entries_max: 2, ..LogLimits::standard() },
+        LogLimits { range_len_max: 2, ..LogLimits::standard() },
+    ] {
+        let (mut rig, seqs) = filled(limits, 1);
+        rig.attach(SEAT, "alice", 1, Seq(0));
+        rig.load();
+        (2..=4).for_each(|n| warm_post(&mut rig, n));
+        rig.load();
+        rig.take();
+        rig.read(SEAT, "alice", 1, Seq(0));
+        rig.load();
+        let range = rig.range();
+        assert_eq!((texts(&range), range.caught_up), (vec!["a".into(), "b".into()], false));
+        assert!(range.upto > seqs[0]);
+        rig.read(SEAT, "alice", 1, range.upto);
+        let range = rig.range();
+        assert_eq!((texts(&range), range.caught_up), (vec!["c".into(), "d".into()], true));
+    }
+}
+
+#[test]
 fn an_empty_mailbox_is_caught_up_at_once() {
     let mut rig = Rig::standard();
     rig.attach(SEAT, "alice", 1, Seq(0));
