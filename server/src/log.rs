@@ -1,6 +1,6 @@
 //! Where log lines go: standard error, filtered by `FASTCHAT_LOG`.
 
-use std::io;
+use std::io::{self, IsTerminal};
 
 use thiserror::Error;
 use tracing_subscriber::EnvFilter;
@@ -21,6 +21,8 @@ pub struct LogError(#[from] ParseError);
 pub fn begin(default: &str) -> Result<(), LogError> {
     let filter = std::env::var(VARIABLE).unwrap_or_else(|_| default.to_owned());
     let filter = EnvFilter::builder().parse(filter)?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    let colours = io::stderr().is_terminal();
+    let format = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours);
+    format.with_writer(io::stderr).init();
     Ok(())
 }

@@ -152,7 +152,8 @@ impl Shell {
             self.turn(Some(until))?;
         }
         self.net.flush();
-        tracing::info!(metrics = %self.core.metrics(), "stopped");
+        tracing::info!("stopped");
+        tracing::debug!(metrics = %self.core.metrics(), "counted");
         Ok(())
     }
 

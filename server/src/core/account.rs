@@ -9,8 +9,9 @@ use wire::limits::{ACCOUNT_WAITING_MAX, LEASE_TIME};
 use wire::message::{Answer, AnswerBody, EndSession, Fault, Resume, SignInStart, SignUpFinish};
 use wire::{ExchangeId, FaultCode, Instant, Kind, Name, Origin, ServerId, SessionEpoch};
 
+use super::claim::Claim;
 use super::entropy::Entropy;
-use super::grant::Claim;
+
 use super::password::Passwords;
 use super::registry::Live;
 use super::timer::Timer;

@@ -14,10 +14,10 @@ macro_rules! metrics {
             pub log: LogMetrics,
         }
 
-        /// One line for each metric of the core itself: name, value.
+        /// Every metric of the core itself as `name=value`, on one line.
         impl fmt::Display for Metrics {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                $(writeln!(f, "{} {}", stringify!($field), self.$field)?;)*
+                $(write!(f, "{}={} ", stringify!($field), self.$field)?;)*
                 write!(f, "{:?}", self.log)
             }
         }

@@ -8,13 +8,13 @@
 mod account;
 mod backoff;
 mod bundles;
+mod claim;
 mod commit;
 mod config;
 mod conn;
 mod entropy;
 pub mod event;
 mod exchange;
-mod grant;
 mod limit;
 mod load;
 pub mod log;
@@ -28,6 +28,7 @@ mod registry;
 mod request;
 mod seat;
 mod session;
+mod sign;
 mod table;
 mod timer;
 mod turn;
@@ -161,6 +162,7 @@ impl Core {
         while let Some((server, message)) = turn.peers.pop_front() {
             self.parts.carry(server, message, &mut turn);
         }
+        self.parts.conclude(&mut turn);
         for (key, read) in self.reads.drain(..) {
             out.push(self.tickets.read(key, read));
         }

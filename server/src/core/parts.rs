@@ -112,6 +112,10 @@ impl Parts {
             }
             Event::Stored(_) | Event::Timeout => unreachable!("the core handles these itself"),
         }
+    }
+
+    /// Everything that followed from an event has been done.
+    pub(super) fn conclude(&mut self, turn: &mut Turn<'_>) {
         self.routers.note_sessions(self.seat.sessions.len(), turn);
     }
 

@@ -1,0 +1,232 @@
+//! Someone who proved who they are claims the account's session: granted, refused, or held until the
+//! seat of another session has spoken.
+
+use bytes::Bytes;
+use storage::{AccountRecord, Change, Read, SessionRecord};
+use wire::limits::{LEASE_TIME, PROBE_TIME_MAX};
+use wire::message::{
+    Answer, AnswerBody, Bundle, EndSession, Probe, ProbeAnswer, SealedKeys, Welcome,
+};
+use wire::{
+    ExchangeId, FaultCode, Instant, Kind, Name, Origin, ServerId, SessionEpoch, Token, Wall,
+};
+
+use super::account::{Accounts, Entry, Outcome, Step, refuse};
+use super::registry::{self, Live, Verdict};
+use super::timer::Timer;
+use super::turn::{ReadKey, Turn};
+
+/// Someone who proved who they are and wants the account's session.
+pub(super) struct Claim {
+    pub(super) from: ServerId,
+    pub(super) exchange: ExchangeId,
+    pub(super) kind: Kind,
+    pub(super) origin: Origin,
+    pub(super) takeover: bool,
+    /// The hash of the token that a resume showed.
+    pub(super) used: Option<[u8; 32]>,
+    pub(super) bundle: Bytes,
+    pub(super) sealed_keys: Bytes,
+}
+
+impl Accounts {
+    /// A seat says whether a probed client answered.
+    pub(super) fn on_probe_answer(&mut self, answer: &ProbeAnswer, turn: &mut Turn<'_>) {
+        let name = answer.account;
+        let Some(entry) = self.entries.get_mut(&name) else {
+            return;
+        };
+        let probed = entry.live.is_some_and(|live| live.epoch == answer.epoch);
+        if !probed || !matches!(entry.step, Step::Held(..)) {
+            return;
+        }
+        if !answer.alive {
+            entry.detach(answer.epoch);
+            self.reconsider(name, false, turn);
+        } else if let Step::Held(claim, _) = std::mem::take(&mut entry.step) {
+            claim.refuse(FaultCode::ALREADY_LOGGED_IN, turn);
+        }
+        self.advance(name, turn);
+    }
+
+    /// A claim has waited for another session's seat for as long as it may.
+    pub(super) fn on_held_timeout(&mut self, name: Name, turn: &mut Turn<'_>) {
+        let due = match self.entries.get(&name).map(|entry| &entry.step) {
+            Some(Step::Held(_, until)) => *until <= turn.now,
+            _ => false,
+        };
+        if due {
+            self.reconsider(name, true, turn);
+            self.advance(name, turn);
+        }
+    }
+
+    /// A seat has said which sessions it holds: claims that waited for that go on.
+    pub(super) fn on_told(&mut self, server: ServerId, turn: &mut Turn<'_>) {
+        if !self.untold.remove(&server) || !self.untold.is_empty() {
+            return;
+        }
+        let held = |entry: &Entry| matches!(entry.step, Step::Held(..));
+        let names = self.entries.iter().filter(|(_, entry)| held(entry));
+        let names: Vec<Name> = names.map(|(name, _)| *name).collect();
+        for name in names {
+            self.reconsider(name, false, turn);
+            self.advance(name, turn);
+        }
+    }
+
+    /// A part of the key log was read for a sign-in.
+    pub(super) fn on_bundles_read(
+        &mut self,
+        name: Name,
+        bundles: Vec<Bytes>,
+        complete: bool,
+        turn: &mut Turn<'_>,
+    ) {
+        let Some(entry) = self.entries.get_mut(&name) else {
+            return;
+        };
+        let Step::Newest(mut claim, mut after) = std::mem::take(&mut entry.step) else {
+            return;
+        };
+        after += u32::try_from(bundles.len()).expect("at most BUNDLES_MAX");
+        if let Some(newest) = bundles.into_iter().next_back() {
+            claim.bundle = newest;
+        }
+        if complete {
+            self.admit(name, claim, turn);
+        } else {
+            entry.step = Step::Newest(claim, after);
+            turn.read(ReadKey::NewestBundle(name), Read::Bundles { name, after });
+        }
+        self.advance(name, turn);
+    }
+
+    pub(super) fn seek_bundle(&mut self, name: Name, claim: Claim, turn: &mut Turn<'_>) {
+        let entry = self.entries.entry(name).or_default();
+        entry.step = Step::Newest(claim, 0);
+        turn.read(ReadKey::NewestBundle(name), Read::Bundles { name, after: 0 });
+    }
+
+    /// Grants the session, or waits for who can say whether another lives.
+    pub(super) fn admit(&mut self, name: Name, claim: Claim, turn: &mut Turn<'_>) {
+        let until = turn.now + PROBE_TIME_MAX;
+        match self.judge(&name, &claim, turn) {
+            Verdict::Grant => return self.grant_stored(name, claim, turn),
+            Verdict::Probe(seat, epoch) => {
+                let account = name;
+                turn.tell_server(seat, Probe { account, epoch });
+            }
+            Verdict::Unknown => {}
+        }
+        turn.timers.arm(until, Timer::Held(name));
+        let entry = self.entries.entry(name).or_default();
+        entry.step = Step::Held(claim, until);
+    }
+
+    /// Something changed for a claim that waits, or its time is over.
+    pub(super) fn reconsider(&mut self, name: Name, expired: bool, turn: &mut Turn<'_>) {
+        let Some(entry) = self.entries.get_mut(&name) else {
+            return;
+        };
+        let (claim, until) = match std::mem::take(&mut entry.step) {
+            Step::Held(claim, until) => (claim, until),
+            other => {
+                entry.step = other;
+                return;
+            }
+        };
+        match self.judge(&name, &claim, turn) {
+            Verdict::Grant => self.grant_stored(name, claim, turn),
+            // Silence means detached.
+            Verdict::Probe(..) if expired => self.grant_stored(name, claim, turn),
+            Verdict::Unknown if expired => claim.refuse(FaultCode::UNAVAILABLE, turn),
+            Verdict::Probe(seat, epoch) => {
+                let account = name;
+                turn.tell_server(seat, Probe { account, epoch });
+                self.hold(name, claim, until);
+            }
+            Verdict::Unknown => self.hold(name, claim, until),
+        }
+    }
+
+    fn hold(&mut self, name: Name, claim: Claim, until: Instant) {
+        let entry = self.entries.entry(name).or_default();
+        entry.step = Step::Held(claim, until);
+    }
+
+    fn judge(&self, name: &Name, claim: &Claim, turn: &Turn<'_>) -> Verdict {
+        let settled = self.untold.is_empty() || turn.now.since(self.started) >= LEASE_TIME;
+        let (_, session) = self.stored(name);
+        let live = self.entries.get(name).and_then(|entry| entry.live.as_ref());
+        let (origin, takeover) = (claim.origin, claim.takeover);
+        registry::judge(live, &session, settled, origin, takeover, turn.now)
+    }
+
+    fn grant_stored(&mut self, name: Name, claim: Claim, turn: &mut Turn<'_>) {
+        let stored = self.stored(&name);
+        self.grant(name, stored, Vec::new(), claim, turn);
+    }
+
+    /// Writes the next session; it begins when that is durable.
+    pub(super) fn grant(
+        &mut self,
+        name: Name,
+        (account, record): (Option<AccountRecord>, SessionRecord),
+        mut changes: Vec<Change>,
+        claim: Claim,
+        turn: &mut Turn<'_>,
+    ) {
+        let token = Token(self.entropy.bytes());
+        let session = registry::next_session(&record, claim.origin, &token, claim.used);
+        match claim.kind {
+            Kind::RESUME => turn.metrics.resumes += 1,
+            _ => turn.metrics.sign_ins += 1,
+        }
+        changes.push(Change::PutSession { name, session: session.clone() });
+        let live =
+            Live { seat: claim.from, epoch: session.epoch, origin: claim.origin, lost: None };
+        let former = self.entries.get(&name).and_then(|entry| entry.live);
+        let outcome = Outcome {
+            changes,
+            account,
+            live: Some(live),
+            ended: former.map(|former| ended(name, &former, claim.origin)),
+            answer: Some(claim.welcome(name, session.epoch, token, turn.wall)),
+            session,
+        };
+        self.write(name, outcome);
+    }
+}
+
+impl Claim {
+    fn refuse(&self, code: FaultCode, turn: &mut Turn<'_>) {
+        refuse(self.from, self.exchange, code, self.kind, turn);
+    }
+
+    fn welcome(
+        self,
+        name: Name,
+        epoch: SessionEpoch,
+        token: Token,
+        at: Wall,
+    ) -> (ServerId, Answer) {
+        let welcome = Welcome {
+            name,
+            epoch,
+            token,
+            bundle: Bundle::new(self.bundle).expect("read or checked below its limit"),
+            sealed_keys: SealedKeys::new(self.sealed_keys).expect("checked below its limit"),
+            at,
+        };
+        let exchange = self.exchange;
+        let body = AnswerBody::Welcome(welcome);
+        (self.from, Answer { exchange, body })
+    }
+}
+
+fn ended(account: Name, former: &Live, by: Origin) -> (ServerId, EndSession) {
+    let end =
+        EndSession { account, epoch: former.epoch, code: registry::end_code(former.origin, by) };
+    (former.seat, end)
+}

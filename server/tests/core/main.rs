@@ -1,0 +1,12 @@
+//! One to three cores with their stores in memory, a router and clients, all in one thread: real
+//! encoded frames between them, no socket, no clock.
+
+mod bounds;
+mod client;
+mod homes;
+mod links;
+mod posts;
+mod router;
+mod sessions;
+mod sign;
+mod world;
