@@ -25,6 +25,10 @@ pub(super) struct Accounts {
     /// Seats that have not said which sessions they hold since this home began.
     pub(super) untold: BTreeSet<ServerId>,
     pub(super) started: Instant,
+    /// [`Timer::Logins`] is armed.
+    pub(super) is_watching: bool,
+    /// Seats whose link was lost since they last said which sessions they hold.
+    pub(super) lost: BTreeSet<ServerId>,
     /// Accounts whose changes wait for a batch.
     changed: Vec<Name>,
     /// Accounts whose changes are in the batch in flight.
@@ -125,6 +129,8 @@ impl Accounts {
             entries: BTreeMap::new(),
             untold,
             started,
+            is_watching: false,
+            lost: BTreeSet::new(),
             changed: Vec::new(),
             in_flight: Vec::new(),
         }
@@ -222,6 +228,7 @@ impl Accounts {
     /// A seat is lost: nobody there waits any more, and its sessions may live or not.
     pub(super) fn on_link_lost(&mut self, server: ServerId, turn: &mut Turn<'_>) {
         self.passwords.on_link_lost(server);
+        self.lost.insert(server);
         turn.timers.arm(turn.now + LEASE_TIME, Timer::Leases);
         let names: Vec<Name> = self.entries.keys().copied().collect();
         for name in names {

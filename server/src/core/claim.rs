@@ -11,7 +11,7 @@ use wire::{
     ExchangeId, FaultCode, Instant, Kind, Name, Origin, ServerId, SessionEpoch, Token, Wall,
 };
 
-use super::account::{Accounts, Entry, Outcome, Step, refuse};
+use super::account::{Accounts, Outcome, Step, refuse};
 use super::registry::{self, Live, Verdict};
 use super::timer::Timer;
 use super::turn::{ReadKey, Turn};
@@ -61,14 +61,20 @@ impl Accounts {
         }
     }
 
-    /// A seat has said which sessions it holds: claims that waited for that go on.
+    /// A seat has said which sessions it holds: those that it did not name have ended, and claims
+    /// that waited to know go on.
     pub(super) fn on_told(&mut self, server: ServerId, turn: &mut Turn<'_>) {
-        if !self.untold.remove(&server) || !self.untold.is_empty() {
+        let is_news = self.untold.remove(&server) | self.lost.remove(&server);
+        if !is_news {
             return;
         }
-        let held = |entry: &Entry| matches!(entry.step, Step::Held(..));
-        let names = self.entries.iter().filter(|(_, entry)| held(entry));
-        let names: Vec<Name> = names.map(|(name, _)| *name).collect();
+        let mut names = Vec::new();
+        for (name, entry) in &mut self.entries {
+            let gone = |live: &mut Live| live.seat == server && live.lost.is_some();
+            if entry.live.take_if(gone).is_some() || matches!(entry.step, Step::Held(..)) {
+                names.push(*name);
+            }
+        }
         for name in names {
             self.reconsider(name, false, turn);
             self.advance(name, turn);

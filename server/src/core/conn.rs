@@ -1,6 +1,8 @@
 //! Clients before they are signed in: hello, then sign-up, sign-in or resume. What comes in the
 //! wrong order is answered with the right fault.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use wire::message::{
     AnswerBody, Hello, Pong, Question, Ready, Role, SessionClosed, SignInFinish, Welcome,
 };
@@ -250,8 +252,9 @@ impl Seat {
             origin,
             epoch: welcome.epoch,
             home,
-            handles: std::collections::BTreeMap::new(),
-            by_log: std::collections::BTreeMap::new(),
+            handles: BTreeMap::new(),
+            by_log: BTreeMap::new(),
+            stale_reads: BTreeSet::new(),
             requests: 0,
             unanswered: 0,
             bucket: (!self.unmetered).then(|| post_bucket(turn.now)),

@@ -44,13 +44,17 @@ impl Exchanges {
         self.deadlines.len() >= EXCHANGES_MAX
     }
 
-    /// Begins to wait; says when to call [`Exchanges::pop_expired`] at the latest.
-    pub(super) fn begin(&mut self, id: ExchangeId, exchange: Exchange, now: Instant) -> Instant {
+    /// Begins to wait.
+    pub(super) fn begin(&mut self, id: ExchangeId, exchange: Exchange, now: Instant) {
         let deadline = now + ANSWER_TIME_MAX;
         let former = self.waiting.insert(id, (deadline, exchange));
         assert!(former.is_none(), "an exchange has one question at a time");
         self.deadlines.push_back((deadline, id));
-        deadline
+    }
+
+    /// When [`Exchanges::pop_expired`] has something to look at.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.deadlines.front().map(|(at, _)| *at)
     }
 
     /// Ends the wait for `id`, if `from` is who was asked.
@@ -105,7 +109,8 @@ mod tests {
     fn the_second_step_of_an_exchange_has_its_own_time() {
         let mut exchanges = Exchanges::new(7);
         let id = exchanges.fresh();
-        let first = exchanges.begin(id, asked(Kind::SIGN_IN_START), Instant(0));
+        exchanges.begin(id, asked(Kind::SIGN_IN_START), Instant(0));
+        let first = exchanges.deadline().expect("waits");
         exchanges.take(id, ServerId(2)).expect("asked");
         exchanges.begin(id, asked(Kind::SIGN_IN_FINISH), Instant(5));
         assert_eq!(exchanges.pop_expired(first), None);

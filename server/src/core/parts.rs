@@ -126,11 +126,7 @@ impl Parts {
             Timer::Refill(conn) => self.seat.on_refill(conn, turn),
             Timer::Reread(conn) => self.seat.on_reread(conn, turn),
             Timer::Exchanges => self.seat.on_exchanges_due(turn),
-            Timer::Logins => {
-                if let Some(next) = self.accounts.passwords.expire(turn.now) {
-                    turn.timers.arm(next, Timer::Logins);
-                }
-            }
+            Timer::Logins => self.accounts.on_logins_due(turn),
             Timer::Held(name) => self.accounts.on_held_timeout(name, turn),
             Timer::Leases => self.accounts.on_leases_due(turn),
             Timer::Greeting(conn) => self.peers.on_greeting_timeout(conn, turn),

@@ -28,6 +28,8 @@ pub(super) struct Passwords {
     /// In the order they were begun: each has the same time.
     begun: VecDeque<(Instant, ServerId, ExchangeId)>,
     guesses: BTreeMap<Name, Bucket>,
+    /// When guesses that no longer count were last looked for.
+    swept: Instant,
     entropy: Entropy,
 }
 
@@ -46,6 +48,7 @@ impl Passwords {
             logins: BTreeMap::new(),
             begun: VecDeque::new(),
             guesses: BTreeMap::new(),
+            swept: Instant(0),
             entropy,
         }
     }
@@ -131,9 +134,8 @@ impl Passwords {
         Ok(login.sealed_keys)
     }
 
-    /// Forgets sign-ins whose time is over, and guesses that no longer count. Says when to call
-    /// again.
-    pub(super) fn expire(&mut self, now: Instant) -> Option<Instant> {
+    /// Forgets sign-ins whose time is over, and guesses that no longer count.
+    pub(super) fn expire(&mut self, now: Instant) {
         while let Some((until, from, exchange)) = self.begun.front().copied()
             && until <= now
         {
@@ -143,8 +145,7 @@ impl Passwords {
                 self.logins.remove(&key);
             }
         }
-        self.guesses.retain(|_, bucket| !bucket.is_full(now));
-        self.begun.front().map(|(until, ..)| *until)
+        self.sweep(now);
     }
 
     /// The link to a seat is lost: it has forgotten its exchanges.
@@ -152,7 +153,20 @@ impl Passwords {
         self.logins.retain(|(from, _), _| *from != server);
     }
 
+    /// When [`Passwords::expire`] has something to forget.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.begun.front().map(|(until, ..)| *until)
+    }
+
+    fn sweep(&mut self, now: Instant) {
+        if now.since(self.swept) >= GUESS_INTERVAL {
+            self.swept = now;
+            self.guesses.retain(|_, bucket| !bucket.is_full(now));
+        }
+    }
+
     fn charge(&mut self, now: Instant, name: &Name) -> Result<(), FaultCode> {
+        self.sweep(now);
         if !self.guesses.contains_key(name) && self.guesses.len() >= GUESSED_ACCOUNTS_MAX {
             return Err(FaultCode::RATE_LIMITED);
         }

@@ -267,6 +267,7 @@ impl Peers {
         link.state = LinkState::Up(conn, turn.now);
         link.backoff.reset();
         turn.metrics.links_up += 1;
+        tracing::info!(%server, "link up");
         link.arm(turn.now + PEER_PING_INTERVAL, server, turn);
         LinkChange::Up(server)
     }
@@ -277,6 +278,7 @@ impl Peers {
         rest(link, server, &mut self.entropy, turn);
         if was_up {
             turn.metrics.links_lost += 1;
+            tracing::info!(%server, "link lost");
         }
         was_up.then_some(LinkChange::Lost(server))
     }

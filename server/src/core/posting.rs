@@ -30,6 +30,9 @@ impl Seat {
         let Some(handle) = session.handles.get_mut(&post.handle) else {
             return turn.fault(conn, FaultCode::BAD_HANDLE, Kind::POST, post.handle.0);
         };
+        if !is_counted_well(&post) {
+            return turn.fault(conn, FaultCode::BAD_NUMBER, Kind::POST, post.handle.0);
+        }
         match handle.state {
             HandleState::Open if session.unanswered >= UNANSWERED_MAX => {
                 turn.metrics.posts_busy += 1;
@@ -168,6 +171,12 @@ fn take_refused(posts: &mut VecDeque<Number>, message: &PeerRefused) {
     } else if let Some(found) = found {
         posts.remove(found);
     }
+}
+
+/// `settled < number ≤ settled + 64`: what the home could not answer is not relayed.
+fn is_counted_well(post: &Post) -> bool {
+    let (number, settled) = (post.number.value(), post.settled.value());
+    number > settled && number - settled <= UNANSWERED_MAX
 }
 
 fn refused(handle: LogHandle, number: Number, refusal: Refusal) -> Refused {

@@ -29,6 +29,9 @@ pub(super) struct Reading {
     live: bool,
     /// The range after this was asked for and has not come.
     asked: Option<Seq>,
+    /// The first range may be one that was asked for before this reading began: it says nothing
+    /// of what was pushed in between.
+    discards: bool,
     /// What was sent and not seen: seq and length.
     unseen: VecDeque<(Seq, usize)>,
     unseen_bytes: usize,
@@ -37,12 +40,13 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    fn new(cursor: Seq) -> Self {
+    fn new(cursor: Seq, discards: bool) -> Self {
         Self {
             position: cursor,
             seen: cursor,
             live: false,
             asked: None,
+            discards,
             unseen: VecDeque::new(),
             unseen_bytes: 0,
             wants: 0,
@@ -53,6 +57,12 @@ impl Reading {
     pub(super) fn interrupt(&mut self) {
         self.live = false;
         self.asked = None;
+        self.discards = false;
+    }
+
+    /// Whether a range is under way.
+    pub(super) fn is_asking(&self) -> bool {
+        self.asked.is_some()
     }
 
     /// Whether the window takes an entry of `len` bytes now; if not, it is remembered.
@@ -122,7 +132,8 @@ impl Seat {
         let Some(handle) = session.handles.get_mut(&id) else {
             return;
         };
-        handle.reading = Some(Reading::new(cursor));
+        let discards = session.stale_reads.remove(&handle.log);
+        handle.reading = Some(Reading::new(cursor, discards));
         self.readers.entry(handle.log).or_default().push(conn);
         resume_reading(session, id, turn);
     }
@@ -183,9 +194,15 @@ impl Seat {
             return turn.alarm(Alarm::PeerConfused { from });
         }
         // A client may have closed the log and attached anew since: that range was not for this.
-        match &mut handle.reading {
-            Some(reading) if reading.asked == Some(range.after) => reading.asked = None,
-            Some(_) | None => return,
+        let Some(reading) = &mut handle.reading else {
+            return;
+        };
+        if reading.asked != Some(range.after) {
+            return;
+        }
+        reading.asked = None;
+        if std::mem::take(&mut reading.discards) {
+            return ask_range(session, id, turn);
         }
         if range.failed {
             return turn.timers.arm(turn.now + REREAD_PAUSE, Timer::Reread(conn));
@@ -304,8 +321,7 @@ fn ask_range(session: &mut Session, id: LogHandle, turn: &mut Turn<'_>) {
     let Some(reading) = &mut handle.reading else {
         return;
     };
-    let waits =
-        reading.live || reading.asked.is_some() || high || handle.state != HandleState::Open;
+    let waits = reading.live || reading.is_asking() || high || handle.state != HandleState::Open;
     if waits || !reading.makes_room(reading.wants) {
         return;
     }

@@ -90,7 +90,10 @@ impl Seat {
         let Some(handle) = session.remove_handle(close.handle) else {
             return;
         };
-        if handle.reading.is_some() {
+        if let Some(reading) = &handle.reading {
+            if reading.is_asking() {
+                session.stale_reads.insert(handle.log);
+            }
             self.forget_reader(&handle.log, conn);
             let log = handle.log;
             let message = PeerDetach { log, account, epoch };

@@ -35,6 +35,8 @@ pub(super) struct Seat {
     /// Who reads which log.
     pub(super) readers: BTreeMap<LogId, Vec<ConnId>>,
     pub(super) exchanges: Exchanges,
+    /// [`Timer::Exchanges`] is armed.
+    is_watching: bool,
     /// Homes that can be reached, this server included.
     up: BTreeSet<ServerId>,
     /// Reservations that were used or given up since they were last reported.
@@ -86,6 +88,7 @@ impl Seat {
             sessions: BTreeMap::new(),
             readers: BTreeMap::new(),
             exchanges: Exchanges::new(random),
+            is_watching: false,
             up: BTreeSet::from([me]),
             redeemed: Vec::new(),
             stopping: false,
@@ -172,8 +175,8 @@ impl Seat {
             self.reject(exchange.conn, FaultCode::UNAVAILABLE, about, turn);
             return false;
         }
-        let deadline = self.exchanges.begin(id, exchange, turn.now);
-        turn.timers.arm(deadline, Timer::Exchanges);
+        self.exchanges.begin(id, exchange, turn.now);
+        self.watch_exchanges(turn);
         let question = question.into();
         let exchange = id;
         turn.tell_server(home, Ask { exchange, question });
@@ -185,6 +188,16 @@ impl Seat {
         while let Some(expired) = self.exchanges.pop_expired(turn.now) {
             turn.metrics.unanswered += 1;
             self.fail(&expired, FaultCode::UNAVAILABLE, turn);
+        }
+        self.is_watching = false;
+        self.watch_exchanges(turn);
+    }
+
+    /// One timer watches the oldest question.
+    fn watch_exchanges(&mut self, turn: &mut Turn<'_>) {
+        if let (Some(at), false) = (self.exchanges.deadline(), self.is_watching) {
+            self.is_watching = true;
+            turn.timers.arm(at, Timer::Exchanges);
         }
     }
 

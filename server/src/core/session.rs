@@ -1,6 +1,6 @@
 //! A session at its seat: who it is, which logs it holds open, and what waits for answers.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use wire::limits::{PING_AFTER, PONG_TIME_MAX};
 use wire::{Instant, LogHandle, LogId, Name, Number, Origin, Seq, ServerId, SessionEpoch};
@@ -18,6 +18,8 @@ pub(super) struct Session {
     pub(super) home: ServerId,
     pub(super) handles: BTreeMap<LogHandle, Handle>,
     pub(super) by_log: BTreeMap<LogId, LogHandle>,
+    /// Logs that were closed while a range was under way: it may still come.
+    pub(super) stale_reads: BTreeSet<LogId>,
     /// Requests for key logs and opens that wait for answers.
     pub(super) requests: usize,
     /// Posts relayed and not answered, over all handles.

@@ -4,7 +4,6 @@
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use storage::{AccountRecord, Change, SessionRecord};
-use wire::limits::EARLY_TIME_MAX;
 use wire::message::{
     Answer, AnswerBody, EndSession, Message, Question, RegisterSession, Resume, SessionClosed,
     SignInChallenge, SignInFinish, SignInStart, SignUpChallenge, SignUpFinish, SignUpStart,
@@ -224,9 +223,24 @@ impl Accounts {
             turn.metrics.guesses_refused += 1;
         }
         let body = AnswerBody::SignInChallenge(SignInChallenge { response: begun? });
-        turn.timers.arm(turn.now + EARLY_TIME_MAX, Timer::Logins);
+        self.watch_logins(turn);
         turn.tell_server(from, Answer { exchange, body });
         Ok(())
+    }
+
+    /// Some sign-in that was begun may have run out of time.
+    pub(super) fn on_logins_due(&mut self, turn: &mut Turn<'_>) {
+        self.passwords.expire(turn.now);
+        self.is_watching = false;
+        self.watch_logins(turn);
+    }
+
+    /// One timer watches the oldest sign-in.
+    fn watch_logins(&mut self, turn: &mut Turn<'_>) {
+        if let (Some(at), false) = (self.passwords.deadline(), self.is_watching) {
+            self.is_watching = true;
+            turn.timers.arm(at, Timer::Logins);
+        }
     }
 
     fn resume(

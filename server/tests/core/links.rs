@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use storage::InFlight;
+use storage::{DiskModel, InFlight};
 use wire::limits::{LEASE_TIME, PROBE_TIME_MAX};
-use wire::{FaultCode, LogHandle, Number, Seq, ServerId, ToClient};
+use wire::message::{Attach, CloseLog, OpenLog};
+use wire::{FaultCode, LogHandle, LogId, Number, Seq, ServerId, ToClient};
 
 use crate::client::{Client, MINE};
 use crate::world::World;
@@ -17,6 +18,10 @@ fn talking(world: &mut World) -> (Client, Client) {
     bob.heard(world);
     alice.open(world, 1, bob.name).expect("opens");
     (alice, bob)
+}
+
+fn slow_reads() -> DiskModel {
+    DiskModel { read_steps: 1, ..DiskModel::default() }
 }
 
 fn is_unavailable(message: Option<&ToClient>, handle: u32) -> bool {
@@ -100,12 +105,9 @@ fn without_a_way_to_the_home_questions_are_unavailable() {
 fn a_home_that_falls_silent_in_the_middle_of_a_question() {
     let mut world = World::new(2);
     let (alice, _bob) = talking(&mut world);
-    world.set_disk(2, storage::DiskModel { read_steps: 1, ..storage::DiskModel::default() });
+    world.set_disk(2, slow_reads());
     let carol = world.name_at(2, "carol");
-    alice.say(
-        &mut world,
-        wire::message::OpenLog { handle: LogHandle(9), log: wire::LogId::mailbox(carol) },
-    );
+    alice.say(&mut world, OpenLog { handle: LogHandle(9), log: LogId::mailbox(carol) });
     assert!(alice.hear(&mut world).is_none());
     world.advance(Duration::from_secs(8));
     let fault = alice.fault(&mut world);
@@ -177,4 +179,44 @@ fn a_silent_link_is_cut_and_comes_back() {
     world.start(ServerId(2));
     world.advance(Duration::from_secs(3));
     assert_eq!(world.metrics(ServerId(1)).links, 1);
+}
+
+#[test]
+fn a_mailbox_closed_and_opened_again_while_it_is_read_is_read_whole() {
+    let mut world = World::new(2);
+    let (alice, bob) = talking(&mut world);
+    for number in 1..=3 {
+        alice.post(&mut world, 1, number, 0, &format!("{number}"));
+    }
+    world.kill(2, InFlight::Lost);
+    world.start(ServerId(2));
+    world.advance(Duration::from_secs(3));
+    let mut bob = Client::at(&mut world, 1, bob.name, 1);
+    bob.sign_in(&mut world, false).expect("signs in");
+    bob.open(&mut world, MINE.0, bob.name).expect("its own mailbox");
+    world.set_disk(2, slow_reads());
+    bob.say(&mut world, Attach { handle: MINE, cursor: Seq(0) });
+    bob.say(&mut world, CloseLog { handle: MINE });
+    bob.say(&mut world, OpenLog { handle: MINE, log: LogId::mailbox(bob.name) });
+    bob.say(&mut world, Attach { handle: MINE, cursor: Seq(0) });
+    for _ in 0..6 {
+        world.step_disks();
+    }
+    let heard = bob.heard(&mut world);
+    assert!(matches!(heard.last(), Some(ToClient::CaughtUp(_))), "{heard:?}");
+    let delivered = heard.iter().filter(|message| matches!(message, ToClient::Deliver(_)));
+    assert_eq!(delivered.count(), 3);
+}
+
+#[test]
+fn a_session_that_ended_while_its_home_was_away_blocks_nobody_after_that() {
+    let mut world = World::new(2);
+    let alice = world.name_at(1, "alice");
+    let first = Client::signed_up(&mut world, 2, alice);
+    world.cut(1, 2);
+    world.hang_up(first.conn);
+    world.heal(1, 2);
+    world.advance(Duration::from_secs(3));
+    let mut second = Client::at(&mut world, 1, alice, 2);
+    assert_eq!(second.sign_in(&mut world, false), Ok(()), "long before the lease is over");
 }

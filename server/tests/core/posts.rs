@@ -182,6 +182,10 @@ fn a_resend_is_answered_again_and_stored_once() {
     alice.post(&mut world, 8, 4, 1, "too far");
     let expected = Refusal::Expected(Number::new(2).expect("small"));
     assert_eq!(alice.refused(&mut world).refusal, expected);
+    for (number, settled) in [(1, 1), (66, 1)] {
+        alice.post(&mut world, 8, number, settled, "miscounted");
+        assert_eq!(alice.fault(&mut world).code, FaultCode::BAD_NUMBER);
+    }
     assert_eq!(bob.texts(&mut world), ["once"]);
 }
 
