@@ -114,6 +114,16 @@ fn what_may_wait_in_all_is_bounded() {
 }
 
 #[test]
+fn what_may_wait_for_all_logs_is_bounded() {
+    let mut rig = Rig::new(LogLimits { waiting_max: 2, ..LogLimits::standard() });
+    rig.open(LogId::mailbox(name("carol")), "bob");
+    (1..=2).for_each(|n| rig.post(SEAT, post(n, 0, "a")));
+    assert_eq!(rig.answers(), [Busy(2)]);
+    rig.settle();
+    assert_eq!(rig.answers(), [Accepted(1)]);
+}
+
+#[test]
 fn reads_are_bounded() {
     let mut rig = Rig::new(LogLimits { reads_max: 1, ..LogLimits::standard() });
     rig.open(alice(), "bob");

@@ -274,6 +274,10 @@ fn a_row_on_disk_never_knows_an_entry_that_is_not() {
     rig.settle();
     assert_eq!(rig.logs.metrics().appended, 3);
     assert_eq!(rig.answers().last(), Some(&Accepted(5)));
+    let mut rig = rig.crash(InFlight::Lost);
+    rig.post(SEAT, post(5, 0, "a"));
+    rig.settle();
+    assert_eq!((rig.logs.metrics().appended, rig.answers()), (0, vec![Accepted(5)]));
 }
 
 #[test]
@@ -326,17 +330,47 @@ fn a_full_disk_refuses_posts_and_goes_on_reading() {
     assert_eq!(rig.answers(), [Accepted(2)]);
 }
 
+/// A post of bob's installation number `origin`.
+fn from_origin(origin: u8) -> PeerPost {
+    PeerPost { origin: Origin([origin; 16]), ..post(1, 0, "a") }
+}
+
 #[test]
 fn rows_beyond_their_bound_are_read_again() {
     let mut rig = warm(LogLimits { rows_max: 2, ..LogLimits::standard() });
-    for origin in 0..5 {
-        rig.post(SEAT, PeerPost { origin: Origin([origin; 16]), ..post(1, 0, "a") });
+    for origin in (0..5).chain(0..5) {
+        rig.post(SEAT, from_origin(origin));
         rig.settle();
-    }
-    for origin in 0..5 {
-        rig.post(SEAT, PeerPost { origin: Origin([origin; 16]), ..post(1, 0, "a") });
-        rig.settle();
+        assert!(rig.logs.logs[0].rows.len() <= 2);
     }
     assert_eq!(rig.answers(), [Accepted(1); 10]);
     assert_eq!(rig.logs.metrics().appended, 5);
+}
+
+#[test]
+fn rows_of_entries_that_are_not_durable_stay() {
+    let mut rig = warm(LogLimits { rows_max: 2, ..LogLimits::standard() });
+    for origin in 0..5 {
+        rig.post(SEAT, from_origin(origin));
+        rig.load();
+    }
+    (0..5).for_each(|origin| rig.post(SEAT, from_origin(origin)));
+    rig.settle();
+    assert_eq!(rig.answers(), [Accepted(1); 5]);
+    let mut rig = rig.crash(InFlight::Lost);
+    (0..5).for_each(|origin| rig.post(SEAT, from_origin(origin)));
+    rig.settle();
+    assert_eq!((rig.logs.metrics().appended, rig.answers()), (0, vec![Accepted(1); 5]));
+}
+
+#[test]
+fn rows_of_mere_rejections_are_bounded() {
+    let limits = LogLimits { rows_max: 2, sender_entries_max: 0, ..LogLimits::standard() };
+    let mut rig = warm(limits);
+    for origin in 0..5 {
+        rig.post(SEAT, from_origin(origin));
+        rig.load();
+    }
+    assert!(rig.logs.logs[0].rows.len() <= 2);
+    assert_eq!(rig.answers(), [Rejected(1, FaultCode::SENDER_FULL); 5]);
 }
