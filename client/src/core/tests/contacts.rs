@@ -1,0 +1,140 @@
+//! Keys of others: pinned at first use, kept through rotation, refused when changed or forged.
+
+use wire::Wall;
+
+use super::world::{World, bundle_of};
+use crate::core::event::ContactChange;
+use crate::core::{Notice, Reading, Request};
+use crate::crypto::test_keys::{alice, alice_rotated, bob, carol, name, rng};
+use crate::failure::Code;
+use crate::store::{Contact, ReceivedContent, Trust};
+
+/// A session whose store trusts `identity` as the keys of `who`.
+fn knowing(who: &str, identity: &crate::crypto::Identity) -> World {
+    let mut world = World::with_session();
+    let contact = Contact {
+        name: name(who),
+        pinned: identity.public().signing.id(),
+        bundles: vec![bundle_of(identity, who).encoded().clone()],
+        trust: Trust::Pinned,
+    };
+    world.store.contacts.insert(name(who), contact);
+    world
+}
+
+/// Drafts to bob, connects, and answers with these bundles; his log opens with base 0.
+fn send_with(world: &mut World, bundles: Vec<bytes::Bytes>) {
+    world.draft("bob", "secret");
+    let from = world.sent.len();
+    world.go_online();
+    world.work();
+    let fetch = world.fetch();
+    world.bundles(&fetch, bundles);
+    world.work();
+    let opens = world.sent.get(from..).unwrap_or_default().to_vec();
+    for message in opens {
+        if let wire::ToServer::OpenLog(open) = message {
+            let base = wire::Number::NONE;
+            world.server(wire::message::LogOpened { handle: open.handle, base });
+        }
+    }
+    world.work();
+}
+
+#[test]
+fn the_first_key_is_pinned() {
+    let mut world = World::with_session();
+    send_with(&mut world, vec![bundle_of(bob(), "bob").encoded().clone()]);
+    assert_eq!(world.store.contacts[&name("bob")].pinned, bob().public().signing.id());
+    assert_eq!(world.numbers(0), [1]);
+}
+
+#[test]
+fn nothing_is_sent_to_a_changed_key_before_the_user_agrees() {
+    let mut world = knowing("bob", bob());
+    let before = bundle_of(bob(), "bob");
+    let changed = before.next(carol(), Wall(2), &mut rng()).expect("signs");
+    send_with(&mut world, vec![changed.encoded().clone()]);
+    assert!(world.numbers(0).is_empty());
+    assert_eq!(world.store.refused[0].1.code, Code::UntrustedKey);
+    assert_eq!(world.store.contacts[&name("bob")].trust, Trust::Changed);
+    let told = world.notices.iter().any(|notice| {
+        matches!(notice, Notice::ContactChanged { change: ContactChange::Changed, .. })
+    });
+    assert!(told);
+
+    let agree = |key| Request::Trust { name: name("bob"), key, verified: true };
+    let other = world.ask(agree(bob().public().signing.id()));
+    assert!(world.answer(other).expect("answered").is_err(), "another key than the one shown");
+    let agreed = world.ask(agree(carol().public().signing.id()));
+    assert_eq!(world.answer(agreed), Some(Ok(())));
+    assert_eq!(world.store.contacts[&name("bob")].trust, Trust::Verified);
+    world.draft("bob", "now");
+    world.work();
+    assert_eq!(world.numbers(0), [1]);
+}
+
+#[test]
+fn a_rotated_wrapping_key_changes_nothing() {
+    let mut world = knowing("bob", alice());
+    let before = bundle_of(alice(), "bob");
+    let rotated = before.next(alice_rotated(), Wall(2), &mut rng()).expect("signs");
+    send_with(&mut world, vec![rotated.encoded().clone()]);
+    assert_eq!(world.store.contacts[&name("bob")].trust, Trust::Pinned);
+    assert_eq!(world.store.contacts[&name("bob")].bundles.len(), 2);
+    assert_eq!(world.numbers(0), [1]);
+}
+
+#[test]
+fn a_forged_log_is_not_used() {
+    let mut world = knowing("bob", bob());
+    send_with(&mut world, vec![bundle_of(carol(), "bob").encoded().clone()]);
+    assert!(world.numbers(0).is_empty());
+    assert_eq!(world.store.refused[0].1.code, Code::UntrustedKey);
+    assert_eq!(world.store.contacts[&name("bob")].pinned, bob().public().signing.id());
+}
+
+#[test]
+fn a_message_under_a_changed_key_is_shown_as_not_verified() {
+    let mut world = knowing("bob", carol());
+    world.store.contacts.get_mut(&name("bob")).expect("known").trust = Trust::Pinned;
+    world.attach(Reading::All);
+    let entry = world.entry("bob", 1, "it is me, bob");
+    world.deliver(&entry);
+    world.work();
+    let before = bundle_of(carol(), "bob");
+    let changed = before.next(bob(), Wall(2), &mut rng()).expect("signs");
+    let fetch = world.fetch();
+    assert_eq!(fetch.after, 1);
+    world.bundles(&fetch, vec![changed.encoded().clone()]);
+    world.work();
+    let content = &world.store.received[0].content;
+    assert!(matches!(content, ReceivedContent::Text { verified: false, .. }), "{content:?}");
+    assert_eq!(world.store.contacts[&name("bob")].trust, Trust::Changed);
+}
+
+#[test]
+fn a_key_that_was_never_published_opens_nothing() {
+    let mut world = knowing("bob", carol());
+    world.attach(Reading::All);
+    let entry = world.entry("bob", 1, "it is me, bob");
+    world.deliver(&entry);
+    world.work();
+    let fetch = world.fetch();
+    world.bundles(&fetch, Vec::new());
+    world.work();
+    assert!(world.texts()[0].contains("not the sender's"), "{:?}", world.texts());
+    assert_eq!(world.seen(), [1]);
+}
+
+#[test]
+fn a_contact_is_fetched_on_demand() {
+    let mut world = World::with_session();
+    let ticket = world.ask(Request::Fetch(name("bob")));
+    let from = world.sent.len();
+    world.go_online();
+    assert!(world.answer(ticket).is_none());
+    world.answer_questions(from, 0);
+    assert_eq!(world.answer(ticket), Some(Ok(())));
+    assert!(world.store.contacts.contains_key(&name("bob")));
+}

@@ -1,0 +1,8 @@
+//! Tests of the core against a scripted server: real encoded frames, real keys, no sockets.
+
+mod contacts;
+mod inbox;
+mod link;
+mod outbox;
+mod session;
+mod world;

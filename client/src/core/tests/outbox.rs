@@ -1,0 +1,217 @@
+//! Posts: sealed before they leave, in order, the same bytes again, each answered once.
+
+use std::time::Duration;
+
+use wire::limits::UNANSWERED_MAX;
+use wire::message::{Refusal, Refused, Unavailable, Up};
+use wire::{FaultCode, Kind, LogHandle};
+
+use super::world::{Step, World, mailbox, number};
+use crate::core::{Notice, Request};
+use crate::failure::Code;
+
+/// A session with a lane to bob that has posted `count` messages.
+fn posted(count: u64) -> World {
+    let mut world = World::with_session();
+    world.draft("bob", "1");
+    let from = world.sent.len();
+    world.go_online();
+    world.work();
+    world.answer_questions(from, 0);
+    for at in 2..=count {
+        world.draft("bob", &at.to_string());
+        world.work();
+    }
+    assert_eq!(world.numbers(0), (1..=count).collect::<Vec<_>>());
+    world
+}
+
+/// Connects again; returns where the new connection's messages begin.
+fn reconnect(world: &mut World, base: u64) -> usize {
+    let from = world.sent.len();
+    world.pass(Duration::from_secs(10));
+    world.go_online();
+    world.work();
+    world.answer_questions(from, base);
+    from
+}
+
+fn refuse(world: &mut World, at: u64, refusal: Refusal) {
+    world.server(Refused { handle: LogHandle(1), number: number(at), refusal });
+}
+
+#[test]
+fn a_post_is_stored_sealed_before_it_leaves() {
+    let mut world = posted(2);
+    assert!(world.at(&Step::Stored("sealed")) < world.at(&Step::Sent(Kind::POST)));
+    let plain: Vec<_> = world.posts(0);
+    assert_ne!(plain[0].1, plain[1].1);
+    world.accept(1);
+    assert_eq!(world.store.accepted, [(mailbox("bob"), number(1))]);
+    world.accept(2);
+    assert_eq!(world.store.accepted.len(), 2);
+    assert!(world.core.is_outbox_empty());
+}
+
+#[test]
+fn one_answer_settles_every_number_before_it() {
+    let mut world = posted(3);
+    world.accept(3);
+    assert_eq!(world.store.accepted.len(), 3);
+    assert!(world.core.is_outbox_empty());
+}
+
+#[test]
+fn what_is_unanswered_is_sent_again_with_the_same_bytes_after_a_cut() {
+    let mut world = posted(3);
+    world.accept(1);
+    let before = world.posts(0);
+    world.cut();
+    let from = reconnect(&mut world, 3);
+    assert_eq!(world.posts(from), before[1..]);
+}
+
+#[test]
+fn a_new_process_sends_the_stored_bytes_again() {
+    let mut world = posted(2);
+    let before = world.posts(0);
+    world.cut();
+    world.restart();
+    let from = world.sent.len();
+    world.ask(Request::Outbox);
+    world.go_online();
+    world.work();
+    world.answer_questions(from, 1);
+    assert_eq!(world.posts(from), before);
+    world.draft("bob", "3");
+    world.work();
+    assert_eq!(world.numbers(from), [1, 2, 3]);
+}
+
+#[test]
+fn an_answer_for_what_was_not_sent_on_this_connection_is_not_believed() {
+    let mut world = posted(1);
+    world.cut();
+    world.pass(Duration::from_secs(10));
+    world.go_online();
+    world.work();
+    world.accept(1);
+    assert!(world.store.accepted.is_empty());
+}
+
+#[test]
+fn the_window_bounds_what_is_unanswered() {
+    let mut world = posted(UNANSWERED_MAX);
+    world.draft("bob", "one more");
+    world.work();
+    assert_eq!(world.numbers(0).len(), 64, "the window is full");
+    world.accept(1);
+    world.work();
+    assert_eq!(world.numbers(0).last(), Some(&65));
+}
+
+#[test]
+fn an_unreachable_home_is_a_pause_and_up_ends_it() {
+    let mut world = posted(2);
+    let from = world.sent.len();
+    world.server(Unavailable { handle: LogHandle(1) });
+    assert!(world.numbers(from).is_empty(), "nothing is sent during the pause");
+    world.server(Up { handle: LogHandle(1) });
+    assert_eq!(world.numbers(from), [1, 2]);
+    let from = world.sent.len();
+    world.server(Unavailable { handle: LogHandle(1) });
+    world.pass(Duration::from_secs(8));
+    assert_eq!(world.numbers(from), [1, 2], "the pause ends by itself");
+    assert!(!world.notices.iter().any(|notice| matches!(notice, Notice::OutboxChanged)));
+}
+
+#[test]
+fn a_skipped_number_goes_back_once_however_many_complain() {
+    let mut world = posted(10);
+    let from = world.sent.len();
+    for at in 4..=10 {
+        refuse(&mut world, at, Refusal::Expected(number(3)));
+    }
+    assert!(world.numbers(from).is_empty());
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.numbers(from), (1..=10).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_busy_home_is_asked_again_later() {
+    let mut world = posted(1);
+    let from = world.sent.len();
+    refuse(&mut world, 1, Refusal::Busy);
+    assert!(world.numbers(from).is_empty());
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.numbers(from), [1]);
+}
+
+#[test]
+fn a_rejected_number_is_spent_and_the_next_post_goes_on() {
+    let mut world = posted(2);
+    refuse(&mut world, 1, Refusal::Rejected(FaultCode::MAILBOX_FULL));
+    assert_eq!(world.store.rejected, [(number(1), FaultCode::MAILBOX_FULL)]);
+    world.cut();
+    let from = reconnect(&mut world, 1);
+    assert_eq!(world.numbers(from), [2], "a rejected post is never sent again");
+    world.draft("bob", "3");
+    world.work();
+    assert_eq!(world.numbers(from), [2, 3]);
+}
+
+#[test]
+fn a_conflict_begins_a_new_origin_and_asks_the_user() {
+    let mut world = posted(2);
+    refuse(&mut world, 1, Refusal::Conflict);
+    assert!(world.store.origin.is_some());
+    assert!(world.notices.iter().any(|notice| matches!(notice, Notice::Conflict)));
+    assert!(!world.core.is_online(), "the new origin is said at the next sign-in");
+    let from = reconnect(&mut world, 0);
+    assert!(world.numbers(from).is_empty(), "nothing is sent twice without the user");
+}
+
+#[test]
+fn a_home_that_knows_later_numbers_means_an_old_copy() {
+    let mut world = posted(1);
+    world.cut();
+    let from = world.sent.len();
+    world.pass(Duration::from_secs(10));
+    world.go_online();
+    world.work();
+    world.answer_questions(from, 5);
+    assert!(world.store.origin.is_some());
+    assert!(world.numbers(from).is_empty());
+}
+
+#[test]
+fn a_message_to_nobody_is_refused_before_it_is_sealed() {
+    let mut world = World::with_session();
+    let id = world.draft("nobody", "hello?");
+    world.go_online();
+    world.work();
+    let fetch = world.fetch();
+    let fault =
+        wire::message::Fault::about(FaultCode::NO_SUCH_USER, Kind::FETCH_BUNDLES, fetch.request.0);
+    world.server(fault);
+    assert_eq!(world.store.refused.len(), 1);
+    let (refused, failure) = &world.store.refused[0];
+    assert_eq!((*refused, failure.code), (id, Code::NoSuchUser));
+    assert!(world.numbers(0).is_empty());
+}
+
+#[test]
+fn silence_is_answered_by_sending_again() {
+    let mut world = posted(1);
+    let from = world.sent.len();
+    world.pass(Duration::from_secs(21));
+    assert_eq!(world.numbers(from), [1]);
+}
+
+#[test]
+fn without_a_session_the_outbox_says_so() {
+    let mut world = World::fresh();
+    let ticket = world.ask(Request::Outbox);
+    let answer = world.answer(ticket).expect("answered").expect_err("refused");
+    assert_eq!(answer.code, Code::SignedOut);
+}

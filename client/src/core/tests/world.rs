@@ -1,0 +1,633 @@
+//! A core with everything around it played by the test: clock, store, workers, router, server.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use argon2::{Algorithm, Argon2, Params, Version};
+use bytes::{Bytes, BytesMut};
+use wire::message::{
+    Accepted, Body, Bundles, CaughtUp, Class, Deliver, Entry, FetchBundles, LogOpened, Placed,
+    Ready, SealedKeys, Welcome,
+};
+use wire::{
+    Frame, FromRouter, Instant, LogHandle, LogId, Name, Number, Origin, Reservation, Seq, ServerId,
+    SessionEpoch, ToClient, ToRouter, ToServer, Token, Wall,
+};
+
+use crate::core::event::LaneRecord;
+use crate::core::{
+    Cause, Command, Core, Effect, Event, Job, JobKey, JobResult, LinkId, Notice, Outgoing, Request,
+    Saved, StoreOp, Stored, Ticket,
+};
+use crate::crypto::test_keys::{alice, bob, carol, name, rng};
+use crate::crypto::{Content, Identity, Plaintext, SignedBundle, WrappingPublicKey, envelope};
+use crate::failure::Failure;
+use crate::store::{
+    Chain, Contact, Draft, InboxId, OutboxId, Received, SealedPost, Session, Trust,
+};
+
+/// What happened, in order, as far as order matters.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Step {
+    Stored(&'static str),
+    Sent(wire::Kind),
+    DialedRouter(usize),
+    DialedSeat(ServerId),
+    Closed,
+}
+
+pub(super) struct World {
+    pub(super) core: Core,
+    pub(super) now: Instant,
+    pub(super) steps: Vec<Step>,
+    pub(super) to_router: Vec<ToRouter>,
+    pub(super) sent: Vec<ToServer>,
+    pub(super) notices: Vec<Notice>,
+    pub(super) jobs: VecDeque<(JobKey, Job)>,
+    pub(super) store: FakeStore,
+    pub(super) link: Option<LinkId>,
+    seq: u64,
+    tickets: u64,
+}
+
+/// What a real store would hold.
+#[derive(Default)]
+pub(super) struct FakeStore {
+    pub(super) identity: Option<Arc<Identity>>,
+    pub(super) session: Option<Session>,
+    pub(super) sign_up: Option<Bytes>,
+    pub(super) origin: Option<Origin>,
+    pub(super) drafts: BTreeMap<i64, Draft>,
+    pub(super) sealed: BTreeMap<(LogId, Number), (OutboxId, Bytes)>,
+    pub(super) chains: BTreeMap<LogId, Chain>,
+    pub(super) accepted: Vec<(LogId, Number)>,
+    pub(super) rejected: Vec<(Number, wire::FaultCode)>,
+    pub(super) refused: Vec<(OutboxId, Failure)>,
+    pub(super) received: Vec<Received>,
+    pub(super) cursor: Seq,
+    pub(super) contacts: BTreeMap<Name, Contact>,
+    pub(super) conflicts: BTreeSet<OutboxId>,
+    seen: BTreeSet<(Name, Origin, Number)>,
+}
+
+/// The account under test is alice's; its keys are made beforehand.
+pub(super) fn me() -> Name {
+    name("alice")
+}
+
+pub(super) fn mailbox(who: &str) -> LogId {
+    LogId::mailbox(name(who))
+}
+
+pub(super) fn number(value: u64) -> Number {
+    Number::new(value).expect("in range")
+}
+
+pub(super) fn bundle_of(identity: &Identity, who: &str) -> SignedBundle {
+    SignedBundle::first(identity, name(who), Wall(1), &mut rng()).expect("signs")
+}
+
+fn identity_of(who: &str) -> &'static Identity {
+    match who {
+        "alice" => alice(),
+        "bob" => bob(),
+        _ => carol(),
+    }
+}
+
+/// The stretch of the tests: as fast as Argon2id gets.
+pub(super) fn toy() -> Argon2<'static> {
+    let params = Params::new(8, 1, 1, None).expect("in range");
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+}
+
+impl World {
+    /// A machine that nobody has used.
+    pub(super) fn fresh() -> Self {
+        Self::with(None, None)
+    }
+
+    /// A machine with alice's stored session.
+    pub(super) fn with_session() -> Self {
+        let session = Session { epoch: SessionEpoch(1), token: Token([1; 32]) };
+        Self::with(Some(me()), Some(session))
+    }
+
+    fn with(name: Option<Name>, session: Option<Session>) -> Self {
+        let origin = Origin([9; 16]);
+        let saved = Saved { name, origin, session, pending_sign_up: None };
+        let identity = name.map(|_| Arc::new(alice().clone()));
+        Self {
+            core: Core::new(saved, [3; 32]),
+            now: Instant(1),
+            steps: Vec::new(),
+            to_router: Vec::new(),
+            sent: Vec::new(),
+            notices: Vec::new(),
+            jobs: VecDeque::new(),
+            store: FakeStore { identity, session, ..FakeStore::default() },
+            link: None,
+            seq: 0,
+            tickets: 0,
+        }
+    }
+
+    /// The same machine after its process has ended.
+    pub(super) fn restart(&mut self) {
+        let saved = Saved {
+            name: self.store.identity.as_ref().map(|_| me()),
+            origin: self.store.origin.unwrap_or(Origin([9; 16])),
+            session: self.store.session,
+            pending_sign_up: self.store.sign_up.clone(),
+        };
+        self.core = Core::new(saved, [4; 32]);
+        self.jobs.clear();
+        self.link = None;
+    }
+
+    pub(super) fn feed(&mut self, event: Event) {
+        let mut events = VecDeque::from([event]);
+        while let Some(event) = events.pop_front() {
+            let mut effects = Vec::new();
+            self.core.handle(self.now, Wall(1000), event, &mut effects);
+            for effect in effects {
+                events.extend(self.perform(effect));
+            }
+        }
+    }
+
+    pub(super) fn command(&mut self, command: Command) {
+        self.feed(Event::Command(command));
+    }
+
+    pub(super) fn ask(&mut self, request: Request) -> Ticket {
+        self.tickets += 1;
+        let ticket = Ticket(self.tickets);
+        self.command(Command::Ask { ticket, request });
+        ticket
+    }
+
+    /// The answer to `ticket`, if it has come.
+    pub(super) fn answer(&self, ticket: Ticket) -> Option<Result<(), Failure>> {
+        self.notices.iter().find_map(|notice| match notice {
+            Notice::Answered { ticket: answered, result } if *answered == ticket => {
+                Some(result.clone())
+            }
+            _ => None,
+        })
+    }
+
+    /// Lets `time` pass; the deadline is met on the way.
+    pub(super) fn pass(&mut self, time: Duration) {
+        let until = self.now + time;
+        while let Some(at) = self.core.deadline().filter(|at| *at <= until) {
+            self.now = self.now.max(at);
+            self.feed(Event::Timeout);
+            self.feed(Event::TurnEnded);
+        }
+        self.now = until;
+    }
+
+    /// Workers compute everything that waits; a turn ends.
+    pub(super) fn work(&mut self) {
+        while let Some((key, job)) = self.jobs.pop_front() {
+            let result = run(job);
+            self.feed(Event::Worked { key, result });
+        }
+        self.feed(Event::TurnEnded);
+    }
+
+    /// The network brings the core to a seat that is ready to hear who it is.
+    pub(super) fn connect(&mut self) {
+        let router = self.link.expect("a router is being dialed");
+        self.feed(Event::Opened { link: router });
+        let ready = Ready { version: 1, server: ServerId(0), at: Wall(1) };
+        self.feed(frame(router, |out| FromRouter::from(ready.clone()).append_frame(out)));
+        let placed = Placed {
+            home: ServerId(1),
+            seat: ServerId(2),
+            address: "127.0.0.1:1".parse().expect("an address"),
+            reservation: Reservation([5; 16]),
+        };
+        self.feed(frame(router, |out| FromRouter::from(placed.clone()).append_frame(out)));
+        let seat = self.link.expect("a seat is being dialed");
+        assert_ne!(seat, router);
+        self.feed(Event::Opened { link: seat });
+        self.server(Ready { version: 1, server: ServerId(2), at: Wall(1) });
+    }
+
+    /// Resumes the stored session.
+    pub(super) fn go_online(&mut self) {
+        self.connect();
+        assert!(matches!(self.sent.last(), Some(ToServer::Resume(_))), "{:?}", self.sent);
+        self.welcome();
+        assert!(self.core.is_online());
+    }
+
+    pub(super) fn welcome(&mut self) {
+        self.server(Welcome {
+            name: me(),
+            epoch: SessionEpoch(7),
+            token: Token([7; 32]),
+            bundle: Body::default().bytes().clone().try_into_bundle(),
+            sealed_keys: SealedKeys::default(),
+            at: Wall(1),
+        });
+    }
+
+    /// The server says something on the seat's connection.
+    pub(super) fn server(&mut self, message: impl Into<ToClient>) {
+        let message = message.into();
+        let link = self.link.expect("there is a connection");
+        self.feed(frame(link, |out| message.append_frame(out)));
+    }
+
+    /// The network breaks.
+    pub(super) fn cut(&mut self) {
+        let link = self.link.take().expect("there is a connection");
+        let cause = Cause::Lost("cut".to_owned());
+        self.feed(Event::Closed { link, cause });
+    }
+
+    /// Answers what was asked since `from`: logs open with `base`, keys are those of the tests.
+    pub(super) fn answer_questions(&mut self, from: usize, base: u64) {
+        for message in self.sent.get(from..).unwrap_or_default().to_vec() {
+            match message {
+                ToServer::OpenLog(open) => {
+                    self.server(LogOpened { handle: open.handle, base: number(base) });
+                }
+                ToServer::FetchBundles(fetch) => self.answer_bundles(&fetch),
+                _ => {}
+            }
+        }
+        self.work();
+    }
+
+    fn answer_bundles(&mut self, fetch: &FetchBundles) {
+        let who = fetch.name.as_str();
+        let bundle = bundle_of(identity_of(who), who);
+        let all = match fetch.after {
+            0 => vec![bundle.encoded().clone()],
+            _ => Vec::new(),
+        };
+        self.bundles(fetch, all);
+    }
+
+    /// Answers a question for keys.
+    pub(super) fn bundles(&mut self, fetch: &FetchBundles, bundles: Vec<Bytes>) {
+        let bundles = bundles.into_iter().map(|b| b.try_into_bundle()).collect();
+        self.server(Bundles {
+            request: fetch.request,
+            name: fetch.name,
+            bundles: wire::field::List::new(bundles).expect("few"),
+            complete: true,
+        });
+    }
+
+    /// The newest question for keys.
+    pub(super) fn fetch(&self) -> FetchBundles {
+        let fetches = self.sent.iter().rev().filter_map(|message| match message {
+            ToServer::FetchBundles(fetch) => Some(fetch.clone()),
+            _ => None,
+        });
+        fetches.into_iter().next().expect("keys were asked for")
+    }
+
+    /// Puts a draft into the store and tells the core.
+    pub(super) fn draft(&mut self, to: &str, text: &str) -> OutboxId {
+        let id = OutboxId(i64::try_from(self.store.drafts.len()).expect("few") + 1);
+        let draft = Draft { id, log: mailbox(to), text: text.to_owned(), created: Wall(1) };
+        self.store.drafts.insert(id.0, draft);
+        self.ask(Request::Outbox);
+        id
+    }
+
+    /// The posts that were sent since `from`.
+    pub(super) fn posts(&self, from: usize) -> Vec<(u64, Bytes)> {
+        let sent = self.sent.get(from..).unwrap_or_default();
+        sent.iter()
+            .filter_map(|message| match message {
+                ToServer::Post(post) => Some((post.number.value(), post.body.bytes().clone())),
+                _ => None,
+            })
+            .collect()
+    }
+
+    pub(super) fn numbers(&self, from: usize) -> Vec<u64> {
+        self.posts(from).into_iter().map(|(number, _)| number).collect()
+    }
+
+    pub(super) fn accept(&mut self, upto: u64) {
+        self.server(Accepted {
+            handle: LogHandle(1),
+            upto: number(upto),
+            seq: Seq(100 + upto),
+            class: Class::Stored,
+        });
+    }
+
+    /// Attaches the mailbox; returns the ticket that is answered when everything was received.
+    pub(super) fn attach(&mut self, reading: crate::core::Reading) -> Ticket {
+        let from = self.sent.len();
+        let ticket = self.ask(Request::Attach(reading));
+        if self.link.is_some() && !self.core.is_online() {
+            self.go_online();
+        }
+        self.answer_questions(from, 0);
+        assert!(matches!(self.sent.last(), Some(ToServer::Attach(_))), "{:?}", self.sent);
+        ticket
+    }
+
+    /// An entry of `sender` in alice's mailbox, not delivered yet.
+    pub(super) fn entry(&mut self, sender: &str, entry_number: u64, text: &str) -> Entry {
+        let to = &alice().public().wrapping;
+        self.entry_sealed_for(to, sender, entry_number, text)
+    }
+
+    pub(super) fn entry_sealed_for(
+        &mut self,
+        key: &WrappingPublicKey,
+        sender: &str,
+        entry_number: u64,
+        text: &str,
+    ) -> Entry {
+        let plaintext = Plaintext {
+            sender: name(sender),
+            log: mailbox("alice"),
+            origin: Origin([2; 16]),
+            number: number(entry_number),
+            previous: [0; 32],
+            sent: Wall(1),
+            content: Content::Text(text.to_owned()),
+        };
+        let identity = identity_of(sender);
+        let body = envelope::seal(identity, (&me(), key), &plaintext, &mut rng()).expect("seals");
+        self.seq += 1;
+        Entry {
+            seq: Seq(self.seq),
+            sender: name(sender),
+            origin: plaintext.origin,
+            number: plaintext.number,
+            at: Wall(2),
+            body,
+        }
+    }
+
+    pub(super) fn deliver(&mut self, entry: &Entry) {
+        self.server(Deliver { handle: LogHandle(0), entry: entry.clone() });
+    }
+
+    pub(super) fn caught_up(&mut self) {
+        self.server(CaughtUp { handle: LogHandle(0), upto: Seq(self.seq) });
+        self.feed(Event::TurnEnded);
+    }
+
+    /// What the reader has said to have seen, in order.
+    pub(super) fn seen(&self) -> Vec<u64> {
+        let seen = self.sent.iter().filter_map(|message| match message {
+            ToServer::Seen(seen) => Some(seen.upto.0),
+            _ => None,
+        });
+        seen.collect()
+    }
+
+    /// The texts that were stored, in order; reasons for those that did not open.
+    pub(super) fn texts(&self) -> Vec<String> {
+        self.store.received.iter().map(|received| text_of(&received.content)).collect()
+    }
+
+    /// The position of a step, which must have happened.
+    pub(super) fn at(&self, step: &Step) -> usize {
+        let found = self.steps.iter().position(|found| found == step);
+        found.unwrap_or_else(|| panic!("{step:?} in {:?}", self.steps))
+    }
+
+    fn perform(&mut self, effect: Effect) -> Option<Event> {
+        match effect {
+            Effect::DialRouter { link, router } => {
+                self.link = Some(link);
+                self.steps.push(Step::DialedRouter(router));
+            }
+            Effect::DialSeat { link, server, .. } => {
+                self.link = Some(link);
+                self.steps.push(Step::DialedSeat(server));
+            }
+            Effect::Send { link, message } => self.send(link, &message),
+            Effect::Close { link } => {
+                if self.link == Some(link) {
+                    self.link = None;
+                }
+                self.steps.push(Step::Closed);
+            }
+            Effect::Store(op) => return self.store(op).map(Event::Stored),
+            Effect::Work { key, job } => self.jobs.push_back((key, job)),
+            Effect::Notify(notice) => self.notices.push(notice),
+        }
+        None
+    }
+
+    /// Messages go through their bytes, as on a socket.
+    fn send(&mut self, link: LinkId, message: &Outgoing) {
+        assert_eq!(self.link, Some(link), "nothing is sent to a connection that is gone");
+        let mut bytes = BytesMut::new();
+        message.append_frame(&mut bytes);
+        let frame = Frame::split(&mut bytes, u32::MAX).expect("a frame").expect("whole");
+        self.steps.push(Step::Sent(frame.kind));
+        match message {
+            Outgoing::Router(_) => self.to_router.push(ToRouter::decode(&frame).expect("decodes")),
+            Outgoing::Seat(_) => self.sent.push(ToServer::decode(&frame).expect("decodes")),
+        }
+    }
+
+    fn store(&mut self, op: StoreOp) -> Option<Stored> {
+        let (name, stored) = self.store.perform(op);
+        self.steps.push(Step::Stored(name));
+        stored
+    }
+}
+
+impl FakeStore {
+    fn perform(&mut self, op: StoreOp) -> (&'static str, Option<Stored>) {
+        match op {
+            StoreOp::LoadIdentity => ("identity", Some(Stored::Identity(self.identity.clone()))),
+            StoreOp::SaveSignUp { identity, frame, .. } => {
+                self.identity = Some(identity);
+                self.sign_up = Some(frame);
+                ("sign-up", Some(Stored::SignUpSaved))
+            }
+            StoreOp::ClearSignUp => {
+                self.identity = None;
+                self.sign_up = None;
+                ("no sign-up", None)
+            }
+            StoreOp::SaveSignIn { identity, session, .. } => {
+                self.identity = Some(identity);
+                self.session = Some(session);
+                ("sign-in", Some(Stored::SessionSaved))
+            }
+            StoreOp::SaveSession(session) => {
+                self.sign_up = None;
+                self.session = Some(session);
+                ("session", Some(Stored::SessionSaved))
+            }
+            StoreOp::EndSession => {
+                self.session = None;
+                ("no session", None)
+            }
+            StoreOp::BeginOrigin(origin) => {
+                self.origin = Some(origin);
+                self.conflicts.extend(self.sealed.values().map(|(id, _)| *id));
+                self.sealed.clear();
+                self.chains.clear();
+                ("origin", Some(Stored::OriginBegun))
+            }
+            op => self.perform_posts(op),
+        }
+    }
+
+    fn perform_posts(&mut self, op: StoreOp) -> (&'static str, Option<Stored>) {
+        match op {
+            StoreOp::LoadOutbox => ("outbox", Some(self.outbox())),
+            StoreOp::SealDraft { id, log, number, body, hash } => {
+                let draft = self.drafts.get(&id.0).expect("it was a draft");
+                assert_eq!(draft.log, log);
+                self.sealed.insert((log, number), (id, body));
+                let settled = number;
+                self.chains.insert(log, Chain { next: number.next(), settled, previous: hash });
+                ("sealed", Some(Stored::PostSealed { id, log }))
+            }
+            StoreOp::Settle { log, upto, .. } => {
+                let numbers = self.sealed.keys().filter(|(l, n)| *l == log && *n <= upto);
+                self.accepted.extend(numbers);
+                self.sealed.retain(|(l, n), _| *l != log || *n > upto);
+                ("settled", None)
+            }
+            StoreOp::Reject { log, number, code } => {
+                self.sealed.remove(&(log, number));
+                self.rejected.push((number, code));
+                ("rejected", None)
+            }
+            StoreOp::Refuse { id, failure } => {
+                self.refused.push((id, failure));
+                ("refused", None)
+            }
+            op => self.perform_reading(op),
+        }
+    }
+
+    fn perform_reading(&mut self, op: StoreOp) -> (&'static str, Option<Stored>) {
+        match op {
+            StoreOp::LoadCursor(_) => ("cursor", Some(Stored::Cursor(self.cursor))),
+            StoreOp::Receive { items, cursor, .. } => {
+                let mut new = Vec::new();
+                for item in items {
+                    if self.seen.insert((item.sender, item.origin, item.number)) {
+                        self.received.push(item);
+                        let id = i64::try_from(self.received.len()).expect("few");
+                        new.push(InboxId(id));
+                    }
+                }
+                self.cursor = cursor;
+                ("received", Some(Stored::Received { cursor, new }))
+            }
+            StoreOp::LoadContact(name) => {
+                let contact = self.contacts.get(&name).cloned();
+                ("contact", Some(Stored::Contact { name, contact }))
+            }
+            op => (self.perform_trust(op), None),
+        }
+    }
+
+    fn perform_trust(&mut self, op: StoreOp) -> &'static str {
+        let (name, what) = match op {
+            StoreOp::Pin(name, log) => {
+                let pinned = log.newest().keys.signing.id();
+                let (bundles, trust) = (log.encoded(), Trust::Pinned);
+                self.contacts.insert(name, Contact { name, pinned, bundles, trust });
+                return "pinned";
+            }
+            StoreOp::Extend(name, log) => {
+                self.contacts.get_mut(&name).expect("pinned").bundles = log.encoded();
+                return "extended";
+            }
+            StoreOp::MarkChanged(name, log) => {
+                self.contacts.get_mut(&name).expect("pinned").bundles = log.encoded();
+                (name, Trust::Changed)
+            }
+            StoreOp::AcceptChange(name) => (name, Trust::Pinned),
+            StoreOp::MarkVerified(name) => (name, Trust::Verified),
+            op => panic!("{op:?} is not played"),
+        };
+        self.contacts.get_mut(&name).expect("pinned").trust = what;
+        "trust"
+    }
+
+    fn outbox(&self) -> Stored {
+        let busy = |id: &OutboxId| {
+            let refused = self.refused.iter().any(|(refused, _)| refused == id)
+                || self.conflicts.contains(id);
+            let sealed = self.sealed.values().any(|(sealed, _)| sealed == id);
+            refused
+                || sealed
+                || self.chains.values().any(|c| c.settled.value() >= id.0.unsigned_abs())
+        };
+        let drafts: Vec<Draft> =
+            self.drafts.values().filter(|draft| !busy(&draft.id)).take(64).cloned().collect();
+        let mut logs: BTreeSet<LogId> = self.sealed.keys().map(|(log, _)| *log).collect();
+        logs.extend(drafts.iter().map(|draft| draft.log));
+        let first = Chain { next: number(1), settled: Number::NONE, previous: [0; 32] };
+        let lanes = logs.into_iter().map(|log| LaneRecord {
+            log,
+            chain: self.chains.get(&log).copied().unwrap_or(first),
+            sealed: self
+                .sealed
+                .iter()
+                .filter(|((of, _), _)| *of == log)
+                .map(|((_, number), (id, body))| SealedPost {
+                    id: *id,
+                    number: *number,
+                    body: body.clone(),
+                })
+                .collect(),
+        });
+        Stored::Outbox { lanes: lanes.collect(), drafts }
+    }
+}
+
+/// Runs a job; keys are not made but taken from the tests.
+pub(super) fn run(job: Job) -> JobResult {
+    match job {
+        Job::GenerateKeys { name, .. } => {
+            let bundle = bundle_of(alice(), name.as_str());
+            JobResult::Keys(Ok((Arc::new(alice().clone()), bundle.encoded().clone())))
+        }
+        job => job.run(&toy()),
+    }
+}
+
+pub(super) fn text_of(content: &crate::store::ReceivedContent) -> String {
+    match content {
+        crate::store::ReceivedContent::Text { text, .. } => text.clone(),
+        crate::store::ReceivedContent::Undecryptable { reason } => reason.clone(),
+        other => format!("{other:?}"),
+    }
+}
+
+/// Bytes as a bundle field.
+pub(super) trait IntoBundle {
+    fn try_into_bundle(self) -> wire::message::Bundle;
+}
+
+impl IntoBundle for Bytes {
+    fn try_into_bundle(self) -> wire::message::Bundle {
+        wire::message::Bundle::new(self).expect("short")
+    }
+}
+
+fn frame(link: LinkId, append: impl Fn(&mut BytesMut)) -> Event {
+    let mut bytes = BytesMut::new();
+    append(&mut bytes);
+    let frame = Frame::split(&mut bytes, u32::MAX).expect("a frame").expect("whole");
+    Event::Frame { link, frame }
+}
