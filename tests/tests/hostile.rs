@@ -3,6 +3,7 @@
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use bytes::{BufMut, BytesMut};
 use tests::cluster::Cluster;
@@ -90,11 +91,18 @@ fn bad_bytes_get_the_right_fault() {
 #[test]
 fn a_truncated_frame_and_a_silent_guest_are_ended_in_time() {
     let target = Target::start();
-    let mut truncated = target.greeted();
-    truncated.send(&[0, 0, 0, 9, Kind::POST.0, 1]);
-    let mut silent = target.client();
-    assert_eq!(truncated.fault(), Ok(FaultCode::TOO_SLOW_TO_SIGN_IN));
-    assert_eq!(silent.fault(), Ok(FaultCode::TOO_SLOW_TO_SIGN_IN));
+    let ended = thread::scope(|scope| {
+        let silent = scope.spawn(|| target.client().fault());
+        let truncated = scope.spawn(|| {
+            let mut raw = target.greeted();
+            raw.send(&[0, 0, 0, 9, Kind::POST.0, 1]);
+            raw.fault()
+        });
+        [silent, truncated].map(|guest| guest.join().expect("it is ended before the deadline"))
+    });
+    for code in ended {
+        assert_eq!(code, Ok(FaultCode::TOO_SLOW_TO_SIGN_IN));
+    }
     target.others_are_unaffected();
 }
 
@@ -172,6 +180,6 @@ fn peer_address(cluster: &Cluster, name: &str) -> SocketAddr {
     let log = fs::read_to_string(cluster.directory().join(name).join("log"));
     let log = log.expect("a server has a log");
     let words = log.split_whitespace().rev();
-    let address = words.filter_map(|word| word.strip_prefix("peer=")).next();
+    let address = words.filter_map(|word| word.strip_prefix("peer_address=")).next();
     address.expect("the log names the address").parse().expect("it is an address")
 }

@@ -31,7 +31,7 @@ impl Add<Duration> for Instant {
     }
 }
 
-/// Milliseconds since 1970-01-01 UTC, as the clock of one machine says. For people, never for order.
+/// Milliseconds since 1970-01-01 UTC, as one machine's clock says. For people, never for order.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Wall(pub u64);
 
