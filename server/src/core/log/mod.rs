@@ -32,9 +32,6 @@ mod tail;
 mod usage;
 mod waiting;
 
-#[cfg(test)]
-mod tests;
-
 use std::collections::BTreeMap;
 
 use slab::Slab;
@@ -226,3 +223,6 @@ impl Logs {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
