@@ -150,6 +150,23 @@ fn a_half_closed_peer_still_gets_our_last_words() {
 }
 
 #[test]
+fn a_half_closed_peer_that_reads_late_is_not_waited_for_twice() {
+    let mut bench = Bench::new();
+    let (mut socket, conn) = bench.plain_pair(Policy::peer());
+    bench.fill(conn, 1 << 20);
+    bench.net.close(conn);
+    socket.shutdown(Shutdown::Write).expect("connected");
+    bench.settle();
+    assert_eq!(bench.closes(conn), []);
+    let mut piece = vec![0; 1 << 20];
+    while socket.read(&mut piece).expect("bytes or the end") > 0 {
+        bench.net.poll(Some(Duration::ZERO), &mut bench.seen).expect("polls");
+    }
+    bench.settle();
+    assert_eq!((bench.closes(conn), bench.net.sockets()), (vec![CloseCause::Local], 0));
+}
+
+#[test]
 fn a_dial_to_nobody_is_closed() {
     let mut bench = Bench::new();
     let listener = TcpListener::bind(loopback()).expect("a free port");
