@@ -128,7 +128,8 @@ message! {
 message! {
     /// The session has ended; the connection closes.
     SessionEnded = SESSION_ENDED {
-        /// Why: `signed-out`, or `already-logged-in` when another installation took over.
+        /// Why: `signed-out`; `already-logged-in` when another installation signed in;
+        /// `stale-epoch` when this installation has a newer session.
         code: FaultCode,
     }
 }
