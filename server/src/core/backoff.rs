@@ -1,4 +1,5 @@
-//! Pauses between dials: doubled after each failure, with jitter, so that servers do not dial in step.
+//! Pauses between dials: doubled after each failure, with jitter, so that servers do not dial in
+//! step.
 
 use std::time::Duration;
 

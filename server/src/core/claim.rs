@@ -1,5 +1,5 @@
-//! Someone who proved who they are claims the account's session: granted, refused, or held until the
-//! seat of another session has spoken.
+//! Someone who proved who they are claims the account's session: granted, refused, or held until
+//! the seat of another session has spoken.
 
 use bytes::Bytes;
 use storage::{AccountRecord, Change, Read, SessionRecord};

@@ -1,9 +1,9 @@
-//! The pure core: `handle(now, wall, event, out)` and `deadline()`. No clock, socket, file, thread or
-//! ambient randomness is named here; the simulator runs this very code.
+//! The pure core: `handle(now, wall, event, out)` and `deadline()`. No clock, socket, file, thread
+//! or ambient randomness is named here; the simulator runs this very code.
 //!
 //! A core is a [`seat`] and a home: [`account`]s, key logs and [`log`]s. Both are reached through
-//! [`wire::ToPeer`] messages, which come from a link or, between a core's own seat and home, from its
-//! own queue. Start reading at [`Core::handle`].
+//! [`wire::ToPeer`] messages, which come from a link or, between a core's own seat and home, from
+//! its own queue. Start reading at [`Core::handle`].
 
 mod account;
 mod backoff;
@@ -44,7 +44,7 @@ pub use metrics::Metrics;
 pub use password::SERVER_IDENTITY;
 
 use commit::Tickets;
-use parts::Parts;
+use parts::{Parts, gauge};
 use timer::Timers;
 use turn::{ReadKey, Turn};
 
@@ -106,7 +106,7 @@ impl Core {
             }
             event => self.turn(now, wall, out, |parts, turn| parts.on_event(event, turn)),
         }
-        debug_assert!(self.is_coherent(), "what is counted is what is held");
+        assert!(self.is_coherent(), "what is counted is what is held");
         Ok(())
     }
 
@@ -135,9 +135,10 @@ impl Core {
     /// Whether what is counted is what is held.
     #[must_use]
     pub fn is_coherent(&self) -> bool {
-        let metrics = self.metrics();
-        metrics.conns_opened - metrics.conns_closed == metrics.conns
-            && metrics.sessions_begun - metrics.sessions_ended == metrics.sessions
+        let counted = &self.metrics;
+        let conns = counted.conns_opened - counted.conns_closed;
+        let sessions = counted.sessions_begun - counted.sessions_ended;
+        (conns, sessions) == self.parts.held()
     }
 
     /// Runs `step`, carries what it says between seat and home, and gives the storage its work.
@@ -188,8 +189,4 @@ fn on_read(parts: &mut Parts, key: ReadKey, answer: Answer, turn: &mut Turn<'_>)
         }
         (key, _) => unreachable!("the storage answers {key:?} with its own kind of answer"),
     }
-}
-
-fn gauge(len: usize) -> u64 {
-    u64::try_from(len).expect("lengths fit 64 bits")
 }

@@ -174,11 +174,14 @@ impl Parts {
         self.logs.compose(batch);
     }
 
+    /// How many connections and sessions are held.
+    pub(super) fn held(&self) -> (u64, u64) {
+        (gauge(self.conns.len()), gauge(self.seat.sessions.len()))
+    }
+
     pub(super) fn measure(&self, metrics: &mut Metrics) {
-        let gauge = |len: usize| u64::try_from(len).expect("lengths fit 64 bits");
-        metrics.conns = gauge(self.conns.len());
+        (metrics.conns, metrics.sessions) = self.held();
         metrics.clients = gauge(self.seat.clients.len());
-        metrics.sessions = gauge(self.seat.sessions.len());
         metrics.exchanges = gauge(self.seat.exchanges.len());
         metrics.links = gauge(self.peers.up_count());
         metrics.accounts = gauge(self.accounts.len());
@@ -377,6 +380,11 @@ impl Parts {
             turn.alarm(Alarm::Log(alarm));
         }
     }
+}
+
+/// A size as metrics count it.
+pub(super) fn gauge(len: usize) -> u64 {
+    u64::try_from(len).expect("lengths fit 64 bits")
 }
 
 /// The log whose home a question is for, and how its fault names it.

@@ -1,8 +1,8 @@
 //! Links between servers: one per pair, dialed by the lower id, always read.
 //!
 //! A link is up after hello and ready. Each side then says which sessions it holds, then pings: the
-//! first ping tells the other side that it has heard of all of them. A link that is silent for
-//! long is cut and dialed again. What is sent while there is no link is lost; seats hear of the loss.
+//! first ping tells the other side that it has heard of all of them. A link that is silent for long
+//! is cut and dialed again. What is sent while there is no link is lost; seats hear of the loss.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -1,9 +1,9 @@
 //! A seat delivers entries to its sessions: pushed when caught up, pulled when behind.
 //!
-//! A session is *live* after a range reply that said `caught_up`; from then on every entry pushed by
-//! the home goes straight on. It falls *behind* when its window of unseen entries or its write queue
-//! is full, and when the link to the home is lost. Behind, pushed entries are skipped; ranges after
-//! the session's position are read as room comes, and bring the same entries.
+//! A session is *live* after a range reply that said `caught_up`; from then on every entry pushed
+//! by the home goes straight on. It falls *behind* when its window of unseen entries or its write
+//! queue is full, and when the link to the home is lost. Behind, pushed entries are skipped; ranges
+//! after the session's position are read as room comes, and bring the same entries.
 
 use std::collections::VecDeque;
 

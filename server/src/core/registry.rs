@@ -1,8 +1,8 @@
 //! Which session an account has: who may sign in now, and what a sign-in or resume changes.
 //!
-//! *Logged in* means a live connection. A stored session never blocks; one that another origin holds
-//! live is probed first. When its seat cannot be reached, nothing is granted to another origin until
-//! the seat's lease is over: nobody can know whether the session lives.
+//! *Logged in* means a live connection. A stored session never blocks; one that another origin
+//! holds live is probed first. When its seat cannot be reached, nothing is granted to another
+//! origin until the seat's lease is over: nobody can know whether the session lives.
 
 use sha2::{Digest, Sha256};
 use storage::SessionRecord;
