@@ -157,8 +157,27 @@ impl Failure {
     /// A fault that a server or router answered.
     #[must_use]
     pub fn fault(code: FaultCode) -> Self {
-        Self::new(Code::from(code), code.text())
+        Self::new(Code::from(code), advice(code).unwrap_or(code.text()))
     }
+}
+
+/// The text of a fault with what a user of this program does next.
+fn advice(code: FaultCode) -> Option<&'static str> {
+    Some(match code {
+        FaultCode::NO_SUCH_USER => {
+            "no user has this name; check the spelling, or run `fastchat signup`"
+        }
+        FaultCode::ALREADY_LOGGED_IN => {
+            "already logged in elsewhere; leave there, or run `fastchat signin --takeover`"
+        }
+        FaultCode::SIGNED_OUT => "this session has ended; run `fastchat signin`",
+        FaultCode::RATE_LIMITED => "too many attempts; wait half a minute and try again",
+        FaultCode::SEAT_FULL | FaultCode::UNAVAILABLE => {
+            "no server has room or can be reached now; try again in a moment"
+        }
+        FaultCode::BAD_VERSION => "the server speaks another version; upgrade the older side",
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

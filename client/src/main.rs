@@ -1,5 +1,6 @@
 //! `fastchat`: the commands, and without one the menu.
 
+use std::ffi::OsString;
 use std::io::stderr;
 use std::process::ExitCode;
 
@@ -15,10 +16,9 @@ fn main() -> ExitCode {
         .with_env_filter(EnvFilter::try_from_env("FASTCHAT_LOG").unwrap_or_default())
         .with_writer(stderr)
         .init();
-    let words: Vec<String> =
-        std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    let words: Vec<_> = std::env::args_os().skip(1).collect();
     let is_json = words.iter().any(|word| word == "--json");
-    match run(&words) {
+    match run(words) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             output::failure(&failure, is_json);
@@ -27,8 +27,10 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(words: &[String]) -> Result<(), Failure> {
-    let args = match Args::parse(words) {
+fn run(words: Vec<OsString>) -> Result<(), Failure> {
+    let words: Result<Vec<_>, _> = words.into_iter().map(OsString::into_string).collect();
+    let words = words.map_err(|_| Failure::usage("the command line is not UTF-8"))?;
+    let args = match Args::parse(&words) {
         Ok(args) => args,
         Err(early) if early.status.is_ok() => return output::data(early.output.trim_end()),
         Err(early) => return Err(Failure::usage(early.output.trim())),

@@ -167,6 +167,11 @@ fn read_text() -> Result<String, Failure> {
         .take(limit)
         .read_to_end(&mut bytes)
         .map_err(|error| Failure::usage(format!("standard input: {error}")))?;
+    if bytes.len() > TEXT_LEN_MAX + 1 {
+        return Err(Failure::usage(format!(
+            "the text has more than {TEXT_LEN_MAX} bytes; send it in parts"
+        )));
+    }
     let mut text =
         String::from_utf8(bytes).map_err(|_| Failure::usage("standard input is not UTF-8 text"))?;
     if text.ends_with('\n') {

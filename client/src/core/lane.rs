@@ -180,26 +180,41 @@ impl Lane {
         drafts.into_iter().map(|post| post.id).collect()
     }
 
-    /// Sends what may be sent.
-    pub(crate) fn send(&mut self, handle: LogHandle, ctx: &mut Context<'_>) {
+    /// Sends what may be sent, at most `room` posts; what is left of the room.
+    pub(crate) fn send(&mut self, handle: LogHandle, room: u64, ctx: &mut Context<'_>) -> u64 {
         if self.pause.is_some_and(|until| until > ctx.now) {
-            return;
+            return room;
         }
         self.pause = None;
         let settled = self.settled();
+        let mut room = room;
         for post in &mut self.posts {
             let State::Sealed { number, body, sent } = &mut post.state else {
                 break;
             };
-            if number.value() > settled.value() + UNANSWERED_MAX {
+            if *sent {
+                continue;
+            }
+            if room == 0 || number.value() > settled.value() + UNANSWERED_MAX {
                 break;
             }
-            if !*sent {
-                *sent = true;
-                self.quiet_since.get_or_insert(ctx.now);
-                ctx.send(Post { handle, number: *number, settled, body: body.clone() });
-            }
+            *sent = true;
+            room -= 1;
+            self.quiet_since.get_or_insert(ctx.now);
+            ctx.send(Post { handle, number: *number, settled, body: body.clone() });
         }
+        room
+    }
+
+    /// How many drafts have no number yet.
+    pub(crate) fn drafts(&self) -> usize {
+        self.posts.iter().filter(|post| matches!(post.state, State::Draft(_))).count()
+    }
+
+    /// How many posts were sent and not answered.
+    pub(crate) fn unanswered(&self) -> u64 {
+        let count = self.posts.iter().filter(|post| post.is_sent()).count();
+        u64::try_from(count).expect("at most the window")
     }
 
     /// Posts up to a number are safe; whether any of ours was.
@@ -238,9 +253,10 @@ impl Lane {
         self.unsend();
     }
 
-    /// The home is back.
+    /// The home is back: what was sent meanwhile was dropped on the way.
     pub(crate) fn on_up(&mut self) {
         self.pause = None;
+        self.unsend();
     }
 
     /// The connection is gone.

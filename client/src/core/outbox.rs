@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use wire::limits::UNANSWERED_MAX;
 use wire::message::{Accepted, CloseLog, Refusal, Refused};
 use wire::{FaultCode, Instant, LogHandle, LogId};
 
@@ -15,8 +16,8 @@ use crate::crypto::envelope::SealError;
 use crate::failure::Failure;
 use crate::store::{Draft, OutboxId};
 
-/// Drafts taken from the store at a time.
-pub const DRAFTS_MAX: usize = 64;
+/// Drafts taken from the store at a time: those to a home that is away must not hide the others.
+pub const DRAFTS_MAX: usize = 512;
 /// Above this many open logs, idle ones are closed.
 const HANDLES_KEPT: usize = 256;
 
@@ -72,8 +73,10 @@ impl Outbox {
     /// Does for each lane whatever can be done now.
     pub(crate) fn pump(&mut self, contacts: &mut Contacts, ctx: &mut Context<'_>) {
         let logs: Vec<LogId> = self.lanes.keys().copied().collect();
+        let unanswered: u64 = self.lanes.values().map(Lane::unanswered).sum();
+        let mut room = UNANSWERED_MAX.saturating_sub(unanswered);
         for log in logs {
-            self.pump_lane(log, contacts, ctx);
+            room = self.pump_lane(log, room, contacts, ctx);
         }
         self.lanes.retain(|log, lane| {
             if lane.is_empty() && ctx.handles.len() > HANDLES_KEPT {
@@ -81,7 +84,7 @@ impl Outbox {
             }
             !lane.is_empty()
         });
-        if self.more && self.lanes.is_empty() {
+        if self.more && self.lanes.values().map(Lane::drafts).sum::<usize>() < DRAFTS_MAX / 2 {
             self.more = false;
             self.load(ctx);
         }
@@ -176,17 +179,24 @@ impl Outbox {
         self.lanes.get_mut(&log)
     }
 
-    fn pump_lane(&mut self, log: LogId, contacts: &mut Contacts, ctx: &mut Context<'_>) {
+    /// Of a session's posts at most [`UNANSWERED_MAX`] are unanswered; what is left of the `room`.
+    fn pump_lane(
+        &mut self,
+        log: LogId,
+        room: u64,
+        contacts: &mut Contacts,
+        ctx: &mut Context<'_>,
+    ) -> u64 {
         let Some(lane) = self.lanes.get_mut(&log) else {
-            return;
+            return room;
         };
         if lane.is_empty() {
-            return;
+            return room;
         }
         let keys = contacts.reader(log.name, ctx);
         if let ReaderKeys::Refused(failure) = keys {
             refuse(lane.drain_drafts(), &failure, ctx);
-            return;
+            return room;
         }
         if let (ReaderKeys::Ready(keys), Need::Seal) = (&keys, lane.need())
             && let Some(identity) = ctx.identity()
@@ -205,20 +215,28 @@ impl Outbox {
             );
         }
         let trusted = matches!(keys, ReaderKeys::Ready(_));
-        self.worn_out |= send(lane, log, trusted, ctx) == Sent::WornOut;
+        match send(lane, log, room * u64::from(trusted), ctx) {
+            Sent::Left(left) if trusted => left,
+            Sent::Left(_) => room,
+            Sent::WornOut => {
+                self.worn_out = true;
+                room
+            }
+        }
     }
 }
 
-#[derive(Debug, Eq, PartialEq)]
 enum Sent {
-    Fine,
+    /// So much of the room is left.
+    Left(u64),
+    /// The home knows numbers that were never given here.
     WornOut,
 }
 
-/// Opens the log and sends what is sealed, provided the reader's key is `trusted`.
-fn send(lane: &mut Lane, log: LogId, trusted: bool, ctx: &mut Context<'_>) -> Sent {
+/// Opens the log and sends what is sealed, as far as there is room.
+fn send(lane: &mut Lane, log: LogId, room: u64, ctx: &mut Context<'_>) -> Sent {
     if ctx.seat.is_none() {
-        return Sent::Fine;
+        return Sent::Left(room);
     }
     let (me, now) = (ctx.me.name, ctx.now);
     if let Some(open) = ctx.handles.want(log, me, now) {
@@ -228,10 +246,8 @@ fn send(lane: &mut Lane, log: LogId, trusted: bool, ctx: &mut Context<'_>) -> Se
         Some(HandleState::Open(base)) if !lane.checked && !lane.fits(base) => Sent::WornOut,
         Some(HandleState::Open(_)) => {
             lane.checked = true;
-            if let (true, Some(handle)) = (trusted, ctx.handles.open_handle(&log)) {
-                lane.send(handle, ctx);
-            }
-            Sent::Fine
+            let handle = ctx.handles.open_handle(&log);
+            Sent::Left(handle.map_or(room, |handle| lane.send(handle, room, ctx)))
         }
         Some(HandleState::Failed(code)) => {
             let failure = match code {
@@ -239,9 +255,9 @@ fn send(lane: &mut Lane, log: LogId, trusted: bool, ctx: &mut Context<'_>) -> Se
                 code => Failure::fault(code),
             };
             refuse(lane.drain_drafts(), &failure, ctx);
-            Sent::Fine
+            Sent::Left(room)
         }
-        Some(HandleState::Opening | HandleState::Pausing(_)) | None => Sent::Fine,
+        Some(HandleState::Opening | HandleState::Pausing(_)) | None => Sent::Left(room),
     }
 }
 

@@ -1,7 +1,6 @@
 //! The one thread that owns sockets and store: it feeds the core and performs its effects.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
 use std::time::Duration;
 
 use rand::TryRng;
@@ -27,6 +26,9 @@ mod workers;
 const FAREWELL_TIME_MAX: Duration = Duration::from_millis(500);
 /// First ticket of questions that other processes ask; those of this process are below.
 const HUB_TICKETS: u64 = 1 << 32;
+
+/// Wakes the loop from another thread.
+pub type Wake = Box<dyn Fn() + Send>;
 
 /// The holder of a data directory's connection.
 pub struct Shell {
@@ -100,8 +102,13 @@ impl Shell {
 
     /// Wakes [`Self::turn`] from any thread.
     #[must_use]
-    pub fn waker(&self) -> Arc<mio::Waker> {
-        self.net.waker()
+    pub fn waker(&self) -> Wake {
+        let waker = self.net.waker();
+        Box::new(move || {
+            if let Err(error) = waker.wake() {
+                tracing::error!(%error, "the loop cannot be woken");
+            }
+        })
     }
 
     /// Wall clock, as of the last turn.

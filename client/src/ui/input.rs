@@ -1,7 +1,6 @@
 //! What the user types, on a thread of its own: with line editing on a terminal, else plain lines.
 
 use std::io::{BufRead, IsTerminal, Write, stdin, stdout};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
@@ -14,6 +13,7 @@ use super::printer::Printer;
 use crate::commands::password;
 use crate::core::Password;
 use crate::failure::Failure;
+use crate::shell::Wake;
 
 /// What came from the user.
 #[derive(Debug)]
@@ -36,9 +36,9 @@ pub(super) struct Input {
 }
 
 impl Input {
-    /// Starts the thread; `waker` is woken for each answer. Lines for the screen go through the
+    /// Starts the thread; `wake` is called for each answer. Lines for the screen go through the
     /// printer, which does not destroy the line being typed.
-    pub(super) fn start(waker: Arc<mio::Waker>) -> Result<(Self, Printer), Failure> {
+    pub(super) fn start(wake: Wake) -> Result<(Self, Printer), Failure> {
         let (questions, asked) = channel();
         let (typed, answers) = channel();
         let is_terminal = stdin().is_terminal() && stdout().is_terminal();
@@ -48,7 +48,7 @@ impl Input {
         };
         thread::Builder::new()
             .name("input".to_owned())
-            .spawn(move || serve(&mut reader, &asked, &typed, &waker))
+            .spawn(move || serve(&mut reader, &asked, &typed, &wake))
             .map_err(|error| Failure::unexpected(format!("no thread: {error}")))?;
         Ok((Self { questions, answers }, printer))
     }
@@ -81,7 +81,7 @@ fn edited() -> Result<(Reader, Printer), Failure> {
     Ok((Reader::Edited(Box::new(editor)), printer))
 }
 
-fn serve(reader: &mut Reader, asked: &Receiver<Prompt>, typed: &Sender<Typed>, waker: &mio::Waker) {
+fn serve(reader: &mut Reader, asked: &Receiver<Prompt>, typed: &Sender<Typed>, wake: &Wake) {
     while let Ok(prompt) = asked.recv() {
         let answer = match prompt {
             Prompt::Line(words) => reader.line(&words),
@@ -92,9 +92,7 @@ fn serve(reader: &mut Reader, asked: &Receiver<Prompt>, typed: &Sender<Typed>, w
         if typed.send(answer).is_err() {
             return;
         }
-        if let Err(error) = waker.wake() {
-            tracing::error!(%error, "what was typed cannot be announced");
-        }
+        wake();
         if is_last {
             return;
         }

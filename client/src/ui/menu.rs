@@ -284,6 +284,9 @@ impl Menu {
             for message in messages {
                 self.printer.print(&Shown::from(message).line(self.style));
             }
+            if !self.printer.is_flushed() {
+                return Err(Failure::unexpected("the screen cannot be written"));
+            }
             self.shell.store().mark_shown(&ids).map_err(broken)?;
         }
     }

@@ -12,11 +12,19 @@ use crate::failure::Failure;
 
 /// How long the last lines may take.
 const FAREWELL_TIME_MAX: Duration = Duration::from_millis(500);
+/// How long the screen may take.
+const FLUSH_TIME_MAX: Duration = Duration::from_secs(5);
+
+enum Line {
+    Text(String),
+    /// Everything before this is out: tell it.
+    Mark(Sender<()>),
+}
 
 /// Shows lines, in order.
 #[derive(Debug)]
 pub(super) struct Printer {
-    lines: Option<Sender<String>>,
+    lines: Option<Sender<Line>>,
     ended: Receiver<()>,
 }
 
@@ -39,20 +47,31 @@ impl Printer {
     /// Shows one line, or several.
     pub(super) fn print(&self, text: &str) {
         if let Some(lines) = &self.lines
-            && lines.send(format!("{text}\n")).is_err()
+            && lines.send(Line::Text(format!("{text}\n"))).is_err()
         {
             tracing::debug!("nobody can see the screen any more");
         }
     }
 
+    /// Whether everything printed so far is out, after waiting for it.
+    pub(super) fn is_flushed(&self) -> bool {
+        let (told, out) = channel();
+        let asked = self.lines.as_ref().is_some_and(|l| l.send(Line::Mark(told)).is_ok());
+        asked && out.recv_timeout(FLUSH_TIME_MAX).is_ok()
+    }
+
     fn start(mut show: impl FnMut(String) -> bool + Send + 'static) -> Result<Self, Failure> {
-        let (lines, waiting) = channel::<String>();
+        let (lines, waiting) = channel::<Line>();
         let (ending, ended) = channel();
         thread::Builder::new()
             .name("printer".to_owned())
             .spawn(move || {
                 while let Ok(line) = waiting.recv() {
-                    if !show(line) {
+                    let is_well = match line {
+                        Line::Text(text) => show(text),
+                        Line::Mark(told) => told.send(()).is_ok(),
+                    };
+                    if !is_well {
                         break;
                     }
                 }

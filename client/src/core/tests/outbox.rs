@@ -111,6 +111,21 @@ fn the_window_bounds_what_is_unanswered() {
 }
 
 #[test]
+fn the_window_is_one_for_all_logs_of_a_session() {
+    let mut world = posted(60);
+    let from = world.sent.len();
+    for at in 1..=10 {
+        world.draft("carol", &at.to_string());
+        world.work();
+        world.answer_questions(from, 0);
+    }
+    assert_eq!(world.numbers(from), [1, 2, 3, 4]);
+    world.accept(3);
+    world.work();
+    assert_eq!(world.numbers(from), [1, 2, 3, 4, 5, 6, 7]);
+}
+
+#[test]
 fn an_unreachable_home_is_a_pause_and_up_ends_it() {
     let mut world = posted(2);
     let from = world.sent.len();
@@ -122,6 +137,9 @@ fn an_unreachable_home_is_a_pause_and_up_ends_it() {
     world.server(Unavailable { handle: LogHandle(1) });
     world.pass(Duration::from_secs(8));
     assert_eq!(world.numbers(from), [1, 2], "the pause ends by itself");
+    let from = world.sent.len();
+    world.server(Up { handle: LogHandle(1) });
+    assert_eq!(world.numbers(from), [1, 2], "what was sent while the home was away was dropped");
     assert!(!world.notices.iter().any(|notice| matches!(notice, Notice::OutboxChanged)));
 }
 

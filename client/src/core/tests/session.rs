@@ -7,7 +7,8 @@ use opaque_ke::{
     CredentialRequest, Identifiers, RegistrationRequest, RegistrationUpload, ServerLogin,
     ServerLoginParameters, ServerRegistration, ServerSetup,
 };
-use rand_core_06::OsRng as OlderRng;
+use rand::Rng;
+use rand::rngs::StdRng;
 use wire::message::{
     Challenge, Fault, SessionEnded, SignInChallenge, SignUpChallenge, SignUpFinish, Welcome,
 };
@@ -17,7 +18,32 @@ use zeroize::Zeroizing;
 
 use super::world::{Step, World, me};
 use crate::core::{Command, Notice, Password, Reading, Request};
+use crate::crypto::test_keys::rng;
 use crate::failure::Code;
+
+/// Speaks the traits of `rand_core` 0.6, as `opaque-ke` does.
+struct OlderRng(StdRng);
+
+impl rand_core_06::RngCore for OlderRng {
+    fn next_u32(&mut self) -> u32 {
+        self.0.next_u32()
+    }
+
+    fn next_u64(&mut self) -> u64 {
+        self.0.next_u64()
+    }
+
+    fn fill_bytes(&mut self, bytes: &mut [u8]) {
+        self.0.fill_bytes(bytes);
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), rand_core_06::Error> {
+        self.0.fill_bytes(bytes);
+        Ok(())
+    }
+}
+
+impl rand_core_06::CryptoRng for OlderRng {}
 
 fn password(text: &str) -> Password {
     Password::new(Zeroizing::new(text.as_bytes().to_vec()))
@@ -31,7 +57,7 @@ struct Home {
 
 impl Home {
     fn new() -> Self {
-        Self { setup: ServerSetup::new(&mut OlderRng), finish: None }
+        Self { setup: ServerSetup::new(&mut OlderRng(rng())), finish: None }
     }
 
     fn challenge_sign_up(&self, world: &mut World) {
@@ -57,7 +83,7 @@ impl Home {
             identifiers: Identifiers { client: Some(b"alice"), server: Some(b"fastchat") },
         };
         let started = ServerLogin::start(
-            &mut OlderRng,
+            &mut OlderRng(rng()),
             &self.setup,
             Some(record),
             request,
