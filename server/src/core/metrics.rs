@@ -33,6 +33,10 @@ metrics! {
     conns,
     /// Gauge: clients among them.
     clients,
+    /// Connections closed because the other side did not read.
+    slow_readers,
+    /// Connections whose bytes could not be cut into frames, or were too many before sign-in.
+    bad_streams,
     /// Frames handled.
     frames,
     /// Faults sent to clients.

@@ -15,7 +15,7 @@ use super::account::{Accounts, refuse};
 use super::bundles::KeyLogs;
 use super::config::Config;
 use super::entropy::Entropy;
-use super::event::{Alarm, Event, Level, Side, Target};
+use super::event::{Alarm, CloseReason, Event, Level, Side, Target};
 use super::load::{Card, Routers};
 use super::log::{LogOut, LogRead, Logs};
 use super::metrics::Metrics;
@@ -93,7 +93,7 @@ impl Parts {
         match event {
             Event::Frame { conn, frame } => self.on_frame(conn, &frame, turn),
             Event::Opened { conn, side } => self.on_opened(conn, side, turn),
-            Event::Closed { conn, .. } => self.on_closed(conn, turn),
+            Event::Closed { conn, why } => self.on_closed(conn, why, turn),
             Event::Pressure { conn, level } => {
                 self.seat.on_pressure(conn, level == Level::High, turn);
             }
@@ -210,11 +210,16 @@ impl Parts {
         }
     }
 
-    fn on_closed(&mut self, conn: ConnId, turn: &mut Turn<'_>) {
+    fn on_closed(&mut self, conn: ConnId, why: CloseReason, turn: &mut Turn<'_>) {
         let Some(role) = self.conns.remove(conn) else {
             return;
         };
         turn.metrics.conns_closed += 1;
+        match why {
+            CloseReason::SlowReader => turn.metrics.slow_readers += 1,
+            CloseReason::BadStream => turn.metrics.bad_streams += 1,
+            CloseReason::Gone | CloseReason::Local => {}
+        }
         match role {
             Role::Client => self.seat.on_closed(conn, turn),
             Role::Peer(_) => {
@@ -228,6 +233,7 @@ impl Parts {
     /// Posts go straight on: the hot path.
     fn on_frame(&mut self, conn: ConnId, frame: &Frame, turn: &mut Turn<'_>) {
         turn.metrics.frames += 1;
+        tracing::trace!(?conn, kind = %frame.kind, "frame");
         match self.conns.get(conn).copied() {
             Some(Role::Client) => match ToServer::decode(frame) {
                 Ok(ToServer::Post(post)) => self.seat.on_post(conn, post, turn),

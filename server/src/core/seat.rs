@@ -320,6 +320,7 @@ impl Seat {
         let account = session.account;
         turn.timers.arm(session.pulse.armed, Timer::Idle(conn));
         turn.metrics.sessions_begun += 1;
+        tracing::debug!(%account, epoch = session.epoch.0, "session begun");
         let former = self.sessions.insert(account, conn);
         assert!(former.is_none(), "an account has one session here");
         if let Some(client) = self.clients.get_mut(conn) {
@@ -338,6 +339,7 @@ impl Seat {
         let (account, epoch) = (session.account, session.epoch);
         turn.timers.disarm(session.pulse.armed, Timer::Idle(conn));
         turn.metrics.sessions_ended += 1;
+        tracing::debug!(%account, epoch = epoch.0, "session ended");
         self.sessions.remove(&account);
         for handle in session.handles.values() {
             if handle.reading.is_some() {

@@ -1,6 +1,7 @@
 //! One to three cores with their stores in memory, a router and clients, all in one thread: real
 //! encoded frames between them, no socket, no clock.
 
+mod abuse;
 mod bounds;
 mod client;
 mod homes;

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use bytes::BytesMut;
 use storage::DiskModel;
 use wire::limits::PROBE_TIME_MAX;
-use wire::message::{Pong, SignOut};
-use wire::{FaultCode, Reservation, ServerId, SessionEpoch, ToClient};
+use wire::message::{Hello, PeerAttach, Pong, SignOut};
+use wire::{FaultCode, LogId, Reservation, Seq, ServerId, SessionEpoch, ToClient, ToPeer};
 
 use crate::client::Client;
 use crate::world::World;
@@ -170,6 +171,31 @@ fn a_sign_out_is_durable_before_it_is_said() {
     assert!(client.is_closed(&world));
     client.connect(&mut world, 1);
     assert_eq!(client.resume(&mut world), Err(FaultCode::SIGNED_OUT));
+}
+
+#[test]
+fn a_seat_that_has_not_heard_that_a_session_ended_moves_nothing() {
+    let mut world = World::new(2);
+    let (alice, bob) = (world.name_at(1, "alice"), world.name_at(2, "bob"));
+    let alice = Client::signed_up(&mut world, 2, alice);
+    let mut bob = Client::signed_up(&mut world, 2, bob);
+    alice.open(&mut world, 1, bob.name).expect("opens");
+    alice.post(&mut world, 1, 1, 0, "unread");
+    let cursor = alice.accepted(&mut world).seq;
+    let stale =
+        PeerAttach { log: LogId::mailbox(bob.name), account: bob.name, epoch: bob.epoch, cursor };
+    bob.connect(&mut world, 2);
+    bob.resume(&mut world).expect("resumes");
+    world.cut(1, 2);
+    let seat = world.connect_peer(2, Some(1));
+    for message in [ToPeer::Hello(Hello::server(ServerId(1))), stale.into()] {
+        let mut bytes = BytesMut::new();
+        message.append_frame(&mut bytes);
+        world.send(seat, &bytes);
+    }
+    world.pump();
+    bob.attach(&mut world, Seq(0));
+    assert_eq!(bob.texts(&mut world), ["unread"]);
 }
 
 #[test]

@@ -64,6 +64,7 @@ pub(crate) struct World {
     /// Pairs of servers that cannot reach each other, the lower first.
     cut: BTreeSet<(ServerId, ServerId)>,
     pub(crate) reports: BTreeMap<ServerId, Report>,
+    has_router: bool,
     /// What each client received and has not taken; `None` at its end.
     pub(crate) inboxes: Vec<VecDeque<Option<Frame>>>,
 }
@@ -108,6 +109,7 @@ impl World {
             arrivals: VecDeque::new(),
             cut: BTreeSet::new(),
             reports: BTreeMap::new(),
+            has_router: true,
             inboxes: Vec::new(),
         }
     }
@@ -250,6 +252,18 @@ impl World {
         self.pump();
     }
 
+    /// The router dies, and does not come back.
+    pub(crate) fn lose_router(&mut self) {
+        self.has_router = false;
+        let is_router = |end: &&End| matches!(end, End::Router(_));
+        let ends: Vec<End> = self.pairs.keys().filter(is_router).copied().collect();
+        for end in ends {
+            self.part(end);
+        }
+        self.reports.clear();
+        self.pump();
+    }
+
     /// The servers can reach each other again.
     pub(crate) fn heal(&mut self, a: u16, b: u16) {
         self.cut.remove(&(ServerId(a.min(b)), ServerId(a.max(b))));
@@ -353,6 +367,9 @@ impl World {
     }
 
     fn dial_router(&mut self, from: ServerId) {
+        if !self.has_router {
+            return self.feed(from, Event::DialFailed { target: Target::Router(0) });
+        }
         let conn = self.node(from).slot();
         self.join(End::Server(from, conn), End::Router(from));
         self.feed(from, Event::Opened { conn, side: Side::Router { index: 0 } });
