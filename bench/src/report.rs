@@ -47,6 +47,8 @@ impl Report {
                 "cores": self.machine.cores,
                 "processor": self.machine.processor,
                 "kernel": self.machine.kernel,
+                "load": self.machine.load,
+                "file_system": self.file_system(),
             },
             "options": self.options(),
             "per_s": rounded(record.per_second()),
@@ -103,13 +105,15 @@ impl Report {
             }
         };
         let target = match &plan.target {
-            Target::Own { servers } => format!("{servers} servers of its own"),
+            Target::Own { servers } => {
+                format!("{servers} servers of its own on {}", machine.file_system)
+            }
             Target::Running { router, .. } => format!("the cluster of {router}"),
         };
         format!(
             "fastchat-bench {version} {scenario}: {pace}, {seconds} s\n\
              {pairs} pairs, bodies of {len} random bytes, TLS, {target}; readers keep nothing\n\
-             {cores} cores, {processor}, Linux {kernel}; seed {seed}\n",
+             {cores} cores, {processor}, Linux {kernel}, load {load} before; seed {seed}\n",
             version = env!("CARGO_PKG_VERSION"),
             scenario = plan.scenario,
             seconds = plan.duration.as_secs(),
@@ -118,6 +122,7 @@ impl Report {
             cores = machine.cores,
             processor = machine.processor,
             kernel = machine.kernel,
+            load = machine.load,
             seed = plan.seed,
         )
     }
@@ -203,6 +208,12 @@ impl Report {
             add(format!("{name} holds {} KiB", usage.rss_kib));
         }
         text
+    }
+
+    /// Where our own cluster keeps its stores.
+    fn file_system(&self) -> Option<&str> {
+        let is_own = matches!(self.plan.target, Target::Own { .. });
+        is_own.then_some(self.machine.file_system.as_str())
     }
 
     fn after(&self) -> Option<&Reading> {

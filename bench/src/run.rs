@@ -36,13 +36,14 @@ pub fn run(plan: &Plan) -> Result<bool, RunError> {
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
+    let machine = Machine::here();
     say(&opening(plan));
     let cluster = Cluster::open(&plan.target, &stop)?;
     say(&format!("{} users sign up", 2 * plan.pairs));
     let measured = shell::run(plan, &cluster, &stop)?;
     drop(cluster);
     let is_sound = measured.record.counts.is_sound();
-    let report = Report::new(plan, Machine::here(), measured);
+    let report = Report::new(plan, machine, measured);
     let text = match plan.json {
         true => report.json(),
         false => report.table(),

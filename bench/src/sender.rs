@@ -185,13 +185,16 @@ impl Sender {
     }
 
     /// Further answers to posts sent before going back ask for the same again: they change nothing.
+    /// An answer that asks for an earlier one goes back further, within the same pause.
     fn go_back(&mut self, number: u64) -> Consequence {
-        if self.is_held || self.sent < number {
+        if self.sent < number {
             return Consequence::Nothing;
         }
         self.sent = number - 1;
-        self.is_held = true;
-        Consequence::Hold
+        match std::mem::replace(&mut self.is_held, true) {
+            true => Consequence::Nothing,
+            false => Consequence::Hold,
+        }
     }
 
     fn settle(&mut self, upto: u64) {
@@ -282,6 +285,18 @@ mod tests {
         assert_eq!((again.number, again.is_first), (2, false));
         assert_eq!(sent(&mut sender), [3, 4, 5]);
         assert_eq!(accepted(&mut sender, 5), [2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn an_earlier_number_goes_back_further_within_the_same_pause() {
+        let mut sender = ready(5, 5);
+        sent(&mut sender);
+        assert_eq!(sender.on_refused(number(4), Refusal::Busy), Ok(Consequence::Hold));
+        let expected = Refusal::Expected(number(2));
+        assert_eq!(accepted(&mut sender, 1), [1]);
+        assert_eq!(sender.on_refused(number(5), expected), Ok(Consequence::Nothing));
+        sender.resume();
+        assert_eq!(sent(&mut sender), [2, 3, 4, 5]);
     }
 
     #[test]

@@ -23,7 +23,13 @@ fn plan(pace: Pace) -> Plan {
 }
 
 fn machine() -> Machine {
-    Machine { cores: 2, processor: "a processor".to_owned(), kernel: "6.1".to_owned() }
+    Machine {
+        cores: 2,
+        processor: "a processor".to_owned(),
+        kernel: "6.1".to_owned(),
+        file_system: "ext4".to_owned(),
+        load: "0.25".to_owned(),
+    }
 }
 
 fn reading(millis: u64) -> Reading {
@@ -86,12 +92,12 @@ fn the_table_says_what_was_run_where_and_what_it_cost() {
     let table = report(OPEN, measured()).table();
     for part in [
         "open loop, 1000 posts/s offered",
-        "2 cores, a processor, Linux 6.1; seed 42",
+        "3 servers of its own on ext4; readers keep nothing",
+        "2 cores, a processor, Linux 6.1, load 0.25 before; seed 42",
         "server CPU 15.0 µs per delivered message",
         "generator CPU 5.0 µs",
         "server-1 holds 7000 KiB",
         "lost 0, doubled 0, errors 0",
-        "readers keep nothing",
     ] {
         assert!(table.contains(part), "{part} is not in:\n{table}");
     }
@@ -114,7 +120,10 @@ fn foreign_and_restarted_servers_have_no_cpu_figure() {
     foreign.cluster = None;
     let mut plan = plan(OPEN);
     plan.target = Target::Running { router: "chat:7100".to_owned(), ca: PathBuf::from("ca.pem") };
-    let table = Report::new(&plan, machine(), foreign).table();
+    let running = Report::new(&plan, machine(), foreign);
+    let object: Value = serde_json::from_str(&running.json()).expect("one object");
+    assert!(object["rss_kib"].is_null() && object["machine"]["file_system"].is_null());
+    let table = running.table();
     assert!(table.contains("only with --local"), "{table}");
     let mut restarted = measured();
     restarted.cluster = Some((reading(1_000), Reading(Vec::new())));
