@@ -9,7 +9,7 @@ pub fn one_line(text: &str) -> String {
     escape(text, push_escaped)
 }
 
-/// `text` with its line breaks, each followed by `indent`, so that no line looks like a new message.
+/// `text` with its line breaks, each followed by `indent`, so that no line looks like a message.
 #[must_use]
 pub fn indented(text: &str, indent: &str) -> String {
     escape(text.trim_end_matches('\n'), |letter, out| match letter {

@@ -128,11 +128,15 @@ impl Task for Sending {
         ))
     }
 
-    /// A draft that was never sealed is taken back, so that sending it again makes no double.
-    fn on_failed(&mut self, store: &mut Store) -> Result<(), Failure> {
+    /// A draft that was never sealed is taken back, so that sending it again makes no double. One
+    /// that is only late stays.
+    fn on_failed(&mut self, store: &mut Store, why: &Failure) -> Result<(), Failure> {
+        if why.code == Code::Queued {
+            return Ok(());
+        }
         match self.post(store)?.state {
             PostState::Draft => store.discard(self.id).map_err(|e| store_failure(&e)),
-            PostState::Sealed => {
+            PostState::Sealed if !self.is_json => {
                 talk("the message stays in the outbox");
                 Ok(())
             }
@@ -178,4 +182,35 @@ fn read_text() -> Result<String, Failure> {
         text.pop();
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::{LogId, Name, Wall};
+
+    use super::{Sending, WAIT};
+    use crate::commands::task::Task;
+    use crate::failure::{Code, Failure};
+    use crate::store::{DataDirectory, PostState, Store};
+
+    #[test]
+    fn a_late_post_stays_in_the_outbox_and_one_that_failed_does_not() {
+        let root = tempfile::tempdir().expect("a directory");
+        let keys = tempfile::tempdir().expect("a directory");
+        let directory = DataDirectory::open_with_keys(root.path(), keys.path()).expect("opens");
+        let mut store = Store::open(&directory).expect("opens");
+        let reader = Name::parse("bob").expect("a name");
+        let log = LogId::mailbox(reader);
+        let id = store.add_draft(&log, "hello", Wall(1)).expect("adds");
+        let mut sending = Sending { id, reader, wait: WAIT, is_json: true };
+
+        let late = sending.on_time_over(None).expect_err("not accepted");
+        assert_eq!(late.code, Code::Queued);
+        sending.on_failed(&mut store, &late).expect("nothing to do");
+        let post = store.post(id).expect("reads").expect("is there");
+        assert_eq!(post.state, PostState::Draft);
+
+        sending.on_failed(&mut store, &Failure::signed_out()).expect("discards");
+        assert!(store.post(id).expect("reads").is_none());
+    }
 }

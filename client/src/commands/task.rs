@@ -18,6 +18,9 @@ use crate::store::{ConnectionLock, Store};
 const PATIENCE: Duration = Duration::from_secs(6);
 /// Nothing happening on a session for this long ends a command that cannot wait.
 const SILENCE_MAX: Duration = Duration::from_secs(20);
+/// A holder that says nothing for this long ends a command that cannot wait. While it has trouble
+/// with the connection it says nothing.
+const HOLDER_SILENCE_MAX: Duration = Duration::from_secs(10);
 /// Between two looks for the holder's socket or lock.
 const HOLDER_INTERVAL: Duration = Duration::from_millis(20);
 /// Between two looks into the store while another process works.
@@ -59,8 +62,8 @@ pub(super) trait Task {
     /// The time is over; `trouble` is what stands in the way of a connection.
     fn on_time_over(&mut self, trouble: Option<Failure>) -> Result<(), Failure>;
 
-    /// It ends otherwise: the store may have to forget something.
-    fn on_failed(&mut self, _store: &mut Store) -> Result<(), Failure> {
+    /// It ends with `why`: the store may have to forget something.
+    fn on_failed(&mut self, _store: &mut Store, _why: &Failure) -> Result<(), Failure> {
         Ok(())
     }
 }
@@ -72,30 +75,44 @@ pub(super) fn run(task: &mut impl Task, mut local: Local) -> Result<(), Failure>
     if task.look(&mut local.store)? == Flow::Done {
         return Ok(());
     }
+    let mut heard_at = clock.now();
     loop {
         let lock = local.directory.try_lock().map_err(|e| store_failure(&e))?;
         if let Some(lock) = lock {
             let left = until.map(|at| at.since(clock.now()));
             return lead(task, local, lock, left);
         }
-        match follow(task, &mut local, &clock, until) {
+        let followed = follow(task, &mut local, &clock, until).and_then(|followed| {
+            let silent = followed == Followed::NoHolder && until.is_none();
+            match silent && clock.now() >= heard_at + HOLDER_SILENCE_MAX {
+                true => Err(holder_silent()),
+                false => Ok(followed),
+            }
+        });
+        match followed {
             Ok(Followed::Done) => return Ok(()),
-            Ok(Followed::HolderGone) => {}
+            Ok(Followed::HolderGone) => heard_at = clock.now(),
+            Ok(Followed::NoHolder) => {}
             Err(failure) => {
-                task.on_failed(&mut local.store)?;
+                task.on_failed(&mut local.store, &failure)?;
                 return Err(failure);
             }
         }
         if until.is_some_and(|at| at <= clock.now()) {
             return task.on_time_over(None);
         }
+        // It has the lock and not yet the socket, or is about to end, or has too many to talk to.
+        std::thread::park_timeout(HOLDER_INTERVAL);
     }
 }
 
-#[derive(Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Followed {
     Done,
+    /// It listened to this process, and has ended.
     HolderGone,
+    /// Nobody listens.
+    NoHolder,
 }
 
 fn follow(
@@ -106,19 +123,24 @@ fn follow(
 ) -> Result<Followed, Failure> {
     let path = local.directory.socket_path();
     let Ok(mut holder) = Follower::ask(&path, &task.request()) else {
-        // It has the lock and not yet the socket, or is about to end.
-        std::thread::park_timeout(HOLDER_INTERVAL);
-        return Ok(Followed::HolderGone);
+        return Ok(Followed::NoHolder);
     };
+    let mut heard_at = clock.now();
     loop {
         let now = clock.now();
         if until.is_some_and(|at| at <= now) {
             return task.on_time_over(None).map(|()| Followed::Done);
         }
+        if until.is_none() && now >= heard_at + HOLDER_SILENCE_MAX {
+            return Err(holder_silent());
+        }
         let left = until.map_or(LOOK_INTERVAL, |at| at.since(now).min(LOOK_INTERVAL));
         let heard = holder
             .wait(left)
             .map_err(|error| Failure::unexpected(format!("the other process: {error}")))?;
+        if heard != Heard::Nothing {
+            heard_at = clock.now();
+        }
         let flow = match heard {
             Heard::Gone => return Ok(Followed::HolderGone),
             Heard::Reply(Reply::Answered(result)) => {
@@ -140,6 +162,14 @@ fn follow(
     }
 }
 
+fn holder_silent() -> Failure {
+    Failure::new(
+        Code::Unavailable,
+        "another fastchat on this data directory has the connection and does not answer; look \
+         there, or quit it and try again",
+    )
+}
+
 fn lead(
     task: &mut impl Task,
     local: Local,
@@ -150,8 +180,8 @@ fn lead(
     let progress = Progress::new(local.is_json);
     let mut shell = Shell::start(&local.directory, lock, local.store, dialer)?;
     let result = lead_on(task, &mut shell, progress, time);
-    if result.is_err() {
-        task.on_failed(shell.store())?;
+    if let Err(failure) = &result {
+        task.on_failed(shell.store(), failure)?;
     }
     shell.finish()?;
     result

@@ -196,3 +196,84 @@ fn listen(path: &Path, net: &mut Net) -> std::io::Result<(UnixListener, SourceId
     let id = net.register(&mut listener)?;
     Ok((listener, id))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::net::UnixStream;
+    use std::thread;
+    use std::time::Duration;
+
+    use wire::Name;
+    use wire::net::{Net, NetEvent};
+
+    use super::Hub;
+    use crate::core::{Notice, Request, Ticket};
+    use crate::failure::{Code, Failure};
+    use crate::shell::HUB_TICKETS;
+    use crate::shell::follower::{Follower, Heard, Reply};
+
+    const TIME_MAX: Duration = Duration::from_secs(10);
+
+    /// Turns until something is asked.
+    fn asked(hub: &mut Hub, net: &mut Net) -> (u64, Request) {
+        let mut events = Vec::new();
+        loop {
+            events.clear();
+            net.poll(Some(TIME_MAX), &mut events).expect("polls");
+            for event in &events {
+                let NetEvent::Source { id } = event else { continue };
+                if let Some(asked) = hub.on_ready(*id, net).first() {
+                    return *asked;
+                }
+            }
+            assert!(!events.is_empty(), "nothing was asked in time");
+        }
+    }
+
+    #[test]
+    fn a_follower_asks_hears_changes_and_its_own_answer_only() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("socket");
+        let mut net = Net::new().expect("a net");
+        let mut hub = Hub::open(&path, &mut net);
+        let mode = std::fs::metadata(&path).expect("a socket").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let request = Request::Fetch(Name::parse("bob").expect("a name"));
+        let follower = thread::spawn(move || {
+            let mut follower = Follower::ask(&path, &request).expect("connects");
+            [(); 3].map(|()| follower.wait(TIME_MAX).expect("waits"))
+        });
+        let (peer, heard) = asked(&mut hub, &mut net);
+        assert_eq!(heard, request);
+        let failure = Failure::new(Code::NoSuchUser, "nobody");
+        let answered = |number| Notice::Answered {
+            ticket: Ticket(HUB_TICKETS + number),
+            result: Err(failure.clone()),
+        };
+        hub.tell(&[Notice::OutboxChanged, answered(peer + 1), answered(peer)], &mut net);
+        drop(hub);
+        drop(net);
+        let heard = follower.join().expect("ends");
+        let answer = Heard::Reply(Reply::Answered(Err(failure)));
+        assert_eq!(heard, [Heard::Reply(Reply::Changed), answer, Heard::Gone]);
+    }
+
+    #[test]
+    fn nonsense_ends_the_conversation_and_a_stale_socket_is_no_obstacle() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("socket");
+        drop(std::os::unix::net::UnixListener::bind(&path).expect("a socket of a dead process"));
+        let mut net = Net::new().expect("a net");
+        let mut hub = Hub::open(&path, &mut net);
+        let mut stranger = UnixStream::connect(&path).expect("connects");
+        stranger.write_all(b"what is this\n").expect("writes");
+        let mut long = UnixStream::connect(&path).expect("connects");
+        long.write_all(&[b'x'; 5000]).expect("writes");
+        let honest = UnixStream::connect(&path).expect("connects");
+        (&honest).write_all(b"outbox\n").expect("writes");
+        assert_eq!(asked(&mut hub, &mut net).1, Request::Outbox);
+        assert_eq!(hub.peers.len(), 1, "only the honest one is left");
+    }
+}

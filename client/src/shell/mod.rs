@@ -48,7 +48,7 @@ pub struct Shell {
 }
 
 impl Shell {
-    /// Takes over the data directory whose lock is held. Connects when the first command asks it to.
+    /// Takes over the data directory whose lock is held. Connects when a command asks it to.
     ///
     /// # Errors
     /// The store or the operating system fails.

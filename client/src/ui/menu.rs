@@ -132,6 +132,9 @@ impl Menu {
         if let Some(heading) = self.dialogue.heading() {
             self.printer.print(&self.style.dim(heading));
         }
+        if !self.printer.is_flushed() {
+            return Err(Failure::unexpected("the screen cannot be written"));
+        }
         self.input.ask(prompt)
     }
 
@@ -196,6 +199,9 @@ impl Menu {
             Notice::SessionOver(failure) => {
                 let actions = self.dialogue.on_session_over(&failure);
                 self.perform(actions)?;
+                if let (true, Some(heading)) = (self.is_asked, self.dialogue.heading()) {
+                    self.printer.print(&self.style.dim(heading));
+                }
             }
             Notice::OutboxChanged => self.tell_outcomes()?,
             Notice::Conflict => {

@@ -1,4 +1,4 @@
-//! The menu: a log-in screen, then an endless loop of a few choices. Messages appear while it waits.
+//! The menu: a log-in screen, then an endless loop of a few choices. Messages appear meanwhile.
 
 mod dialogue;
 mod input;

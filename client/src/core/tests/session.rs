@@ -273,9 +273,7 @@ fn a_resumed_session_stores_its_new_token_before_it_is_used() {
     world.cut();
     world.pass(Duration::from_secs(1));
     world.connect();
-    assert!(
-        matches!(world.sent.last(), Some(ToServer::Resume(resume)) if resume.token == Token([7; 32]))
-    );
+    assert!(matches!(world.sent.last(), Some(ToServer::Resume(r)) if r.token == Token([7; 32])));
 }
 
 #[test]
