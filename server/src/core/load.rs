@@ -4,7 +4,8 @@
 use std::net::SocketAddr;
 
 use wire::limits::{
-    EARLY_TIME_MAX, PEER_PING_INTERVAL, PEER_SILENCE_MAX, REDEEMED_MAX, REPORT_GAP, REPORT_INTERVAL,
+    EARLY_TIME_MAX, PEER_PING_INTERVAL, PEER_SILENCE_MAX, REDEEMED_MAX, REPORT_GAP,
+    REPORT_INTERVAL, RESERVATION_TIME,
 };
 use wire::message::{Hello, Ping, Pong, Report, ServerEntry};
 use wire::{ConnId, Instant, Reservation, RouterToServer, ServerId, StoreId};
@@ -14,6 +15,10 @@ use super::entropy::Entropy;
 use super::event::Effect;
 use super::timer::Timer;
 use super::turn::Turn;
+
+/// Reservations that wait to be reported: what reports of 30 s do not hold has lapsed meanwhile.
+const REDEEMED_WAITING_MAX: usize = 30 * REDEEMED_MAX;
+const _: () = assert!(RESERVATION_TIME.as_secs() == 30 * REPORT_INTERVAL.as_secs());
 
 /// What does not change in this server's reports.
 #[derive(Clone, Copy, Debug)]
@@ -190,18 +195,17 @@ impl Routers {
         self.schedule(turn.now + REPORT_INTERVAL, turn);
         let conns = self.routers.iter().filter_map(Router::ready);
         let conns: Vec<ConnId> = conns.collect();
-        if conns.is_empty() {
-            // Nobody counts on reservations that no router remembers for long.
-            let spare = redeemed.len().saturating_sub(REDEEMED_MAX);
-            redeemed.drain(..spare);
-            return;
+        let spare = redeemed.len().saturating_sub(REDEEMED_WAITING_MAX);
+        redeemed.drain(..spare);
+        if !conns.is_empty() {
+            let told = redeemed.len().min(REDEEMED_MAX);
+            let redeemed: Vec<Reservation> = redeemed.drain(..told).collect();
+            let report = self.compose(sessions, redeemed, turn);
+            for conn in conns {
+                turn.tell_router(conn, report.clone());
+            }
         }
-        let told = redeemed.len().min(REDEEMED_MAX);
-        let redeemed: Vec<Reservation> = redeemed.drain(..told).collect();
-        let report = self.compose(sessions, redeemed, turn);
-        for conn in conns {
-            turn.tell_router(conn, report.clone());
-        }
+        // Also when nobody listens: else the change would be reported again at this instant.
         self.reported = Some((turn.now, sessions));
         self.frames_at_report = turn.metrics.frames;
     }

@@ -139,6 +139,17 @@ impl Client {
         world: &mut World,
         takeover: bool,
     ) -> Result<(), FaultCode> {
+        let finish = self.prove(world, takeover)?;
+        self.say(world, finish);
+        Ok(())
+    }
+
+    /// The first step, and the frame of the second.
+    pub(crate) fn prove(
+        &mut self,
+        world: &mut World,
+        takeover: bool,
+    ) -> Result<SignInFinish, FaultCode> {
         let password = self.password.clone().into_bytes();
         let started = ClientLogin::<Suite>::start(&mut OsRng, &password).expect("starts");
         let request = challenge(&started.message.serialize());
@@ -156,8 +167,7 @@ impl Client {
         let finished = finished.map_err(|_| FaultCode::INCORRECT_PASSWORD)?;
         let finish = challenge(&finished.message.serialize());
         let (name, origin) = (self.name, self.origin);
-        self.say(world, SignInFinish { name, origin, takeover, finish });
-        Ok(())
+        Ok(SignInFinish { name, origin, takeover, finish })
     }
 
     pub(crate) fn resume(&mut self, world: &mut World) -> Result<(), FaultCode> {
