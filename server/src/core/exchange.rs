@@ -1,6 +1,6 @@
 //! A seat's questions to homes, and who waits for their answers.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use wire::limits::{ANSWER_TIME_MAX, EXCHANGES_MAX};
 use wire::{ConnId, ExchangeId, Instant, Kind, ServerId};
@@ -23,14 +23,14 @@ pub(super) struct Exchange {
 pub(super) struct Exchanges {
     next: u64,
     waiting: BTreeMap<ExchangeId, (Instant, Exchange)>,
-    /// In order: each has the same time. Answered ones are skipped.
-    deadlines: VecDeque<(Instant, ExchangeId)>,
+    /// Of those that wait, and of no others: answered questions must not count against new ones.
+    deadlines: BTreeSet<(Instant, ExchangeId)>,
 }
 
 impl Exchanges {
     /// Begins at a random number: a home may still answer this seat's former process.
     pub(super) fn new(random: u64) -> Self {
-        Self { next: random >> 1, waiting: BTreeMap::new(), deadlines: VecDeque::new() }
+        Self { next: random >> 1, waiting: BTreeMap::new(), deadlines: BTreeSet::new() }
     }
 
     /// A number that was not used before.
@@ -41,7 +41,7 @@ impl Exchanges {
 
     /// Whether another question finds no room.
     pub(super) fn is_full(&self) -> bool {
-        self.deadlines.len() >= EXCHANGES_MAX
+        self.waiting.len() >= EXCHANGES_MAX
     }
 
     /// Begins to wait.
@@ -49,12 +49,12 @@ impl Exchanges {
         let deadline = now + ANSWER_TIME_MAX;
         let former = self.waiting.insert(id, (deadline, exchange));
         assert!(former.is_none(), "an exchange has one question at a time");
-        self.deadlines.push_back((deadline, id));
+        self.deadlines.insert((deadline, id));
     }
 
     /// When [`Exchanges::pop_expired`] has something to look at.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.deadlines.front().map(|(at, _)| *at)
+        self.deadlines.first().map(|(at, _)| *at)
     }
 
     /// Ends the wait for `id`, if `from` is who was asked.
@@ -63,36 +63,42 @@ impl Exchanges {
         if asked.home != from {
             return None;
         }
-        self.waiting.remove(&id).map(|(_, exchange)| exchange)
+        self.remove(id)
     }
 
     /// Ends every wait for `home`.
     pub(super) fn take_of(&mut self, home: ServerId) -> Vec<Exchange> {
-        let lost = self.waiting.extract_if(.., |_, (_, exchange)| exchange.home == home);
-        lost.map(|(_, (_, exchange))| exchange).collect()
+        let lost = self.waiting.iter().filter(|(_, (_, exchange))| exchange.home == home);
+        let lost: Vec<ExchangeId> = lost.map(|(id, _)| *id).collect();
+        lost.into_iter().filter_map(|id| self.remove(id)).collect()
     }
 
     /// Ends one wait whose time is over, if there is one.
     pub(super) fn pop_expired(&mut self, now: Instant) -> Option<Exchange> {
-        while self.deadlines.front().is_some_and(|(at, _)| *at <= now) {
-            let (at, id) = self.deadlines.pop_front()?;
-            if self.waiting.get(&id).is_some_and(|(until, _)| *until == at) {
-                return self.waiting.remove(&id).map(|(_, exchange)| exchange);
-            }
+        let (at, id) = *self.deadlines.first()?;
+        if at > now {
+            return None;
         }
-        None
+        self.remove(id)
     }
 
     /// How many wait.
     pub(super) fn len(&self) -> usize {
         self.waiting.len()
     }
+
+    fn remove(&mut self, id: ExchangeId) -> Option<Exchange> {
+        let (deadline, exchange) = self.waiting.remove(&id)?;
+        self.deadlines.remove(&(deadline, id));
+        assert_eq!(self.waiting.len(), self.deadlines.len(), "each question has one deadline");
+        Some(exchange)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Exchange, Exchanges};
-    use wire::limits::ANSWER_TIME_MAX;
+    use wire::limits::{ANSWER_TIME_MAX, EXCHANGES_MAX};
     use wire::{ConnId, Instant, Kind, ServerId};
 
     #[test]
@@ -117,6 +123,18 @@ mod tests {
         let expired = exchanges.pop_expired(Instant(5) + ANSWER_TIME_MAX);
         assert_eq!(expired, Some(asked(Kind::SIGN_IN_FINISH)));
         assert_eq!(exchanges.len(), 0);
+    }
+
+    #[test]
+    fn answered_questions_leave_their_room() {
+        let mut exchanges = Exchanges::new(7);
+        for _ in 0..=EXCHANGES_MAX {
+            let id = exchanges.fresh();
+            exchanges.begin(id, asked(Kind::FETCH_BUNDLES), Instant(0));
+            exchanges.take(id, ServerId(2)).expect("asked");
+        }
+        assert!(!exchanges.is_full());
+        assert_eq!(exchanges.deadline(), None);
     }
 
     fn asked(kind: Kind) -> Exchange {
