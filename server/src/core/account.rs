@@ -154,7 +154,9 @@ impl Accounts {
             if !matches!(entry.step, Step::Idle) {
                 return;
             }
-            if entry.waiting.is_empty() {
+            // Even when nobody waits any more: a second read could bring what was true before it.
+            let is_reading = matches!(entry.stored, Stored::Reading);
+            if entry.waiting.is_empty() && !is_reading {
                 return self.rest(&name);
             }
             match entry.stored {

@@ -92,8 +92,13 @@ impl Accounts {
         let Some(entry) = self.entries.get_mut(&name) else {
             return;
         };
-        let Step::Newest(mut claim, mut after) = std::mem::take(&mut entry.step) else {
-            return;
+        // Who asked may have gone with its seat: then this is no business of the step that followed.
+        let (mut claim, mut after) = match std::mem::take(&mut entry.step) {
+            Step::Newest(claim, after) => (claim, after),
+            other => {
+                entry.step = other;
+                return;
+            }
         };
         after += u32::try_from(bundles.len()).expect("at most BUNDLES_MAX");
         if let Some(newest) = bundles.into_iter().next_back() {
