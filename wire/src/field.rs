@@ -80,6 +80,13 @@ impl<const MAX: usize> Opaque<MAX> {
         &self.0
     }
 
+    /// The same bytes in memory of their own. Decoded bytes share their frame, and that the buffer
+    /// it was read into: a few bytes that are kept for long would keep all of it.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self(Bytes::copy_from_slice(&self.0))
+    }
+
     /// The bytes, without the wrapper.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {

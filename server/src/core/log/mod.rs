@@ -92,7 +92,9 @@ impl Logs {
     }
 
     /// A post: answered by `PeerAccepted` once it is safe, or by `PeerRefused`.
-    pub fn on_post(&mut self, at: Wall, from: ServerId, post: PeerPost, out: &mut LogOut) {
+    pub fn on_post(&mut self, at: Wall, from: ServerId, mut post: PeerPost, out: &mut LogOut) {
+        // It is kept in the tail, where bounds count the body and not the buffer that it came in.
+        post.body = post.body.detached();
         self.arrive(Arrival::Post(Posted { at, from, post }), out);
     }
 
