@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use serde_json::json;
-use wire::net::Clock;
 
 use super::task::{self, Flow, Task};
 use super::{Local, Progress, password};
@@ -12,14 +11,11 @@ use crate::crypto::SignedBundle;
 use crate::crypto::keys::KeyId;
 use crate::failure::{Code, Failure};
 use crate::output::{data, talk};
-use crate::shell::{Shell, store_failure};
-use crate::store::{Account, ConnectionLock, Store};
+use crate::shell::Shell;
+use crate::store::{Account, Store};
 
 /// Trouble with the connection that lasts this long ends a sign-up or sign-in.
 const PATIENCE: Duration = Duration::from_secs(6);
-/// Another command that is about to end is waited for this long.
-const LOCK_TIME_MAX: Duration = Duration::from_secs(2);
-const LOCK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// `fastchat signup`.
 pub(super) fn sign_up(local: Local) -> Result<(), Failure> {
@@ -102,7 +98,7 @@ fn signing_key(account: &Account) -> Result<KeyId, Failure> {
 
 /// Runs a sign-up or sign-in to its end.
 fn begin(local: Local, command: Command) -> Result<Notice, Failure> {
-    let lock = wait_for_lock(&local)?;
+    let lock = local.lock()?;
     let progress = Progress::new(local.is_json);
     let dialer = local.dialer();
     let mut shell = Shell::start(&local.directory, lock, local.store, dialer)?;
@@ -135,21 +131,6 @@ fn until_signed_in(shell: &mut Shell, mut progress: Progress) -> Result<Notice, 
         {
             return Err(failure.clone());
         }
-    }
-}
-
-fn wait_for_lock(local: &Local) -> Result<ConnectionLock, Failure> {
-    let clock = Clock::new();
-    let until = clock.now() + LOCK_TIME_MAX;
-    loop {
-        let lock = local.directory.try_lock().map_err(|e| store_failure(&e))?;
-        if let Some(lock) = lock {
-            return Ok(lock);
-        }
-        if clock.now() >= until {
-            return Err(Failure::usage("another fastchat uses this data directory; quit it first"));
-        }
-        std::thread::park_timeout(LOCK_INTERVAL);
     }
 }
 

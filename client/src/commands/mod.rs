@@ -1,15 +1,17 @@
 //! The commands for scripts and people in a hurry.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use wire::Name;
+use wire::net::Clock;
 
 use crate::args::Command;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::shell::dialer::Dialer;
 use crate::shell::store_failure;
-use crate::store::{Account, DataDirectory, Store};
+use crate::store::{Account, ConnectionLock, DataDirectory, Store};
 
 mod account;
 pub mod password;
@@ -22,6 +24,10 @@ mod task;
 pub use people::{PersonView, line as contact_line, view};
 pub use progress::Progress;
 pub use send::outcome as post_outcome;
+
+/// Another command that is about to end is waited for this long.
+const LOCK_TIME_MAX: Duration = Duration::from_secs(2);
+const LOCK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// What every command works on: the settings, the data directory and its store.
 #[derive(Debug)]
@@ -79,6 +85,27 @@ impl Local {
         let held = self.account()?.map(|account| account.name);
         held.or(self.config.user)
             .ok_or_else(|| Failure::usage("who are you? use --user NAME or FASTCHAT_USER"))
+    }
+
+    /// The lock on the connection; a command that is about to end is waited for.
+    ///
+    /// # Errors
+    /// Another process keeps it.
+    pub fn lock(&self) -> Result<ConnectionLock, Failure> {
+        let clock = Clock::new();
+        let until = clock.now() + LOCK_TIME_MAX;
+        loop {
+            let lock = self.directory.try_lock().map_err(|e| store_failure(&e))?;
+            if let Some(lock) = lock {
+                return Ok(lock);
+            }
+            if clock.now() >= until {
+                return Err(Failure::usage(
+                    "another fastchat uses this data directory; quit it first",
+                ));
+            }
+            std::thread::park_timeout(LOCK_INTERVAL);
+        }
     }
 
     /// How to reach the cluster.

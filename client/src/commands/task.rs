@@ -17,7 +17,7 @@ use crate::store::{ConnectionLock, Store};
 /// Trouble with the connection that lasts this long ends a command that cannot wait.
 const PATIENCE: Duration = Duration::from_secs(6);
 /// Nothing happening on a session for this long ends a command that cannot wait.
-const SILENCE_MAX: Duration = Duration::from_secs(20);
+const SILENCE_MAX: Duration = Duration::from_secs(10);
 /// A holder that says nothing for this long ends a command that cannot wait. While it has trouble
 /// with the connection it says nothing.
 const HOLDER_SILENCE_MAX: Duration = Duration::from_secs(10);

@@ -312,9 +312,15 @@ impl Contacts {
 
     /// Pauses that are over end.
     pub(crate) fn on_timeout(&mut self, ctx: &mut Context<'_>) {
-        if self.deadline().is_some_and(|at| at <= ctx.now) {
-            self.advance_all(ctx);
+        if self.deadline().is_none_or(|at| at > ctx.now) {
+            return;
         }
+        for known in self.known.values_mut() {
+            if matches!(known.stage, Stage::Pausing(until) if until <= ctx.now) {
+                known.stage = Stage::Rested;
+            }
+        }
+        self.advance_all(ctx);
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
@@ -349,12 +355,8 @@ impl Contacts {
     }
 
     fn advance_all(&mut self, ctx: &mut Context<'_>) {
-        let names: Vec<Name> = self
-            .known
-            .iter()
-            .filter(|(_, known)| known.may_ask(ctx.now))
-            .map(|(name, _)| *name)
-            .collect();
+        let names: Vec<Name> =
+            self.known.iter().filter(|(_, known)| known.may_ask()).map(|(name, _)| *name).collect();
         for name in names {
             self.advance(name, ctx);
         }
@@ -366,7 +368,7 @@ impl Contacts {
         let Some(known) = self.known.get_mut(&name) else {
             return;
         };
-        if !room || !known.may_ask(ctx.now) {
+        if !room || !known.may_ask() {
             return;
         }
         self.last_request = self.last_request.wrapping_add(1);
@@ -379,13 +381,8 @@ impl Contacts {
 }
 
 impl Known {
-    fn may_ask(&self, now: Instant) -> bool {
-        self.wanted
-            && match self.stage {
-                Stage::Rested => true,
-                Stage::Pausing(until) => until <= now,
-                _ => false,
-            }
+    fn may_ask(&self) -> bool {
+        self.wanted && matches!(self.stage, Stage::Rested)
     }
 
     fn is_at_rest(&self) -> bool {

@@ -49,16 +49,13 @@ impl Handles {
     }
 
     /// What to send so that `log` gets open; `None` when that is under way, done or hopeless.
-    pub(crate) fn want(&mut self, log: LogId, me: Option<Name>, now: Instant) -> Option<OpenLog> {
-        match self.state(&log) {
-            None => {}
-            Some(HandleState::Pausing(until)) if until <= now => {}
-            Some(_) => return None,
+    pub(crate) fn want(&mut self, log: LogId, me: Option<Name>) -> Option<OpenLog> {
+        if self.state(&log).is_some() {
+            return None;
         }
-        let handle = match self.logs.get(&log) {
-            Some((handle, _)) => *handle,
-            None if me.map(LogId::mailbox) == Some(log) => OWN,
-            None => {
+        let handle = match me.map(LogId::mailbox) == Some(log) {
+            true => OWN,
+            false => {
                 self.last += 1;
                 LogHandle(self.last)
             }
@@ -85,6 +82,18 @@ impl Handles {
         let (handle, state) = self.logs.remove(log)?;
         self.names.remove(&handle);
         matches!(state, HandleState::Open(_)).then_some(handle)
+    }
+
+    /// Forgets the pauses that are over: who still wants such a log asks again.
+    pub(crate) fn on_timeout(&mut self, now: Instant) {
+        let over = |state: &HandleState| matches!(state, HandleState::Pausing(at) if *at <= now);
+        self.logs.retain(|_, (handle, state)| {
+            let is_over = over(state);
+            if is_over {
+                self.names.remove(handle);
+            }
+            !is_over
+        });
     }
 
     /// How many logs have a handle.
@@ -123,11 +132,11 @@ mod tests {
     fn each_log_is_asked_for_once_and_the_own_mailbox_has_handle_0() {
         let mut handles = Handles::default();
         let me = Some(log("me").name);
-        let asked = handles.want(log("me"), me, Instant(0)).expect("asks");
+        let asked = handles.want(log("me"), me).expect("asks");
         assert_eq!(asked.handle, OWN);
-        let asked = handles.want(log("bob"), me, Instant(0)).expect("asks");
+        let asked = handles.want(log("bob"), me).expect("asks");
         assert_eq!(asked.handle, LogHandle(1));
-        assert_eq!(handles.want(log("bob"), me, Instant(0)), None);
+        assert_eq!(handles.want(log("bob"), me), None);
         let open = HandleState::Open(Number::NONE);
         assert_eq!(handles.settle(LogHandle(1), open), Some(log("bob")));
         assert_eq!(handles.open_handle(&log("bob")), Some(LogHandle(1)));
@@ -137,13 +146,15 @@ mod tests {
     #[test]
     fn a_pausing_log_is_asked_for_again_and_a_failed_one_is_not() {
         let mut handles = Handles::default();
-        handles.want(log("bob"), None, Instant(0)).expect("asks");
+        handles.want(log("bob"), None).expect("asks");
         handles.settle(LogHandle(1), HandleState::Pausing(Instant(5)));
         assert_eq!(handles.deadline(), Some(Instant(5)));
-        assert_eq!(handles.want(log("bob"), None, Instant(4)), None);
-        let again = handles.want(log("bob"), None, Instant(5)).expect("asks");
-        assert_eq!(again.handle, LogHandle(1));
+        handles.on_timeout(Instant(4));
+        assert_eq!(handles.want(log("bob"), None), None);
+        handles.on_timeout(Instant(5));
+        assert_eq!(handles.deadline(), None, "a pause that is over is over for good");
+        let again = handles.want(log("bob"), None).expect("asks");
         handles.settle(again.handle, HandleState::Failed(FaultCode::NO_SUCH_USER));
-        assert_eq!(handles.want(log("bob"), None, Instant(9)), None);
+        assert_eq!(handles.want(log("bob"), None), None);
     }
 }

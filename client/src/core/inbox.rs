@@ -203,12 +203,13 @@ impl Inbox {
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let peeking = self.reading == Some(Reading::Peek) && !self.waiting.is_empty();
-        (peeking && self.window_is_full()).then(|| self.heard + PEEK_QUIET)
+        let is_idle = self.items.iter().all(Item::is_done);
+        (peeking && is_idle && self.window_is_full()).then(|| self.heard + PEEK_QUIET)
     }
 
     fn open(&mut self, me: Name, ctx: &mut Context<'_>) {
         let log = LogId::mailbox(me);
-        if let Some(open) = ctx.handles.want(log, Some(me), ctx.now) {
+        if let Some(open) = ctx.handles.want(log, Some(me)) {
             ctx.send(open);
         }
         match ctx.handles.state(&log) {

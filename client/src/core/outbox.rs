@@ -238,8 +238,8 @@ fn send(lane: &mut Lane, log: LogId, room: u64, ctx: &mut Context<'_>) -> Sent {
     if ctx.seat.is_none() {
         return Sent::Left(room);
     }
-    let (me, now) = (ctx.me.name, ctx.now);
-    if let Some(open) = ctx.handles.want(log, me, now) {
+    let me = ctx.me.name;
+    if let Some(open) = ctx.handles.want(log, me) {
         ctx.send(open);
     }
     match ctx.handles.state(&log) {

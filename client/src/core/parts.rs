@@ -302,6 +302,7 @@ impl Parts {
     fn on_timeout(&mut self, ctx: &mut Context<'_>) {
         let happened = self.link.on_timeout(ctx);
         self.on_happened(happened, ctx);
+        ctx.handles.on_timeout(ctx.now);
         self.contacts.on_timeout(ctx);
         self.outbox.on_timeout(ctx);
     }

@@ -36,9 +36,7 @@ pub fn run(mut config: Config) -> Result<(), Failure> {
     let local = Local::open(config, false)?;
     let user = local.account()?.map(|account| account.name).or(local.config.user);
     let has_session = local.account()?.is_some_and(|account| account.session.is_some());
-    let lock = local.directory.try_lock().map_err(|e| store_failure(&e))?.ok_or_else(|| {
-        Failure::usage("another fastchat uses this data directory; quit it first")
-    })?;
+    let lock = local.lock()?;
     let dialer = local.dialer();
     let directory = local.directory.clone();
     let shell = Shell::start(&directory, lock, local.store, dialer)?;
@@ -165,6 +163,10 @@ impl Menu {
                     }
                 }
                 Action::ListContacts => self.list_contacts()?,
+                Action::ShowContact(name) if self.is_in_trouble => {
+                    let offline = Failure::new(Code::Unavailable, "no connection now; try later");
+                    self.show_contact(name, Err(offline))?;
+                }
                 Action::ShowContact(name) => {
                     let ticket = self.shell.ask(Request::Fetch(name))?;
                     self.looking = Some((ticket, name));
@@ -229,8 +231,11 @@ impl Menu {
     }
 
     fn on_trouble(&mut self, failure: &Failure) -> Result<(), Failure> {
+        if let Some((_, name)) = self.looking.take() {
+            return self.show_contact(name, Err(failure.clone()));
+        }
         // A sign-in that cannot reach anybody goes back to its screen; a session keeps trying.
-        if self.dialogue.prompt() == Prompt::Nothing && self.looking.is_none() {
+        if self.dialogue.prompt() == Prompt::Nothing {
             self.shell.command(Command::Stop)?;
             let actions = self.dialogue.on_sign_in_failed(failure);
             return self.perform(actions);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use wire::limits::UNANSWERED_MAX;
-use wire::message::{Refusal, Refused, Unavailable, Up};
+use wire::message::{Fault, Refusal, Refused, Unavailable, Up};
 use wire::{FaultCode, Kind, LogHandle};
 
 use super::world::{Step, World, mailbox, number};
@@ -209,13 +209,27 @@ fn a_message_to_nobody_is_refused_before_it_is_sealed() {
     world.go_online();
     world.work();
     let fetch = world.fetch();
-    let fault =
-        wire::message::Fault::about(FaultCode::NO_SUCH_USER, Kind::FETCH_BUNDLES, fetch.request.0);
+    let fault = Fault::about(FaultCode::NO_SUCH_USER, Kind::FETCH_BUNDLES, fetch.request.0);
     world.server(fault);
     assert_eq!(world.store.refused.len(), 1);
     let (refused, failure) = &world.store.refused[0];
     assert_eq!((*refused, failure.code), (id, Code::NoSuchUser));
     assert!(world.numbers(0).is_empty());
+}
+
+#[test]
+fn a_log_that_cannot_be_opened_now_is_opened_later() {
+    let mut world = World::with_session();
+    world.draft("bob", "patience");
+    world.go_online();
+    world.work();
+    let handle = LogHandle(1);
+    world.server(Fault::about(FaultCode::UNAVAILABLE, Kind::OPEN_LOG, handle.0));
+    let from = world.sent.len();
+    world.pass(Duration::from_secs(1));
+    let opens = |m: &wire::ToServer| matches!(m, wire::ToServer::OpenLog(_));
+    let opened = world.sent.get(from..).unwrap_or_default().iter().filter(|m| opens(m)).count();
+    assert_eq!(opened, 1, "the log is asked for again, once");
 }
 
 #[test]

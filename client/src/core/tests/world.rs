@@ -163,6 +163,8 @@ impl World {
             self.now = self.now.max(at);
             self.feed(Event::Timeout);
             self.feed(Event::TurnEnded);
+            let next = self.core.deadline();
+            assert!(next.is_none_or(|at| at > self.now), "a deadline that stays is a busy loop");
         }
         self.now = until;
     }
