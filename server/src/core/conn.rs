@@ -260,6 +260,7 @@ impl Seat {
             bucket: (!self.unmetered).then(|| post_bucket(turn.now)),
             paused: false,
             high: false,
+            signing_out: false,
             pulse: Pulse::new(turn.now),
         };
         turn.effects.push(Effect::Admit { conn });

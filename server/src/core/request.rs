@@ -126,12 +126,22 @@ impl Seat {
         let Some(session) = signed(&mut self.clients, conn) else {
             return;
         };
-        let message =
-            SessionClosed { account: session.account, epoch: session.epoch, signed_out: true };
-        let home = session.home;
-        if self.reaches(home) {
-            turn.tell_server(home, message);
+        let (account, epoch, home) = (session.account, session.epoch, session.home);
+        let is_second = std::mem::replace(&mut session.signing_out, true);
+        if is_second {
+            self.reject(conn, FaultCode::WRONG_STATE, (Kind::SIGN_OUT, 0), turn);
+        } else if self.reaches(home) {
+            turn.tell_server(home, SessionClosed { account, epoch, signed_out: true });
         } else {
+            self.fail_sign_out(conn, turn);
+        }
+    }
+
+    /// The home did not say that it has ended the session: nobody knows.
+    pub(super) fn fail_sign_out(&mut self, conn: ConnId, turn: &mut Turn<'_>) {
+        if let Some(session) = signed(&mut self.clients, conn)
+            && std::mem::take(&mut session.signing_out)
+        {
             self.reject(conn, FaultCode::UNAVAILABLE, (Kind::SIGN_OUT, 0), turn);
         }
     }

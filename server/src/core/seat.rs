@@ -273,6 +273,9 @@ impl Seat {
                 }
                 session.unanswered -= drop_unanswered(conn, id, handle, turn);
             }
+            if session.home == home {
+                self.fail_sign_out(conn, turn);
+            }
         }
     }
 

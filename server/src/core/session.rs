@@ -30,6 +30,8 @@ pub(super) struct Session {
     pub(super) paused: bool,
     /// The write queue is above its high mark.
     pub(super) high: bool,
+    /// The home was asked to end it for good.
+    pub(super) signing_out: bool,
     pub(super) pulse: Pulse,
 }
 

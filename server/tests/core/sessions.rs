@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::BytesMut;
-use storage::DiskModel;
+use storage::{DiskModel, InFlight};
 use wire::limits::PROBE_TIME_MAX;
 use wire::message::{Hello, PeerAttach, Pong, SignOut};
 use wire::{FaultCode, LogId, Reservation, Seq, ServerId, SessionEpoch, ToClient, ToPeer};
@@ -171,6 +171,31 @@ fn a_sign_out_is_durable_before_it_is_said() {
     assert!(client.is_closed(&world));
     client.connect(&mut world, 1);
     assert_eq!(client.resume(&mut world), Err(FaultCode::SIGNED_OUT));
+}
+
+#[test]
+fn a_sign_out_without_its_home_is_unavailable_and_may_be_tried_again() {
+    let mut world = World::new(2);
+    let client = alice_on(&mut world, 2);
+    world.set_disk(1, DiskModel { commit_steps: 1, ..DiskModel::default() });
+    client.say(&mut world, SignOut {});
+    world.kill(1, InFlight::Lost);
+    assert_eq!(client.fault(&mut world).code, FaultCode::UNAVAILABLE);
+    client.say(&mut world, SignOut {});
+    assert_eq!(client.fault(&mut world).code, FaultCode::UNAVAILABLE);
+    world.start(ServerId(1));
+    world.advance(Duration::from_secs(3));
+    client.say(&mut world, SignOut {});
+    let Some(ToClient::SessionEnded(ended)) = client.hear(&mut world) else {
+        panic!("the session ends");
+    };
+    assert_eq!(ended.code, FaultCode::SIGNED_OUT);
+    let hasty = world.name_at(1, "hasty");
+    let hasty = Client::signed_up(&mut world, 1, hasty);
+    world.set_disk(1, DiskModel { commit_steps: 1, ..DiskModel::default() });
+    hasty.say(&mut world, SignOut {});
+    hasty.say(&mut world, SignOut {});
+    assert_eq!(hasty.fault(&mut world).code, FaultCode::WRONG_STATE);
 }
 
 #[test]
