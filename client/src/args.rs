@@ -13,7 +13,23 @@ const STANDARD_INPUT: &str = "\u{1}-";
 /// Each option may come from the environment instead: FASTCHAT_ROUTER, FASTCHAT_CA, FASTCHAT_USER,
 /// FASTCHAT_DATA, FASTCHAT_PASSWORD_FILE. The password itself may be in FASTCHAT_PASSWORD.
 #[derive(Debug, FromArgs, PartialEq)]
-#[argh(help_triggers("-h", "--help", "help"))]
+#[argh(
+    help_triggers("-h", "--help", "help"),
+    note = "These options come before the command. `fastchat help COMMAND` shows a command's own.",
+    error_code(0, "done"),
+    error_code(1, "usage, or something you can put right"),
+    error_code(2, "unexpected: a defect, or a broken disk"),
+    error_code(3, "the network or the cluster is unavailable"),
+    error_code(4, "a certificate or a key is not the expected one"),
+    error_code(5, "rate limited"),
+    error_code(6, "incorrect password"),
+    error_code(7, "no such user"),
+    error_code(8, "username taken"),
+    error_code(9, "already logged in elsewhere"),
+    error_code(10, "queued: not accepted yet"),
+    error_code(11, "signed out"),
+    error_code(18, "the reader's mailbox is full")
+)]
 pub struct Args {
     /// routers to ask for a server: HOST:PORT, several separated by commas
     #[argh(option)]
@@ -173,6 +189,21 @@ impl Args {
     }
 }
 
+/// What is wrong with the words, on one line, with the next step.
+#[must_use]
+pub fn mistake(early: &EarlyExit, words: &[String]) -> String {
+    let what: Vec<&str> = early.output.split_whitespace().collect();
+    let what = what.join(" ");
+    let what = what.trim_end_matches('.');
+    match words.iter().any(|word| word == "send") {
+        true => format!(
+            "{what}; write `fastchat send USER \"TEXT\"`, with -- before a text that begins with a \
+             hyphen, or see `fastchat help send`"
+        ),
+        false => format!("{what}; see `fastchat help`"),
+    }
+}
+
 impl Command {
     /// Whether the output is for a script.
     #[must_use]
@@ -209,7 +240,8 @@ fn seconds(text: &str) -> Result<Duration, String> {
 mod tests {
     use std::time::Duration;
 
-    use super::{Args, Command};
+    use super::{Args, Command, mistake};
+    use crate::failure::Code;
 
     fn parse(line: &str) -> Args {
         let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
@@ -256,9 +288,16 @@ mod tests {
     fn wrong_words_are_refused_and_help_is_not_an_error() {
         for line in ["sing", "send bob", "recv --wait soon", "--nonsense"] {
             let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
-            assert!(Args::parse(&words).expect_err(line).status.is_err());
+            let early = Args::parse(&words).expect_err(line);
+            assert!(early.status.is_err());
+            let text = mistake(&early, &words);
+            assert!(!text.contains('\n') && text.contains("`fastchat help"), "{text}");
         }
         let help = Args::parse(&["--help".to_owned()]).expect_err("help");
         assert!(help.status.is_ok() && help.output.contains("recv"));
+        for code in Code::ALL {
+            let status = format!("\n  {} ", code.exit_status());
+            assert!(help.output.contains(&status), "{}", help.output);
+        }
     }
 }

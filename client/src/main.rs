@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io::stderr;
 use std::process::ExitCode;
 
-use client::args::Args;
+use client::args::{Args, mistake};
 use client::commands;
 use client::config::Config;
 use client::failure::Failure;
@@ -33,7 +33,7 @@ fn run(words: Vec<OsString>) -> Result<(), Failure> {
     let args = match Args::parse(&words) {
         Ok(args) => args,
         Err(early) if early.status.is_ok() => return output::data(early.output.trim_end()),
-        Err(early) => return Err(Failure::usage(early.output.trim())),
+        Err(early) => return Err(Failure::usage(mistake(&early, &words))),
     };
     let config = Config::new(&args, |name| std::env::var(name).ok())?;
     match args.command {
