@@ -129,7 +129,7 @@ impl Dialogue {
     pub(super) fn on_secret(&mut self, typed: Result<Password, Failure>) -> Vec<Action> {
         let password = match typed {
             Ok(password) => password,
-            Err(failure) => return self.back_to_log_in(failure.text),
+            Err(failure) => return self.back_to_log_in(&failure.text),
         };
         match self.place.clone() {
             Place::Password { name, is_new: true } => {
@@ -140,9 +140,7 @@ impl Dialogue {
             Place::Again { name, password: first } if first.bytes() == password.bytes() => {
                 self.sign_up(name, password)
             }
-            Place::Again { .. } => {
-                self.back_to_log_in("the two passwords differ; try again".to_owned())
-            }
+            Place::Again { .. } => self.back_to_log_in("the two passwords differ; try again"),
             _ => Vec::new(),
         }
     }
@@ -181,14 +179,14 @@ impl Dialogue {
             // The password may be the wrong one: ask for it next time.
             _ => {
                 self.given = None;
-                self.back_to_log_in(failure.text.clone())
+                self.back_to_log_in(&failure.text)
             }
         }
     }
 
     /// The session has ended.
     pub(super) fn on_session_over(&mut self, failure: &Failure) -> Vec<Action> {
-        self.back_to_log_in(failure.text.clone())
+        self.back_to_log_in(&failure.text)
     }
 
     /// The contact that was asked for is shown; `None`: it is not to be had.
@@ -209,7 +207,7 @@ impl Dialogue {
             }
             "q" | "quit" => vec![Action::Quit],
             "" => Vec::new(),
-            _ => unknown(line),
+            _ => unknown(line, "1, 2 or q"),
         }
     }
 
@@ -257,7 +255,7 @@ impl Dialogue {
             }
             "q" | "quit" => return vec![Action::Quit],
             "" => {}
-            _ => return unknown(line),
+            _ => return unknown(line, "1, 2, 3 or q, or @NAME and a message"),
         }
         Vec::new()
     }
@@ -306,7 +304,7 @@ impl Dialogue {
                 vec![Action::Trust(name, key, line == "v")]
             }
             "" => self.go_main(me),
-            _ => unknown(line),
+            _ => unknown(line, "v, a or Enter"),
         }
     }
 
@@ -327,15 +325,22 @@ impl Dialogue {
         Vec::new()
     }
 
-    fn back_to_log_in(&mut self, text: String) -> Vec<Action> {
+    fn back_to_log_in(&mut self, text: &str) -> Vec<Action> {
         self.place = Place::LogIn;
-        vec![Action::Print(text)]
+        vec![Action::Print(in_menu(text))]
     }
 }
 
-fn unknown(line: &str) -> Vec<Action> {
+/// The next step of a failure as the log-in screen offers it, instead of a command line.
+fn in_menu(text: &str) -> String {
+    text.replace("run `fastchat signin --takeover`", "choose 2")
+        .replace("run `fastchat signin`", "choose 2")
+        .replace("run `fastchat signup`", "choose 1")
+}
+
+fn unknown(line: &str, choices: &str) -> Vec<Action> {
     let line = crate::escape::one_line(line);
-    vec![Action::Print(format!("{line:?} is not on the menu; type 1, 2, 3 or q"))]
+    vec![Action::Print(format!("\"{line}\" is not on the menu; type {choices}"))]
 }
 
 #[cfg(test)]
@@ -433,6 +438,17 @@ mod tests {
         assert!(matches!(dialogue.on_cancel().as_slice(), [Action::Quit]));
         dialogue.on_session_over(&Failure::signed_out());
         assert!(matches!(dialogue.on_line("q").as_slice(), [Action::Quit]));
+    }
+
+    #[test]
+    fn a_session_that_is_over_leads_to_the_log_in_choices() {
+        let mut dialogue = signed_in();
+        dialogue.on_line("1");
+        let actions = dialogue.on_session_over(&Failure::signed_out());
+        assert!(matches!(&actions[0], Action::Print(text) if text.contains("choose 2")));
+        assert_eq!(dialogue.heading(), Some(super::LOG_IN));
+        assert!(dialogue.on_line("2").is_empty());
+        assert_eq!(dialogue.prompt(), Prompt::Line("Username [alice]: ".to_owned()));
     }
 
     #[test]
