@@ -123,7 +123,8 @@ impl Task for Sending {
         Err(Failure::new(
             Code::Queued,
             format!(
-                "not accepted yet{why}; it stays in the outbox and leaves with the next command"
+                "not accepted yet{why}; it stays in the outbox and leaves with the next `send`, or \
+                 while the menu is open"
             ),
         ))
     }
