@@ -17,6 +17,10 @@ use super::registry::Live;
 use super::timer::Timer;
 use super::turn::{ReadKey, Turn};
 
+/// Reads of accounts that may be unanswered. Seats may register more sessions at once than the
+/// store takes reads; the other reads are the logs' (half of them at most) and the key logs'.
+const ACCOUNT_READS_MAX: usize = storage::READS_MAX / 4;
+
 /// Every account whose home is this server, as far as something is going on with it.
 pub(super) struct Accounts {
     pub(super) passwords: Passwords,
@@ -29,6 +33,10 @@ pub(super) struct Accounts {
     pub(super) is_watching: bool,
     /// Seats whose link was lost since they last said which sessions they hold.
     pub(super) lost: BTreeSet<ServerId>,
+    /// Reads of accounts that are unanswered.
+    reads: usize,
+    /// Accounts that are to be read when there is room, one entry each.
+    unread: VecDeque<Name>,
     /// Accounts whose changes wait for a batch.
     changed: Vec<Name>,
     /// Accounts whose changes are in the batch in flight.
@@ -131,6 +139,8 @@ impl Accounts {
             started,
             is_watching: false,
             lost: BTreeSet::new(),
+            reads: 0,
+            unread: VecDeque::new(),
             changed: Vec::new(),
             in_flight: Vec::new(),
         }
@@ -162,7 +172,7 @@ impl Accounts {
             match entry.stored {
                 Stored::Unread => {
                     entry.stored = Stored::Reading;
-                    return turn.read(ReadKey::Account(name), Read::Account { name });
+                    return self.read(name, turn);
                 }
                 Stored::Reading => return,
                 Stored::Read(..) => {}
@@ -181,6 +191,10 @@ impl Accounts {
         session: Option<SessionRecord>,
         turn: &mut Turn<'_>,
     ) {
+        self.reads -= 1;
+        if let Some(next) = self.unread.pop_front() {
+            self.read(next, turn);
+        }
         if let Some(entry) = self.entries.get_mut(&name)
             && matches!(entry.stored, Stored::Reading)
         {
@@ -255,6 +269,14 @@ impl Accounts {
             self.reconsider(name, false, turn);
             self.advance(name, turn);
         }
+    }
+
+    fn read(&mut self, name: Name, turn: &mut Turn<'_>) {
+        if self.reads >= ACCOUNT_READS_MAX {
+            return self.unread.push_back(name);
+        }
+        self.reads += 1;
+        turn.read(ReadKey::Account(name), Read::Account { name });
     }
 
     fn conclude(&mut self, name: Name, turn: &mut Turn<'_>) {

@@ -6,8 +6,8 @@ use bytes::BytesMut;
 use server::core::Event;
 use storage::DiskModel;
 use wire::frame::Frame;
-use wire::message::Message;
-use wire::{Seq, ServerId};
+use wire::message::{Hello, Message, RegisterSession};
+use wire::{Name, Origin, Seq, ServerId, SessionEpoch};
 
 use crate::client::{Client, post};
 use crate::world::{End, World};
@@ -67,4 +67,30 @@ fn a_kept_post_does_not_keep_the_buffer_that_it_came_in() {
     assert_eq!(bob.texts(&mut world), ["short"]);
     assert!(world.metrics(id).log.tails_len > 0, "the entry is kept for its reader");
     assert!(body.is_unique(), "and its frame is not");
+}
+
+#[test]
+fn more_sessions_than_the_store_takes_reads_may_register_at_once() {
+    let sessions = storage::READS_MAX + 10;
+    let mut world = World::new(2);
+    world.cut(1, 2);
+    world.set_disk(2, DiskModel { read_steps: 1, ..DiskModel::default() });
+    let seat = world.connect_peer(2, Some(1));
+    let mut bytes = BytesMut::new();
+    Hello::server(ServerId(1)).append_frame(&mut bytes);
+    world.send(seat, &bytes);
+    for index in 0..sessions {
+        let account = Name::parse(&format!("nobody{index}")).expect("a name");
+        let (origin, epoch) = (Origin([1; 16]), SessionEpoch(1));
+        bytes.clear();
+        RegisterSession { account, origin, epoch }.append_frame(&mut bytes);
+        world.send(seat, &bytes);
+    }
+    world.pump();
+    let early = world.inboxes[seat].len();
+    for _ in 0..5 {
+        world.step_disks();
+    }
+    assert_eq!(world.inboxes[seat].len() - early, sessions, "each hears that it has ended");
+    assert_eq!(world.metrics(ServerId(2)).accounts, 0);
 }
