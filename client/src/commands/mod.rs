@@ -49,7 +49,9 @@ impl Local {
     /// Nobody said whose it is, or it cannot be opened.
     pub fn open(config: Config, is_json: bool) -> Result<Self, Failure> {
         let path = data_path(&config)?;
-        let directory = DataDirectory::open(&path).map_err(|e| store_failure(&e))?;
+        let directory = DataDirectory::open(&path).map_err(|error| {
+            Failure::usage(format!("no data directory ({error}); name another one with --data"))
+        })?;
         let store = Store::open(&directory).map_err(|e| store_failure(&e))?;
         Ok(Self { config, directory, store, is_json })
     }
@@ -140,5 +142,24 @@ fn data_path(config: &Config) -> Result<PathBuf, Failure> {
         (None, None) => Err(Failure::usage(
             "who are you? use --user NAME (FASTCHAT_USER) or --data DIR (FASTCHAT_DATA)",
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Local;
+    use crate::args::Args;
+    use crate::config::Config;
+    use crate::failure::Code;
+
+    #[test]
+    fn a_data_directory_that_cannot_be_is_for_the_user_to_put_right() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let path = file.path().display().to_string();
+        let args = Args::parse(&["--data".to_owned(), path.clone()]).expect("good words");
+        let config = Config::new(&args, |_| None).expect("good settings");
+        let failure = Local::open(config, false).expect_err("a file is no directory");
+        assert_eq!(failure.code, Code::Usage);
+        assert!(failure.text.contains(&path) && failure.text.contains("--data"), "{failure}");
     }
 }
