@@ -10,7 +10,7 @@ use crate::core::{Reading, Request};
 use crate::failure::Failure;
 use crate::output::{Shown, Style, data, flush};
 use crate::shell::store_failure;
-use crate::store::{DataDirectory, InboxMessage, Store};
+use crate::store::{DataDirectory, InboxId, InboxMessage, Store};
 
 /// Messages taken from the store at a time.
 const PAGE: u32 = 256;
@@ -29,7 +29,7 @@ pub(super) fn receive(local: Local, command: &args::Receive) -> Result<(), Failu
         is_peek: command.peek,
         shown: 0,
         is_caught_up: false,
-        is_begun: false,
+        peeked: None,
         printer: Printer { is_json: local.is_json, style: Style::detect() },
     };
     task::run(&mut task, local)
@@ -42,7 +42,8 @@ struct Receiving {
     is_peek: bool,
     shown: u32,
     is_caught_up: bool,
-    is_begun: bool,
+    /// The newest message of the store that a peek has shown.
+    peeked: Option<InboxId>,
     printer: Printer,
 }
 
@@ -67,8 +68,8 @@ impl Receiving {
     }
 
     fn count(&mut self, shown: usize) {
-        let shown = u32::try_from(shown).expect("at most a page");
-        self.shown += shown;
+        let shown = u32::try_from(shown).unwrap_or(u32::MAX);
+        self.shown = self.shown.saturating_add(shown);
         self.left = self.left.map(|left| left.saturating_sub(shown));
     }
 
@@ -89,10 +90,14 @@ impl Receiving {
         }
     }
 
-    /// Shows what the store has and leaves it unshown.
+    /// Shows what came into the store since the last look, and leaves it unshown.
     fn peek(&mut self, store: &Store) -> Result<(), Failure> {
-        let limit = self.left.unwrap_or(PAGE);
-        let messages = store.unshown(limit).map_err(|e| store_failure(&e))?;
+        let mut messages = store.unshown(u32::MAX).map_err(|e| store_failure(&e))?;
+        messages.retain(|message| self.peeked.is_none_or(|peeked| message.id > peeked));
+        if let Some(left) = self.left {
+            messages.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+        }
+        self.peeked = messages.last().map(|message| message.id).or(self.peeked);
         self.print(messages)
     }
 
@@ -130,11 +135,9 @@ impl Task for Receiving {
     }
 
     fn look(&mut self, store: &mut Store) -> Result<Flow, Failure> {
-        let is_first = !std::mem::replace(&mut self.is_begun, true);
-        if !self.is_peek {
-            self.show(store)?;
-        } else if is_first {
-            self.peek(store)?;
+        match self.is_peek {
+            true => self.peek(store)?,
+            false => self.show(store)?,
         }
         Ok(self.flow())
     }
