@@ -29,13 +29,17 @@ impl Target {
     }
 
     fn client(&self) -> Raw {
-        Raw::connect(&self.ca, self.address, &self.name, None)
+        self.guest()()
     }
 
     fn greeted(&self) -> Raw {
-        let mut raw = self.client();
-        raw.say(&Hello::client());
-        raw
+        greeted(self.client())
+    }
+
+    /// How to connect, also from another thread.
+    fn guest(&self) -> impl Fn() -> Raw + Send + 'static {
+        let (ca, address, name) = (self.ca.clone(), self.address, self.name.clone());
+        move || Raw::connect(&ca, address, &name, None)
     }
 
     /// Two people chat: whatever happened before has hurt nobody.
@@ -47,6 +51,11 @@ impl Target {
         alice.must(&["send", "bob", "still here?"]);
         assert_eq!(bob.receive(30, 1), ["still here?"]);
     }
+}
+
+fn greeted(mut raw: Raw) -> Raw {
+    raw.say(&Hello::client());
+    raw
 }
 
 fn raw_frame(kind: u8, body: &[u8]) -> BytesMut {
@@ -91,15 +100,16 @@ fn bad_bytes_get_the_right_fault() {
 #[test]
 fn a_truncated_frame_and_a_silent_guest_are_ended_in_time() {
     let target = Target::start();
-    let ended = thread::scope(|scope| {
-        let silent = scope.spawn(|| target.client().fault());
-        let truncated = scope.spawn(|| {
-            let mut raw = target.greeted();
+    let (silent, truncated) = (target.guest(), target.guest());
+    let guests = [
+        thread::spawn(move || silent().fault()),
+        thread::spawn(move || {
+            let mut raw = greeted(truncated());
             raw.send(&[0, 0, 0, 9, Kind::POST.0, 1]);
             raw.fault()
-        });
-        [silent, truncated].map(|guest| guest.join().expect("it is ended before the deadline"))
-    });
+        }),
+    ];
+    let ended = guests.map(|guest| guest.join().expect("it is ended before the deadline"));
     for code in ended {
         assert_eq!(code, Ok(FaultCode::TOO_SLOW_TO_SIGN_IN));
     }
