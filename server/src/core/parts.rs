@@ -330,9 +330,7 @@ impl Parts {
             ToPeer::Answer(answer) => self.seat.on_answer(from, answer, turn),
             ToPeer::Probe(probe) => self.seat.on_probe(from, &probe, turn),
             ToPeer::ProbeAnswer(answer) => self.accounts.on_probe_answer(&answer, turn),
-            ToPeer::EndSession(end) => {
-                self.seat.on_end_session(&end.account, end.epoch, end.code, turn);
-            }
+            ToPeer::EndSession(end) => self.seat.on_end_session(from, &end, turn),
             ToPeer::SessionClosed(closed) => self.accounts.on_session_closed(from, &closed, turn),
             ToPeer::RegisterSession(register) => self.accounts.on_register(from, &register, turn),
             ToPeer::Ping(ping) => {

@@ -6,14 +6,15 @@ use std::sync::Arc;
 
 use wire::limits::EARLY_TIME_MAX;
 use wire::message::{
-    Ask, PeerDetach, Ping, Question, RegisterSession, SessionClosed, SessionEnded, Up,
+    Ask, EndSession, PeerDetach, Ping, Question, RegisterSession, SessionClosed, SessionEnded, Up,
 };
 use wire::{
     ConnId, ExchangeId, FaultCode, Instant, Kind, LogHandle, LogId, Name, Reservation, ServerId,
-    SessionEpoch, SlotMap,
+    SlotMap,
 };
 
 use super::conn::Early;
+use super::event::Alarm;
 use super::exchange::{Exchange, Exchanges};
 use super::posting::drop_unanswered;
 use super::reading::resume_reading;
@@ -280,18 +281,17 @@ impl Seat {
     }
 
     /// A home ends a session that sits here, or older ones of that account.
-    pub(super) fn on_end_session(
-        &mut self,
-        account: &Name,
-        epoch: SessionEpoch,
-        code: FaultCode,
-        turn: &mut Turn<'_>,
-    ) {
-        let Some(conn) = self.sessions.get(account).copied() else {
+    pub(super) fn on_end_session(&mut self, from: ServerId, end: &EndSession, turn: &mut Turn<'_>) {
+        let Some(conn) = self.sessions.get(&end.account).copied() else {
             return;
         };
-        if signed(&mut self.clients, conn).is_some_and(|session| session.epoch <= epoch) {
-            self.end_session(conn, code, turn);
+        let Some(session) = signed(&mut self.clients, conn) else {
+            return;
+        };
+        if session.home != from {
+            turn.alarm(Alarm::PeerConfused { from });
+        } else if session.epoch <= end.epoch {
+            self.end_session(conn, end.code, turn);
         }
     }
 

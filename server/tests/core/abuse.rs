@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use bytes::BytesMut;
-use server::core::Event;
+use server::core::{Alarm, Event};
 use storage::DiskModel;
 use wire::frame::Frame;
-use wire::message::{Hello, Message, RegisterSession};
-use wire::{Name, Origin, Seq, ServerId, SessionEpoch};
+use wire::message::{EndSession, Hello, Message, RegisterSession};
+use wire::{FaultCode, Name, Origin, Seq, ServerId, SessionEpoch};
 
 use crate::client::{Client, post};
 use crate::world::{End, World};
@@ -93,4 +93,23 @@ fn more_sessions_than_the_store_takes_reads_may_register_at_once() {
     }
     assert_eq!(world.inboxes[seat].len() - early, sessions, "each hears that it has ended");
     assert_eq!(world.metrics(ServerId(2)).accounts, 0);
+}
+
+#[test]
+fn only_its_home_ends_a_session() {
+    let mut world = World::new(3);
+    let alice = world.name_at(2, "alice");
+    let alice = Client::signed_up(&mut world, 3, alice);
+    world.cut(1, 3);
+    let stranger = world.connect_peer(3, Some(1));
+    let mut bytes = BytesMut::new();
+    Hello::server(ServerId(1)).append_frame(&mut bytes);
+    world.send(stranger, &bytes);
+    bytes.clear();
+    let (account, epoch, code) = (alice.name, SessionEpoch(u64::MAX), FaultCode::SIGNED_OUT);
+    EndSession { account, epoch, code }.append_frame(&mut bytes);
+    world.send(stranger, &bytes);
+    world.pump();
+    assert!(alice.hear(&mut world).is_none() && !alice.is_closed(&world));
+    assert_eq!(world.alarms(3), [Alarm::PeerConfused { from: ServerId(1) }]);
 }
