@@ -7,6 +7,7 @@ mod client;
 mod homes;
 mod links;
 mod posts;
+mod readings;
 mod router;
 mod sessions;
 mod sign;
