@@ -35,6 +35,24 @@ fn an_entry_is_stored_before_it_is_acknowledged() {
 }
 
 #[test]
+fn a_slow_disk_holds_seen_back() {
+    let mut world = reading();
+    let entry = world.entry("bob", 1, "hello");
+    let from = world.sent.len();
+    world.deliver(&entry);
+    let fetch = world.fetch();
+    world.answer_questions(from, 0);
+    assert_eq!((fetch.name.as_str(), world.seen()), ("bob", vec![1]));
+    let entry = world.entry("bob", 2, "again");
+    world.deliver(&entry);
+    world.is_disk_slow = true;
+    world.work();
+    assert_eq!((world.texts().len(), world.seen()), (2, vec![1]));
+    world.release();
+    assert_eq!(world.seen(), [1, 2]);
+}
+
+#[test]
 fn results_out_of_order_are_stored_in_order_with_one_seen() {
     let mut world = reading();
     let from = world.sent.len();

@@ -162,6 +162,25 @@ fn sign_up_stores_the_frame_before_it_leaves_and_ends_signed_in() {
 }
 
 #[test]
+fn a_slow_disk_holds_the_sign_up_and_the_session_back() {
+    let (mut world, home) = (World::fresh(), Home::new());
+    world.command(Command::SignUp { name: me(), password: password("pw") });
+    world.work();
+    world.connect();
+    home.challenge_sign_up(&mut world);
+    world.is_disk_slow = true;
+    world.work();
+    assert!(matches!(world.sent.last(), Some(ToServer::SignUpStart(_))), "{:?}", world.sent);
+    world.release();
+    assert!(matches!(world.sent.last(), Some(ToServer::SignUpFinish(_))), "{:?}", world.sent);
+    world.is_disk_slow = true;
+    world.welcome();
+    assert!(!world.core.is_online());
+    world.release();
+    assert!(world.core.is_online());
+}
+
+#[test]
 fn a_lost_reply_to_sign_up_is_asked_for_with_the_same_bytes() {
     let (mut world, mut home) = (World::fresh(), Home::new());
     sign_up(&mut world, &mut home);

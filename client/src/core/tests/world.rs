@@ -45,6 +45,9 @@ pub(super) struct World {
     pub(super) jobs: VecDeque<(JobKey, Job)>,
     pub(super) store: FakeStore,
     pub(super) link: Option<LinkId>,
+    /// The disk is slow: answers of the store wait for [`World::release`].
+    pub(super) is_disk_slow: bool,
+    held: VecDeque<Stored>,
     seq: u64,
     tickets: u64,
 }
@@ -106,6 +109,8 @@ impl World {
             jobs: VecDeque::new(),
             store: FakeStore { identity, session, ..FakeStore::default() },
             link: None,
+            is_disk_slow: false,
+            held: VecDeque::new(),
             seq: 0,
             tickets: 0,
         }
@@ -167,6 +172,14 @@ impl World {
             assert!(next.is_none_or(|at| at > self.now), "a deadline that stays is a busy loop");
         }
         self.now = until;
+    }
+
+    /// The slow disk is done with everything so far.
+    pub(super) fn release(&mut self) {
+        self.is_disk_slow = false;
+        while let Some(stored) = self.held.pop_front() {
+            self.feed(Event::Stored(stored));
+        }
     }
 
     /// Workers compute everything that waits; a turn ends.
@@ -400,7 +413,13 @@ impl World {
                 }
                 self.steps.push(Step::Closed);
             }
-            Effect::Store(op) => return self.store(op).map(Event::Stored),
+            Effect::Store(op) => {
+                let stored = self.store(op);
+                if !self.is_disk_slow {
+                    return stored.map(Event::Stored);
+                }
+                self.held.extend(stored);
+            }
             Effect::Work { key, job } => self.jobs.push_back((key, job)),
             Effect::Notify(notice) => self.notices.push(notice),
         }
