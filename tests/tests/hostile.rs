@@ -132,25 +132,25 @@ fn the_peer_port_is_for_certified_peers_alone() {
     let target = Target::start();
     let folder = target.cluster.directory().join("cluster");
     let peer = |identity: Option<&Path>| {
-        let address = peer_address(&target.cluster, "server-1");
-        Raw::connect(&target.ca, address, &ServerId(1).certificate_name(), identity)
+        let address = peer_address(&target.cluster, "server-2");
+        Raw::connect(&target.ca, address, &ServerId(2).certificate_name(), identity)
     };
     let mut stranger = peer(None);
-    stranger.say(&Hello::server(ServerId(2)));
+    stranger.say(&Hello::server(ServerId(1)));
     let why = stranger.end();
     assert!(matches!(why, CloseCause::Tls(_) | CloseCause::Peer | CloseCause::Io(_)), "{why:?}");
 
-    let second = folder.join("server-2");
-    let mut liar = peer(Some(&second));
-    liar.say(&Hello::server(ServerId(1)));
+    let first = folder.join("server-1");
+    let mut liar = peer(Some(&first));
+    liar.say(&Hello::server(ServerId(2)));
     assert_eq!(liar.fault(), Ok(FaultCode::WRONG_PEER));
 
-    let mut client = peer(Some(&second));
+    let mut client = peer(Some(&first));
     client.say(&Hello::client());
     assert!(client.fault().is_ok(), "a client is told that this is not its port");
 
-    let mut opcode = peer(Some(&second));
-    opcode.say(&Hello::server(ServerId(2)));
+    let mut opcode = peer(Some(&first));
+    opcode.say(&Hello::server(ServerId(1)));
     opcode.say(&SignOut {});
     assert_eq!(opcode.fault(), Ok(FaultCode::WRONG_DIRECTION));
 

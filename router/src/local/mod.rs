@@ -32,7 +32,7 @@ const STOP_TIME_MAX: Duration = Duration::from_secs(10);
 #[derive(Debug, Error)]
 pub enum LocalError {
     /// Its directory has a path that `client.env` cannot hold.
-    #[error("--data {}: a path without white space, because client.env is read by words", .0.display())]
+    #[error("--data {}: white space, and client.env is read by words", .0.display())]
     WhiteSpace(PathBuf),
     /// Another router runs it already.
     #[error("--data {}: another fastchat-router runs this cluster; stop it, or name another \

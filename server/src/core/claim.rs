@@ -92,7 +92,7 @@ impl Accounts {
         let Some(entry) = self.entries.get_mut(&name) else {
             return;
         };
-        // Who asked may have gone with its seat: then this is no business of the step that followed.
+        // Who asked may have gone with its seat: the step that followed is none of this.
         let (mut claim, mut after) = match std::mem::take(&mut entry.step) {
             Step::Newest(claim, after) => (claim, after),
             other => {
