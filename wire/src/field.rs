@@ -121,11 +121,7 @@ impl<const MAX: usize> Text<MAX> {
     #[must_use]
     pub fn cut(text: &str) -> Self {
         let end = text.floor_char_boundary(MAX);
-        Self(
-            text.get(..end)
-                .expect("floor_char_boundary is a boundary")
-                .to_owned(),
-        )
+        Self(text.get(..end).expect("floor_char_boundary is a boundary").to_owned())
     }
 
     /// The text.

@@ -123,10 +123,7 @@ impl Seq {
     /// When a part is above its range: the store keeps both within.
     #[must_use]
     pub fn new(store_epoch: u32, counter: u64) -> Self {
-        assert!(
-            store_epoch <= Self::STORE_EPOCH_MAX,
-            "store epoch {store_epoch} is spent"
-        );
+        assert!(store_epoch <= Self::STORE_EPOCH_MAX, "store epoch {store_epoch} is spent");
         assert!(counter <= Self::COUNTER_MAX, "counter {counter} is spent");
         Self(u64::from(store_epoch) << 40 | counter)
     }
@@ -216,19 +213,13 @@ impl LogId {
     /// The mailbox of `account`.
     #[must_use]
     pub fn mailbox(account: Name) -> Self {
-        Self {
-            kind: LogKind::Mailbox,
-            name: account,
-        }
+        Self { kind: LogKind::Mailbox, name: account }
     }
 
     /// The group `name`.
     #[must_use]
     pub fn group(name: Name) -> Self {
-        Self {
-            kind: LogKind::Group,
-            name,
-        }
+        Self { kind: LogKind::Group, name }
     }
 }
 
@@ -248,10 +239,7 @@ impl Field for LogId {
             2 => LogKind::Group,
             _ => return Err(DecodeError::Value(field)),
         };
-        Ok(Self {
-            kind,
-            name: Name::get(reader, field)?,
-        })
+        Ok(Self { kind, name: Name::get(reader, field)? })
     }
 }
 

@@ -62,16 +62,10 @@ impl Name {
             Some(first) if !first.is_ascii_lowercase() => return Err(NameError::First),
             Some(_) => {}
         }
-        if !used
-            .iter()
-            .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'.' | b'-'))
-        {
+        if !used.iter().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'.' | b'-')) {
             return Err(NameError::Character);
         }
-        Ok(Self {
-            bytes,
-            len: u8::try_from(len).expect("len is at most NAME_LEN_MAX"),
-        })
+        Ok(Self { bytes, len: u8::try_from(len).expect("len is at most NAME_LEN_MAX") })
     }
 }
 
@@ -86,10 +80,7 @@ impl Field for Name {
         let len = usize::from(reader.u8(field)?);
         let used = reader.take(len, field)?;
         let mut bytes = [0; NAME_LEN_MAX];
-        bytes
-            .get_mut(..len)
-            .ok_or(DecodeError::Long(field))?
-            .copy_from_slice(&used);
+        bytes.get_mut(..len).ok_or(DecodeError::Long(field))?.copy_from_slice(&used);
         Self::check(bytes, len).map_err(|_| DecodeError::Value(field))
     }
 }

@@ -41,14 +41,9 @@ mod tests {
     fn stretching_is_argon2id_with_64_mib_three_passes_one_lane() {
         let stretch = stretch();
         let params = stretch.params();
-        assert_eq!(
-            (params.m_cost(), params.t_cost(), params.p_cost()),
-            (65_536, 3, 1)
-        );
+        assert_eq!((params.m_cost(), params.t_cost(), params.p_cost()), (65_536, 3, 1));
         let mut ours = [0; 32];
-        stretch
-            .hash_password_into(b"password", b"salt salt", &mut ours)
-            .expect("hashes");
+        stretch.hash_password_into(b"password", b"salt salt", &mut ours).expect("hashes");
         let mut named = [0; 32];
         argon2::Argon2::new(
             argon2::Algorithm::Argon2id,

@@ -63,9 +63,7 @@ impl Reader {
     /// [`DecodeError::Short`] when fewer are left.
     pub fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], DecodeError> {
         let bytes = self.take(N, field)?;
-        Ok(*bytes
-            .first_chunk::<N>()
-            .expect("take returned exactly N bytes"))
+        Ok(*bytes.first_chunk::<N>().expect("take returned exactly N bytes"))
     }
 
     /// One byte.

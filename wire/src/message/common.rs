@@ -76,13 +76,7 @@ impl Hello {
 
     fn new(role: Role, server: ServerId) -> Self {
         let (version_min, version_max) = (VERSION_MIN, VERSION_MAX);
-        Self {
-            magic: MAGIC,
-            version_min,
-            version_max,
-            role,
-            server,
-        }
+        Self { magic: MAGIC, version_min, version_max, role, server }
     }
 
     /// The newest version both sides speak.
@@ -131,22 +125,13 @@ impl Fault {
     /// A fault about no message in particular, with the table's text.
     #[must_use]
     pub fn new(code: FaultCode) -> Self {
-        Self {
-            code,
-            about: 0,
-            reference: 0,
-            text: Text::cut(code.text()),
-        }
+        Self { code, about: 0, reference: 0, text: Text::cut(code.text()) }
     }
 
     /// A fault in answer to a message.
     #[must_use]
     pub fn about(code: FaultCode, kind: Kind, reference: u32) -> Self {
-        Self {
-            about: kind.0,
-            reference,
-            ..Self::new(code)
-        }
+        Self { about: kind.0, reference, ..Self::new(code) }
     }
 }
 
