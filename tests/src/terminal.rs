@@ -125,10 +125,10 @@ impl Terminal {
 impl Drop for Terminal {
     /// Closes the terminal on its program.
     fn drop(&mut self) {
-        if matches!(self.child.try_wait(), Ok(None)) {
-            if let Err(error) = self.child.kill().and_then(|()| self.child.wait().map(drop)) {
-                eprintln!("the program in the terminal does not end: {error}");
-            }
+        if matches!(self.child.try_wait(), Ok(None))
+            && let Err(error) = self.child.kill().and_then(|()| self.child.wait().map(drop))
+        {
+            eprintln!("the program in the terminal does not end: {error}");
         }
     }
 }
