@@ -13,12 +13,11 @@ fn names_at(cluster: &Cluster, homes: &[u16]) -> Vec<String> {
     let map = SlotMap::decode(Bytes::from(file)).expect("the map is whole");
     let mut found: Vec<String> = Vec::new();
     for home in homes {
-        let candidates = (0..).map(|number| format!("user{number}"));
-        let fitting = candidates.filter(|name| {
-            let name = Name::parse(name).expect("a valid name");
-            map.home_of(&LogId::mailbox(name)) == ServerId(*home)
-        });
-        let new = fitting.filter(|name| !found.contains(name)).next();
+        let fits = |candidate: &String| {
+            let name = Name::parse(candidate).expect("a valid name");
+            map.home_of(&LogId::mailbox(name)) == ServerId(*home) && !found.contains(candidate)
+        };
+        let new = (0..).map(|number| format!("user{number}")).find(fits);
         found.push(new.expect("some name has this home"));
     }
     found
