@@ -1,7 +1,7 @@
 //! The client's cryptography: no I/O, no clock; randomness comes in as a parameter.
 //!
 //! Start with [`envelope`] (one sealed message) and [`keys`] (who seals it). Every hash, key
-//! derivation and signature begins with a domain string of [`domain`]; the layouts are drawn in the
+//! derivation and signature begins with a domain string of `domain`; the layouts are drawn in the
 //! modules' own pages. RSA takes milliseconds and [`opaque`]'s stretching a fifth of a second:
 //! shells run them on worker threads.
 

@@ -2,7 +2,7 @@
 //!
 //! Each public function that changes something is one transaction: when it has returned, its bytes
 //! are on the disk. Several processes may use one [`Store`] file at the same time. What is sealed
-//! and what stays readable is listed in [`schema`].
+//! and what stays readable is listed in `schema`.
 
 mod account;
 mod contacts;

@@ -1,7 +1,7 @@
 //! The pure core: `handle(now, wall, event, out)` and `deadline()`. No clock, socket, file, thread
 //! or ambient randomness is named here; the simulator runs this very code.
 //!
-//! A core is a [`seat`] and a home: [`account`]s, key logs and [`log`]s. Both are reached through
+//! A core is a seat and a home: accounts, key logs and [`log`]s. Both are reached through
 //! [`wire::ToPeer`] messages, which come from a link or, between a core's own seat and home, from
 //! its own queue. Start reading at [`Core::handle`].
 
