@@ -69,8 +69,8 @@ mod tests {
 
     #[test]
     fn the_innermost_mount_holds_a_folder() {
-        let mounts = "/dev/a / ext4 rw 0 0\ntmpfs /tm tmpfs rw 0 0\n\
-                      /dev/b /tmp xfs rw 0 0\nx /tmp/deep zfs rw 0 0\n";
+        let mounts = "x /tmp/deep zfs rw 0 0\n/dev/a / ext4 rw 0 0\ntmpfs /tm tmpfs rw 0 0\n\
+                      /dev/b /tmp btrfs rw 0 0\n/dev/c /tmp xfs rw 0 0\n";
         assert_eq!(file_system(mounts, Path::new("/tmp")), Some("xfs"));
         assert_eq!(file_system(mounts, Path::new("/var/tmp")), Some("ext4"));
         assert_eq!(file_system(mounts, Path::new("/tmp/deep/x")), Some("zfs"));
