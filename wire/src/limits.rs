@@ -79,8 +79,6 @@ pub const MAILBOX_BYTES_MAX: u64 = 64 * 1024 * 1024;
 pub const SENDER_ENTRIES_MAX: u64 = 1_000;
 /// Bytes of one sender in another's mailbox.
 pub const SENDER_BYTES_MAX: u64 = 8 * 1024 * 1024;
-/// Entries of one sender until the mailbox's owner has answered once.
-pub const STRANGER_ENTRIES_MAX: u64 = 20;
 /// Origins remembered for one account; the oldest is replaced.
 pub const ORIGINS_MAX: usize = 16;
 
