@@ -194,6 +194,11 @@ fn the_peer_port_is_for_peers() {
         assert_eq!(fault.code, code);
         assert_eq!(world.inboxes[conn], [None]);
     }
+    let upward = world.connect_peer(1, Some(2));
+    world.send(upward, &frame_of(&Hello::server(ServerId(2))));
+    world.pump();
+    assert_eq!(world.inboxes[upward].len(), 2, "the lower id dials, and nobody else");
+    assert_eq!(world.metrics(ServerId(1)).links_lost, 0, "the true link is not touched");
     assert_eq!(world.metrics(ServerId(2)).links_lost, 0, "the true link is not touched");
     let probe = Probe { account: alice, epoch: SessionEpoch(1) };
     let unasked = world.connect_peer(2, Some(1));
