@@ -5,7 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use bytes::Bytes;
 use tempfile::TempDir;
+use wire::{LogId, Name, ServerId, SlotMap};
 
 use crate::lines::Lines;
 use crate::programs::{program, signal, wait};
@@ -82,6 +84,27 @@ impl Cluster {
     /// Ends one server without a chance to clean up; the cluster starts it again.
     pub fn kill(&self, name: &str) {
         signal(self.pid(name), "KILL");
+    }
+
+    /// Different usernames, one for each of these homes.
+    ///
+    /// # Panics
+    /// When the cluster's map cannot be read.
+    #[must_use]
+    pub fn names_at(&self, homes: &[u16]) -> Vec<String> {
+        let file = fs::read(self.directory.path().join("cluster/map"));
+        let map = SlotMap::decode(Bytes::from(file.expect("a cluster has a map")));
+        let map = map.expect("the map is whole");
+        let mut found: Vec<String> = Vec::new();
+        for home in homes {
+            let fits = |candidate: &String| {
+                let name = Name::parse(candidate).expect("a valid name");
+                map.home_of(&LogId::mailbox(name)) == ServerId(*home) && !found.contains(candidate)
+            };
+            let new = (0..).map(|number| format!("user{number}")).find(fits);
+            found.push(new.expect("some name has this home"));
+        }
+        found
     }
 
     /// The store of a server.

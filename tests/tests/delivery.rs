@@ -1,30 +1,10 @@
 //! Messages between people on real servers: live, waiting, after a crash, from another machine.
 
-use std::fs;
-
-use bytes::Bytes;
 use tests::cluster::Cluster;
 use tests::person::{Person, text};
-use wire::{LogId, Name, ServerId, SlotMap};
-
-/// Names whose mailboxes have these homes, one each.
-fn names_at(cluster: &Cluster, homes: &[u16]) -> Vec<String> {
-    let file = fs::read(cluster.directory().join("cluster/map")).expect("a cluster has a map");
-    let map = SlotMap::decode(Bytes::from(file)).expect("the map is whole");
-    let mut found: Vec<String> = Vec::new();
-    for home in homes {
-        let fits = |candidate: &String| {
-            let name = Name::parse(candidate).expect("a valid name");
-            map.home_of(&LogId::mailbox(name)) == ServerId(*home) && !found.contains(candidate)
-        };
-        let new = (0..).map(|number| format!("user{number}")).find(fits);
-        found.push(new.expect("some name has this home"));
-    }
-    found
-}
 
 fn people(cluster: &Cluster, homes: &[u16]) -> Vec<Person> {
-    let names = names_at(cluster, homes);
+    let names = cluster.names_at(homes);
     let people: Vec<Person> =
         names.iter().map(|name| Person::new(cluster, name, "correct horse")).collect();
     for person in &people {

@@ -1,0 +1,34 @@
+//! The menu in a real terminal: what arrives is shown, and what is being typed stays.
+
+use tests::cluster::Cluster;
+use tests::person::Person;
+
+#[test]
+fn a_message_that_arrives_leaves_the_line_being_typed() {
+    let cluster = Cluster::start(2, &[]);
+    let [alice, bob] = ["alice", "bob"].map(|name| {
+        let person = Person::new(&cluster, name, "correct horse");
+        person.must(&["signup"]);
+        person
+    });
+    let mut menu = alice.terminal(&[]);
+    menu.expect("alice>");
+    menu.type_line("1");
+    menu.expect("To:");
+    menu.type_line("bob");
+    menu.expect("Message to bob:");
+    menu.type_text("half a sen");
+    menu.expect("half a sen");
+
+    bob.must(&["send", "alice", "knock knock"]);
+    menu.expect("knock knock");
+    menu.expect("half a sen");
+    let rows = menu.rows();
+    assert!(rows.last().is_some_and(|row| row.ends_with("half a sen")), "{rows:#?}");
+
+    menu.type_line("tence");
+    menu.expect("accepted");
+    assert_eq!(bob.receive(30, 1), ["half a sentence"]);
+    menu.type_line("q");
+    assert_eq!(menu.end(), 0);
+}
