@@ -114,6 +114,22 @@ fn a_message_under_a_changed_key_is_shown_as_not_verified() {
 }
 
 #[test]
+fn a_message_under_the_key_before_the_agreed_one_is_not_verified() {
+    let mut world = knowing("bob", bob());
+    let before = bundle_of(bob(), "bob");
+    let agreed = before.next(carol(), Wall(2), &mut rng()).expect("signs");
+    let contact = world.store.contacts.get_mut(&name("bob")).expect("known");
+    contact.bundles.push(agreed.encoded().clone());
+    contact.pinned = carol().public().signing.id();
+    world.attach(Reading::All);
+    let entry = world.entry("bob", 1, "from long ago");
+    world.deliver(&entry);
+    world.work();
+    let content = &world.store.received[0].content;
+    assert!(matches!(content, ReceivedContent::Text { verified: false, .. }), "{content:?}");
+}
+
+#[test]
 fn a_key_that_was_never_published_opens_nothing() {
     let mut world = knowing("bob", carol());
     world.attach(Reading::All);

@@ -16,8 +16,8 @@ use wire::opaque::{CONTEXT, Suite};
 use wire::{FaultCode, Kind, SessionEpoch, ToServer, Token, Wall};
 use zeroize::Zeroizing;
 
-use super::world::{Step, World, me};
-use crate::core::{Command, Notice, Password, Reading, Request};
+use super::world::{Step, World, me, run};
+use crate::core::{Command, Event, Notice, Password, Reading, Request};
 use crate::crypto::test_keys::rng;
 use crate::failure::Code;
 
@@ -213,6 +213,24 @@ fn a_sign_up_cut_before_its_frame_begins_anew_with_the_same_keys() {
     world.pass(Duration::from_secs(1));
     world.connect();
     home.challenge_sign_up(&mut world);
+    world.work();
+    assert!(matches!(world.sent.last(), Some(ToServer::SignUpFinish(_))));
+}
+
+#[test]
+fn a_late_result_of_a_lost_exchange_is_not_taken_for_the_new_one() {
+    let (mut world, home) = (World::fresh(), Home::new());
+    world.command(Command::SignUp { name: me(), password: password("pw") });
+    world.work();
+    world.connect();
+    home.challenge_sign_up(&mut world);
+    let (key, job) = world.jobs.pop_front().expect("the first exchange's job");
+    world.cut();
+    world.pass(Duration::from_secs(1));
+    world.connect();
+    home.challenge_sign_up(&mut world);
+    world.feed(Event::Worked { key, result: run(job) });
+    assert!(world.store.sign_up.is_none(), "it belongs to the exchange before");
     world.work();
     assert!(matches!(world.sent.last(), Some(ToServer::SignUpFinish(_))));
 }
