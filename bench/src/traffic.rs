@@ -8,7 +8,7 @@ use std::time::Duration;
 use thiserror::Error;
 use wire::limits::{NUMBER_MAX, UNANSWERED_MAX};
 use wire::message::{Accepted, Deliver, Pong, Post, Refused, Seen};
-use wire::{FaultCode, Instant, Kind, LogHandle, Name, Number, ToClient};
+use wire::{FaultCode, Instant, Kind, LogHandle, MessageSession, Name, Number, ToClient};
 
 use crate::body::{Bodies, Identity};
 use crate::load::Effect;
@@ -378,6 +378,7 @@ impl Traffic {
                 handle: PARTNER,
                 number: number(post.number),
                 settled: number(post.settled),
+                message_session: MessageSession(0),
                 body: self.bodies.compose(identity),
             };
             say(user, message, out);

@@ -88,11 +88,28 @@ faults! {
     31 TOO_MANY_HANDLES "too-many-handles" Stays "too many logs are open on this session";
     32 NOT_A_READER "not-a-reader" Stays "this account does not read this log";
     33 NO_SUCH_GROUP "no-such-group" Stays "no group has this name";
+    34 GROUP_NAME_TAKEN "group-name-taken" Stays "this group name is taken; choose another";
+    35 NOT_A_MEMBER "not-a-member" Stays "this account is not a member of the group";
+    36 NOT_AN_ADMIN "not-an-admin" Stays "only the group's admin may do this";
+    37 GROUP_FULL "group-full" Stays "the group has no room for another member";
+    38 REMOVED "removed" Stays "the admin removed this account; ask for an invitation";
+    39 WRONG_GROUP_PASSWORD "wrong-group-password" Stays "the group's password is not right";
     40 MAILBOX_FULL "mailbox-full" Stays "the mailbox is full; its owner must read first";
     41 SENDER_FULL "sender-full" Stays "too much of yours waits in this mailbox";
     42 STRANGER_LIMIT "stranger-limit" Stays "wait until the reader has answered once";
     43 STALE_EPOCH "stale-epoch" Stays "a newer session of this account exists";
     44 BAD_NUMBER "bad-number" Stays "the number is outside settled < number <= settled + 64";
+    45 GRANT_MISSING "grant-missing" Stays "the message session has no grant here; put it first";
+    46 ROSTER_MOVED "roster-moved" Stays "the roster has changed; sign again on its new head";
+    47 ROSTER_BEHIND "roster-behind" Stays "someone has left since this was sealed; seal it anew";
+    48 GROUP_CLOSED "group-closed" Stays "the group was closed by its admin";
+    49 INVITATION_NEEDED "invitation-needed" Stays "an invitation by the admin is needed";
+    50 ALREADY_A_MEMBER "already-a-member" Stays "this account is a member already";
+    51 TOO_MANY_GROUPS "too-many-groups" Stays "this account is in too many groups; leave one";
+    52 NO_SUCH_BLOB "no-such-blob" Stays "the attachment is not there; it may have expired";
+    53 QUOTA_EXCEEDED "quota-exceeded" Stays "the account's room for attachments is used up";
+    54 TOO_MANY_GRANTS "too-many-grants" Stays "too many message sessions wait for their first post";
+    55 ROSTER_FULL "roster-full" Stays "the group's history is too long; create a new group";
 }
 
 impl fmt::Display for FaultCode {

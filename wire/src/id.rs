@@ -55,6 +55,15 @@ plain_id!(
     RequestId(u32)
 );
 plain_id!(
+    /// A message session of one sender's installation in one log: 1, 2, 3 …; 0 = the body brings
+    /// its own key, allowed in mailboxes only.
+    MessageSession(u32)
+);
+plain_id!(
+    /// A blob's name: SHA-256 of its ciphertext.
+    BlobId([u8; 32])
+);
+plain_id!(
     /// The seat's number for a question to a home; unique on one seat while it runs.
     ExchangeId(u64)
 );

@@ -49,6 +49,16 @@ kinds! {
     0x1a POST;
     0x1b ATTACH;
     0x1c SEEN;
+    0x1d GROUP_START;
+    0x1e CHANGE_ROSTER;
+    0x1f FETCH_ROSTER;
+    0x20 PUT_GRANTS;
+    0x21 FETCH_GRANT;
+    0x22 NOTE_GROUP;
+    0x23 LIST_GROUPS;
+    0x24 BEGIN_BLOB;
+    0x25 PUT_CHUNK;
+    0x26 FETCH_CHUNK;
 
     0x41 SIGN_UP_CHALLENGE;
     0x42 SIGN_IN_CHALLENGE;
@@ -62,6 +72,15 @@ kinds! {
     0x4a UP;
     0x4b DELIVER;
     0x4c CAUGHT_UP;
+    0x4d GROUP_CHALLENGE;
+    0x4e ROSTER_CHANGED;
+    0x4f ROSTER;
+    0x50 GRANTS_PUT;
+    0x51 GRANT;
+    0x52 GROUP_NOTED;
+    0x53 GROUPS;
+    0x54 BLOB_STATE;
+    0x55 CHUNK;
 
     0x80 ASK;
     0x81 ANSWER;
@@ -79,6 +98,8 @@ kinds! {
     0x8d END_SESSION;
     0x8e SESSION_CLOSED;
     0x8f REGISTER_SESSION;
+    0x90 ASK_AS;
+    0x91 DISMISS;
 
     0xc0 PLACE;
     0xc1 PLACED;

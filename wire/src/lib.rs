@@ -17,14 +17,15 @@ pub mod net;
 #[cfg(feature = "opaque")]
 pub mod opaque;
 pub mod reader;
+pub mod roster;
 pub mod time;
 
 pub use fault::FaultCode;
 pub use field::{Field, Opaque, Text};
 pub use frame::{Frame, FrameError};
 pub use id::{
-    ConnId, ExchangeId, LogHandle, LogId, LogKind, Number, Origin, RequestId, Reservation, Seq,
-    ServerId, SessionEpoch, Slot, StoreId, Token,
+    BlobId, ConnId, ExchangeId, LogHandle, LogId, LogKind, MessageSession, Number, Origin,
+    RequestId, Reservation, Seq, ServerId, SessionEpoch, Slot, StoreId, Token,
 };
 pub use kind::Kind;
 pub use map::SlotMap;
@@ -33,4 +34,5 @@ pub use message::{
 };
 pub use name::{Name, NameError};
 pub use reader::{DecodeError, Reader};
+pub use roster::{Act, Policy, Statement};
 pub use time::{Instant, Wall};

@@ -29,8 +29,8 @@ pub const EARLY_TIME_MAX: Duration = Duration::from_secs(10);
 pub const EARLY_PER_ADDRESS_MAX: u32 = 64;
 /// Connections that have not signed in yet, in all: with 24 KiB each they hold at most 96 MiB.
 pub const EARLY_TOTAL_MAX: u32 = 4096;
-/// Largest frame on a client connection after sign-in.
-pub const CLIENT_FRAME_LEN_MAX: u32 = 64 * 1024;
+/// Largest frame on a client connection after sign-in: a chunk of a blob fits.
+pub const CLIENT_FRAME_LEN_MAX: u32 = 128 * 1024;
 /// Largest frame on a peer link: one range reply.
 pub const PEER_FRAME_LEN_MAX: u32 = 512 * 1024;
 /// Largest frame on a router connection: the directory of all servers.
@@ -141,6 +141,53 @@ pub const SEALED_KEYS_LEN_MAX: usize = 6 * KIB;
 pub const OPAQUE_LEN_MAX: usize = 512;
 /// Bundles in one answer.
 pub const BUNDLES_MAX: usize = 12;
+/// Members of one group: grants for all of them fit a few frames, and one seat can fan out.
+pub const GROUP_MEMBERS_MAX: usize = 1024;
+/// Invitations of one group that were not taken up; the oldest is forgotten.
+pub const INVITED_MAX: usize = 1024;
+/// Removed accounts that one group remembers; the oldest is forgotten.
+pub const REMOVED_MAX: usize = 4096;
+/// Statements of one roster: its history is kept whole, because every member verifies it.
+pub const ROSTER_VERSION_MAX: u32 = 65_535;
+/// Largest signed statement.
+pub const STATEMENT_LEN_MAX: usize = KIB;
+/// Statements in one answer.
+pub const STATEMENTS_MAX: usize = 48;
+/// Entries in one group; above it the oldest expire.
+pub const GROUP_ENTRIES_MAX: u64 = 262_144;
+/// Bytes in one group; above it the oldest entries expire.
+pub const GROUP_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+/// How long a group keeps an entry for members who have not received it.
+pub const GROUP_RETENTION: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Groups of one account: each takes a handle of its session.
+pub const GROUPS_MAX: usize = 512;
+
+/// Largest announcement of a message session.
+pub const ANNOUNCEMENT_LEN_MAX: usize = 2 * KIB;
+/// Largest wrapped secret: one RSA-4096 block.
+pub const WRAPPED_LEN_MAX: usize = 512;
+/// Readers' grants in one frame.
+pub const GRANTS_MAX: usize = 96;
+/// Message sessions of one sender's installation in one log that wait for their first post.
+pub const MESSAGE_SESSIONS_MAX: usize = 4;
+
+/// Largest chunk of a blob: 64 KiB of content, its tag, and the first one's nonce.
+pub const CHUNK_LEN_MAX: usize = 64 * KIB + 16 + 16;
+/// Largest blob, as ciphertext: 25 MiB of content.
+pub const BLOB_LEN_MAX: u64 = 25 * 1024 * 1024 + 400 * 16 + 16;
+/// Bytes of blobs that one account may hold.
+pub const BLOB_QUOTA: u64 = 1024 * 1024 * 1024;
+/// Blobs that one account may hold.
+pub const BLOBS_MAX: usize = 4096;
+/// How long a blob is kept.
+pub const BLOB_RETENTION: Duration = Duration::from_secs(30 * 24 * 3600);
+/// How long an upload may rest before its chunks are deleted.
+pub const UPLOAD_REST_MAX: Duration = Duration::from_secs(24 * 3600);
+/// Questions about blobs of one session that may be unanswered: each may bring a whole chunk.
+pub const CHUNKS_MAX: usize = 4;
+/// Bytes of chunks that wait for one home's batches.
+pub const CHUNKS_PENDING_MAX: usize = 16 * MIB;
+
 /// Longest text of a fault.
 pub const FAULT_TEXT_MAX: usize = 256;
 /// Redeemed reservations in one load report.
@@ -158,3 +205,7 @@ const _: () = assert!(PEER_WRITE_HIGH >= 4 * 512 * KIB && PEER_WRITE_HARD >= 2 *
 const _: () = assert!(RANGE_LEN_MAX + BODY_LEN_MAX + RANGE_ENTRIES_MAX * 128 <= 512 * KIB);
 const _: () = assert!(BUNDLE_LEN_MAX * BUNDLES_MAX < 64 * KIB);
 const _: () = assert!(SLOTS.is_power_of_two());
+const _: () = assert!(CHUNK_LEN_MAX + 256 <= 128 * KIB);
+const _: () = assert!(STATEMENTS_MAX * (STATEMENT_LEN_MAX + 4) < 64 * KIB);
+const _: () = assert!(GRANTS_MAX * (NAME_LEN_MAX + 1 + 32 + 4 + WRAPPED_LEN_MAX) < 60 * KIB);
+const _: () = assert!(GROUPS_MAX + 2 < HANDLES_MAX);

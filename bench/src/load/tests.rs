@@ -167,7 +167,7 @@ impl World {
             }
             ToServer::Attach(attach) => {
                 let (handle, upto) = (attach.handle, attach.cursor);
-                self.tell(user, &CaughtUp { handle, upto });
+                self.tell(user, &CaughtUp { handle, upto, expired: 0 });
             }
             ToServer::Post(post) => self.post(user, post),
             ToServer::Seen(seen) => assert!(seen.upto.0 <= self.seq && seen.handle == MAILBOX),

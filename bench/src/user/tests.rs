@@ -61,7 +61,7 @@ impl Way {
         way.hear(&welcome(way.user.name())).expect("welcome");
         way.hear(&opened(MAILBOX)).expect("opened");
         let upto = Seq::default();
-        let caught_up = CaughtUp { handle: MAILBOX, upto };
+        let caught_up = CaughtUp { handle: MAILBOX, upto, expired: 0 };
         let progress = way.hear(&caught_up).expect("caught up");
         assert_eq!(progress, Progress::SignedUp);
         way

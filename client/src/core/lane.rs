@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use wire::limits::UNANSWERED_MAX;
 use wire::message::{Accepted, Body, Post};
-use wire::{Instant, LogHandle, LogId, Number};
+use wire::{Instant, LogHandle, LogId, MessageSession, Number};
 
 use super::context::{Backoff, Context};
 use super::event::StoreOp;
@@ -201,7 +201,8 @@ impl Lane {
             *sent = true;
             room -= 1;
             self.quiet_since.get_or_insert(ctx.now);
-            ctx.send(Post { handle, number: *number, settled, body: body.clone() });
+            let (number, body) = (*number, body.clone());
+            ctx.send(Post { handle, number, settled, message_session: MessageSession(0), body });
         }
         room
     }

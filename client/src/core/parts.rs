@@ -232,7 +232,16 @@ impl Parts {
             | ToClient::Pong(_)
             | ToClient::SignUpChallenge(_)
             | ToClient::SignInChallenge(_)
-            | ToClient::Welcome(_) => {}
+            | ToClient::Welcome(_)
+            | ToClient::GroupChallenge(_)
+            | ToClient::RosterChanged(_)
+            | ToClient::Roster(_)
+            | ToClient::GrantsPut(_)
+            | ToClient::Grant(_)
+            | ToClient::GroupNoted(_)
+            | ToClient::Groups(_)
+            | ToClient::BlobState(_)
+            | ToClient::Chunk(_) => {}
         }
     }
 

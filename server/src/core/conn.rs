@@ -118,14 +118,8 @@ impl Seat {
                 self.begin(conn, stage(kind, resume.name, Some(resume.origin)), resume, turn);
             }
             ToServer::SignInFinish(finish) => self.on_sign_in_finish(conn, finish, turn),
-            ToServer::Hello(_)
-            | ToServer::SignOut(_)
-            | ToServer::FetchBundles(_)
-            | ToServer::OpenLog(_)
-            | ToServer::CloseLog(_)
-            | ToServer::Post(_)
-            | ToServer::Attach(_)
-            | ToServer::Seen(_) => self.reject(conn, FaultCode::WRONG_STATE, (kind, 0), turn),
+            // Everything else is for those who have signed in.
+            _ => self.reject(conn, FaultCode::WRONG_STATE, (kind, 0), turn),
         }
     }
 
@@ -256,6 +250,7 @@ impl Seat {
             by_log: BTreeMap::new(),
             stale_reads: BTreeSet::new(),
             requests: 0,
+            chunks: 0,
             unanswered: 0,
             bucket: (!self.unmetered).then(|| post_bucket(turn.now)),
             paused: false,

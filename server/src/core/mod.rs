@@ -6,12 +6,14 @@
 //! its own queue. Start reading at [`Core::handle`].
 
 mod account;
+mod asks;
 mod backoff;
 mod bundles;
 mod claim;
 mod commit;
 mod config;
 mod conn;
+mod ends;
 mod entropy;
 pub mod event;
 mod exchange;
@@ -25,6 +27,7 @@ mod peers;
 mod posting;
 mod reading;
 mod registry;
+mod relay;
 mod request;
 mod seat;
 mod session;
@@ -36,7 +39,10 @@ mod turn;
 use std::collections::VecDeque;
 
 use storage::{Answer, Batch, Completion, Read, StorageError};
-use wire::{Instant, Name, ServerId, SessionEpoch, ToPeer, Wall};
+use wire::frame::Frame;
+use wire::limits::DISK_FREE_MIN;
+use wire::message::Pong;
+use wire::{ConnId, Instant, Name, ServerId, SessionEpoch, ToPeer, ToServer, Wall};
 
 pub use config::Config;
 pub use event::{Alarm, CloseReason, Effect, Event, Level, Outgoing, Side, Target};
@@ -44,6 +50,7 @@ pub use metrics::Metrics;
 pub use password::SERVER_IDENTITY;
 
 use commit::Tickets;
+use ends::Role;
 use parts::{Parts, gauge};
 use timer::Timers;
 use turn::{ReadKey, Turn};
@@ -97,7 +104,7 @@ impl Core {
             }
             Event::Stored(Completion::Answered { ticket, answer }) => {
                 let key = self.tickets.on_answered(ticket);
-                self.turn(now, wall, out, |parts, turn| on_read(parts, key, answer, turn));
+                self.turn(now, wall, out, |parts, turn| parts.on_read(key, answer, turn));
             }
             Event::Timeout => {
                 while let Some(timer) = self.timers.pop_due(now) {
@@ -175,18 +182,116 @@ impl Core {
     }
 }
 
-fn on_read(parts: &mut Parts, key: ReadKey, answer: Answer, turn: &mut Turn<'_>) {
-    match (key, answer) {
-        (ReadKey::Log(read), answer) => parts.on_log_read(read, answer, turn),
-        (ReadKey::Account(name), Answer::Account(account, session)) => {
-            parts.accounts.on_account_read(name, account, session, turn);
+/// Which part an event or a message is for.
+impl Parts {
+    fn on_event(&mut self, event: Event, turn: &mut Turn<'_>) {
+        match event {
+            Event::Frame { conn, frame } => self.on_frame(conn, &frame, turn),
+            Event::Opened { conn, side } => self.on_opened(conn, side, turn),
+            Event::Closed { conn, why } => self.on_closed(conn, why, turn),
+            Event::Pressure { conn, level } => {
+                self.seat.on_pressure(conn, level == Level::High, turn);
+            }
+            Event::DialFailed { target } => match target {
+                Target::Peer(server) => self.peers.on_dial_failed(server, turn),
+                Target::Router(index) => self.routers.on_lost(index, turn),
+            },
+            Event::Measured { busy_permille, queued_bytes, free_bytes } => {
+                self.is_disk_full = free_bytes < DISK_FREE_MIN;
+                self.logs.set_refusing(self.is_disk_full);
+                self.routers.on_measured(busy_permille, queued_bytes);
+            }
+            Event::Stop => {
+                self.routers.close(turn);
+                self.seat.on_stop(turn);
+            }
+            Event::Stored(_) | Event::Timeout => unreachable!("the core handles these itself"),
         }
-        (ReadKey::NewestBundle(name), Answer::Bundles { bundles, complete }) => {
-            parts.accounts.on_bundles_read(name, bundles, complete, turn);
+    }
+
+    /// Posts go straight on: the hot path.
+    fn on_frame(&mut self, conn: ConnId, frame: &Frame, turn: &mut Turn<'_>) {
+        turn.metrics.frames += 1;
+        tracing::trace!(?conn, kind = %frame.kind, "frame");
+        match self.conns.get(conn).copied() {
+            Some(Role::Client) => match ToServer::decode(frame) {
+                Ok(ToServer::Post(post)) => self.seat.on_post(conn, post, turn),
+                Ok(message) => self.seat.on_message(conn, message, turn),
+                Err(error) => self.seat.reject(conn, error.into(), (frame.kind, 0), turn),
+            },
+            Some(Role::Peer(server)) => self.on_peer_frame(conn, server, frame, turn),
+            Some(Role::Router(index)) => self.on_router_frame(conn, index, frame, turn),
+            None => {}
         }
-        (ReadKey::Bundles(asker), Answer::Bundles { bundles, complete }) => {
-            parts.key_logs.on_read(asker, bundles, complete, turn);
+    }
+
+    /// Hands a message to its server's link, or to this server's own seat or home.
+    fn carry(&mut self, server: ServerId, message: ToPeer, turn: &mut Turn<'_>) {
+        if server == self.me {
+            self.on_peer_message(self.me, message, turn);
+        } else {
+            self.peers.send(server, message, turn);
         }
-        (key, _) => unreachable!("the storage answers {key:?} with its own kind of answer"),
+    }
+
+    /// What a server says: to this home from its seat, or to this seat from its home.
+    fn on_peer_message(&mut self, from: ServerId, message: ToPeer, turn: &mut Turn<'_>) {
+        match message {
+            ToPeer::PeerPost(post) => {
+                self.logs.on_post(turn.wall, from, post, &mut self.log_out);
+                self.drain_logs(turn);
+            }
+            ToPeer::PeerAccepted(accepted) => self.seat.on_accepted(from, &accepted, turn),
+            ToPeer::PeerDeliver(deliver) => self.seat.on_deliver(from, deliver, turn),
+            ToPeer::PeerRefused(refused) => self.seat.on_refused(from, &refused, turn),
+            ToPeer::PeerRange(range) => self.seat.on_range(from, range, turn),
+            ToPeer::PeerSeen(seen) => {
+                self.logs.on_seen(from, seen, &mut self.log_out);
+                self.drain_logs(turn);
+            }
+            ToPeer::PeerRead(read) => {
+                self.logs.on_read(from, read, &mut self.log_out);
+                self.drain_logs(turn);
+            }
+            ToPeer::PeerAttach(attach) => {
+                self.logs.on_attach(from, attach, &mut self.log_out);
+                self.drain_logs(turn);
+            }
+            ToPeer::PeerDetach(detach) => {
+                self.logs.on_detach(from, detach, &mut self.log_out);
+                self.drain_logs(turn);
+            }
+            ToPeer::Ask(ask) => self.on_ask(from, ask, turn),
+            ToPeer::AskAs(ask) => self.on_ask_as(from, &ask, turn),
+            ToPeer::Dismiss(dismiss) => self.seat.on_dismiss(from, &dismiss, turn),
+            ToPeer::Answer(answer) => self.seat.on_answer(from, answer, turn),
+            ToPeer::Probe(probe) => self.seat.on_probe(from, &probe, turn),
+            ToPeer::ProbeAnswer(answer) => self.accounts.on_probe_answer(&answer, turn),
+            ToPeer::EndSession(end) => self.seat.on_end_session(from, &end, turn),
+            ToPeer::SessionClosed(closed) => self.accounts.on_session_closed(from, &closed, turn),
+            ToPeer::RegisterSession(register) => self.accounts.on_register(from, &register, turn),
+            ToPeer::Ping(ping) => {
+                self.accounts.on_told(from, turn);
+                turn.tell_server(from, Pong { nonce: ping.nonce });
+            }
+            ToPeer::Pong(_) | ToPeer::Fault(_) => {}
+            ToPeer::Hello(_) | ToPeer::Ready(_) => turn.alarm(Alarm::PeerConfused { from }),
+        }
+    }
+
+    fn on_read(&mut self, key: ReadKey, answer: Answer, turn: &mut Turn<'_>) {
+        match (key, answer) {
+            (ReadKey::Log(read), answer) => self.on_log_read(read, answer, turn),
+            (ReadKey::Account(name), Answer::Account(account, session)) => {
+                self.accounts.on_account_read(name, account, session, turn);
+            }
+            (ReadKey::NewestBundle(name), Answer::Bundles { bundles, complete }) => {
+                self.accounts.on_bundles_read(name, bundles, complete, turn);
+            }
+            (ReadKey::Bundles(asker), Answer::Bundles { bundles, complete }) => {
+                self.key_logs.on_read(asker, bundles, complete, turn);
+            }
+            (key, _) => unreachable!("the storage answers {key:?} with its own kind of answer"),
+        }
     }
 }

@@ -49,6 +49,7 @@ impl Seat {
                     epoch: session.epoch,
                     number: post.number,
                     settled: post.settled,
+                    message_session: post.message_session,
                     body: post.body,
                 };
                 turn.tell_server(handle.home, stamped);

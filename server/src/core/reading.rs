@@ -9,9 +9,10 @@ use std::collections::VecDeque;
 
 use wire::limits::{REREAD_PAUSE, UNSEEN_BYTES_MAX, UNSEEN_ENTRIES_MAX};
 use wire::message::{
-    Attach, CaughtUp, Deliver, Entry, PeerAttach, PeerDeliver, PeerRange, PeerRead, PeerSeen, Seen,
+    Attach, CaughtUp, Deliver, Dismiss, Entry, PeerAttach, PeerDeliver, PeerRange, PeerRead,
+    PeerSeen, Seen,
 };
-use wire::{ConnId, FaultCode, Kind, LogHandle, LogId, Seq, ServerId};
+use wire::{ConnId, FaultCode, Kind, LogHandle, LogId, LogKind, Name, Seq, ServerId};
 
 use super::event::Alarm;
 use super::seat::{Seat, signed};
@@ -102,7 +103,7 @@ impl Seat {
         };
         let code = match session.handles.get_mut(&attach.handle) {
             None => FaultCode::BAD_HANDLE,
-            Some(handle) if handle.log != LogId::mailbox(session.account) => {
+            Some(handle) if is_mailbox_of_another(&handle.log, session.account) => {
                 FaultCode::NOT_A_READER
             }
             Some(Handle { state: HandleState::Opening { attach: waiting }, .. })
@@ -218,6 +219,26 @@ impl Seat {
         }
     }
 
+    /// A home says that a session may not read a log any more.
+    pub(super) fn on_dismiss(&mut self, from: ServerId, dismiss: &Dismiss, turn: &mut Turn<'_>) {
+        let Some(conn) = self.sessions.get(&dismiss.account).copied() else {
+            return;
+        };
+        let Some(session) = signed(&mut self.clients, conn) else {
+            return;
+        };
+        let is_due = session.epoch <= dismiss.epoch;
+        let Some((id, handle)) = session.handle_of(&dismiss.log) else {
+            return;
+        };
+        if !is_due || handle.home != from || handle.reading.is_none() {
+            return;
+        }
+        session.remove_handle(id);
+        self.forget_reader(&dismiss.log, conn);
+        turn.fault(conn, dismiss.code, Kind::ATTACH, id.0);
+    }
+
     /// A client's write queue crossed its mark.
     pub(super) fn on_pressure(&mut self, conn: ConnId, high: bool, turn: &mut Turn<'_>) {
         if let Some(session) = signed(&mut self.clients, conn) {
@@ -238,6 +259,11 @@ pub(super) fn resume_reading(session: &mut Session, id: LogHandle, turn: &mut Tu
         turn.tell_server(handle.home, message);
         ask_range(session, id, turn);
     }
+}
+
+/// Its home knows who reads a group; a mailbox is its owner's.
+fn is_mailbox_of_another(log: &LogId, account: Name) -> bool {
+    log.kind == LogKind::Mailbox && log.name != account
 }
 
 fn push_live(
@@ -294,7 +320,7 @@ fn take_range(
     if range.caught_up {
         reading.live = true;
         let upto = reading.position;
-        turn.tell_client(conn, CaughtUp { handle: id, upto });
+        turn.tell_client(conn, CaughtUp { handle: id, upto, expired: range.expired });
     }
 }
 

@@ -29,6 +29,16 @@ impl Seat {
             ToServer::Seen(seen) => self.on_seen(conn, &seen, turn),
             ToServer::FetchBundles(fetch) => self.on_fetch_bundles(conn, fetch, turn),
             ToServer::SignOut(_) => self.on_sign_out(conn, turn),
+            ToServer::GroupStart(start) => self.on_question(conn, start.into(), turn),
+            ToServer::ChangeRoster(change) => self.on_question(conn, change.into(), turn),
+            ToServer::FetchRoster(fetch) => self.on_question(conn, fetch.into(), turn),
+            ToServer::PutGrants(put) => self.on_question(conn, put.into(), turn),
+            ToServer::FetchGrant(fetch) => self.on_question(conn, fetch.into(), turn),
+            ToServer::NoteGroup(note) => self.on_question(conn, note.into(), turn),
+            ToServer::ListGroups(list) => self.on_question(conn, list.into(), turn),
+            ToServer::BeginBlob(begin) => self.on_question(conn, begin.into(), turn),
+            ToServer::PutChunk(put) => self.on_question(conn, put.into(), turn),
+            ToServer::FetchChunk(fetch) => self.on_question(conn, fetch.into(), turn),
             ToServer::Hello(_)
             | ToServer::Redeem(_)
             | ToServer::SignUpStart(_)
@@ -192,17 +202,14 @@ impl Seat {
         match (exchange.kind, body) {
             (_, AnswerBody::Fault(fault)) => self.fail(exchange, fault.code, turn),
             (Kind::OPEN_LOG, AnswerBody::LogOpened(opened)) => {
-                self.end_request(conn);
+                self.end_request(conn, exchange.kind);
                 self.on_log_opened(conn, opened, turn);
             }
             (Kind::FETCH_BUNDLES, AnswerBody::Bundles(bundles)) => {
-                self.end_request(conn);
+                self.end_request(conn, exchange.kind);
                 turn.tell_client(conn, bundles);
             }
-            _ => {
-                self.end_request(conn);
-                self.confused(conn, exchange.home, exchange.kind, turn);
-            }
+            (_, body) => self.on_question_answered(exchange, body, turn),
         }
     }
 
@@ -221,12 +228,6 @@ impl Seat {
         turn.tell_client(conn, opened);
         if let Some(cursor) = attach {
             self.begin_reading(conn, id, cursor, turn);
-        }
-    }
-
-    fn end_request(&mut self, conn: ConnId) {
-        if let Some(session) = signed(&mut self.clients, conn) {
-            session.requests -= 1;
         }
     }
 }

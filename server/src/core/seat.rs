@@ -10,7 +10,7 @@ use wire::message::{
 };
 use wire::{
     ConnId, ExchangeId, FaultCode, Instant, Kind, LogHandle, LogId, Name, Reservation, ServerId,
-    SlotMap,
+    SlotMap, ToPeer,
 };
 
 use super::conn::Early;
@@ -162,12 +162,23 @@ impl Seat {
         }
     }
 
-    /// Asks a home for a client. Without a way there the client hears `unavailable` at once.
+    /// Asks a home for a client that has no session, or in its name.
     pub(super) fn ask(
         &mut self,
         id: ExchangeId,
         exchange: Exchange,
         question: impl Into<Question>,
+        turn: &mut Turn<'_>,
+    ) -> bool {
+        self.relay(id, exchange, Ask { exchange: id, question: question.into() }, turn)
+    }
+
+    /// Begins an exchange. Without a way there the client hears `unavailable` at once.
+    pub(super) fn relay(
+        &mut self,
+        id: ExchangeId,
+        exchange: Exchange,
+        message: impl Into<ToPeer>,
         turn: &mut Turn<'_>,
     ) -> bool {
         let home = exchange.home;
@@ -178,9 +189,7 @@ impl Seat {
         }
         self.exchanges.begin(id, exchange, turn.now);
         self.watch_exchanges(turn);
-        let question = question.into();
-        let exchange = id;
-        turn.tell_server(home, Ask { exchange, question });
+        turn.tell_server(home, message);
         true
     }
 
@@ -210,7 +219,7 @@ impl Seat {
         match &mut client.state {
             State::Early(early) => early.is_answered(),
             State::Signed(session) => {
-                session.requests -= 1;
+                session.end_request(exchange.kind);
                 if exchange.kind == Kind::OPEN_LOG {
                     session.remove_handle(LogHandle(exchange.reference));
                 }

@@ -20,8 +20,10 @@ pub(super) struct Session {
     pub(super) by_log: BTreeMap<LogId, LogHandle>,
     /// Logs that were closed while a range was under way: it may still come.
     pub(super) stale_reads: BTreeSet<LogId>,
-    /// Requests for key logs and opens that wait for answers.
+    /// Requests that wait for answers.
     pub(super) requests: usize,
+    /// Those of them that bring whole chunks.
+    pub(super) chunks: usize,
     /// Posts relayed and not answered, over all handles.
     pub(super) unanswered: u64,
     /// `None` where the rate of posts is not limited.

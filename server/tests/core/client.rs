@@ -14,7 +14,8 @@ use wire::message::{
 };
 use wire::opaque::{CONTEXT, Suite};
 use wire::{
-    FaultCode, LogHandle, LogId, Name, Number, Origin, Seq, SessionEpoch, ToClient, ToServer, Token,
+    FaultCode, LogHandle, LogId, MessageSession, Name, Number, Origin, Seq, SessionEpoch, ToClient,
+    ToServer, Token,
 };
 
 use crate::world::World;
@@ -264,6 +265,7 @@ pub(crate) fn post(handle: u32, number: u64, settled: u64, text: &str) -> Post {
         handle: LogHandle(handle),
         number: Number::new(number).expect("small"),
         settled: Number::new(settled).expect("small"),
+        message_session: MessageSession(0),
         body: Body::new(Bytes::copy_from_slice(text.as_bytes())).expect("short"),
     }
 }

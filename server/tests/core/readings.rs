@@ -72,6 +72,7 @@ impl Stage {
             after: read.after,
             entries: wire::field::List::new(entries).expect("few"),
             upto: Seq(upto),
+            expired: 0,
             caught_up,
             failed: false,
         });
@@ -178,6 +179,7 @@ fn a_range_that_could_not_be_read_is_asked_for_again_after_a_pause() {
         after: read.after,
         entries: wire::field::List::default(),
         upto: read.after,
+        expired: 0,
         caught_up: false,
         failed: true,
     });

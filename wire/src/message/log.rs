@@ -5,7 +5,7 @@ use bytes::{BufMut, BytesMut};
 use super::message;
 use crate::fault::FaultCode;
 use crate::field::{Field, Opaque};
-use crate::id::{LogHandle, LogId, Number, Origin, Seq};
+use crate::id::{LogHandle, LogId, MessageSession, Number, Origin, Seq};
 use crate::limits::BODY_LEN_MAX;
 use crate::name::Name;
 use crate::reader::{DecodeError, Reader};
@@ -52,6 +52,8 @@ message! {
         number: Number,
         /// Every number up to this one was answered.
         settled: Number,
+        /// The message session that the body is sealed under; 0 = it brings its own key.
+        message_session: MessageSession,
         /// The sealed content.
         body: Body,
     }
@@ -168,7 +170,7 @@ message! {
 }
 
 message! {
-    /// Begins the reading of a log: everything after `cursor` follows, then [`CaughtUp`], then
+    /// Begins the reading of a log, a mailbox or a group alike: everything after `cursor` follows, then [`CaughtUp`], then
     /// entries as they come. Counts as [`Seen`] up to the log's head.
     Attach = ATTACH {
         /// An open handle of a log this account reads.
@@ -205,6 +207,8 @@ message! {
         handle: LogHandle,
         /// Everything up to this was sent, or no longer exists.
         upto: Seq,
+        /// Entries that expired before this account received them, since it last was told.
+        expired: u64,
     }
 }
 

@@ -7,7 +7,10 @@ use crate::kind::Kind;
 use crate::reader::{DecodeError, Reader};
 
 pub mod auth;
+pub mod blob;
 pub mod common;
+pub mod grant;
+pub mod group;
 pub mod log;
 pub mod peer;
 pub mod router;
@@ -17,15 +20,21 @@ pub use auth::{
     SignInChallenge, SignInFinish, SignInStart, SignOut, SignUpChallenge, SignUpFinish,
     SignUpStart, Welcome,
 };
+pub use blob::{BeginBlob, BlobState, Chunk, ChunkBytes, FetchChunk, PutChunk};
 pub use common::{Fault, Hello, Ping, Pong, Ready, Role};
+pub use grant::{Announcement, FetchGrant, Grant, GrantsPut, PutGrants, ReaderGrant, Wrapped};
+pub use group::{
+    ChangeRoster, FetchRoster, GroupChallenge, GroupNoted, GroupStart, Groups, ListGroups,
+    NoteGroup, Roster, RosterChanged, StatementBytes,
+};
 pub use log::{
     Accepted, Attach, Body, CaughtUp, Class, CloseLog, Deliver, Entry, LogOpened, OpenLog, Post,
     Refusal, Refused, Seen, Unavailable, Up,
 };
 pub use peer::{
-    Answer, AnswerBody, Ask, AskOpenLog, EndSession, PeerAccepted, PeerAttach, PeerDeliver,
-    PeerDetach, PeerPost, PeerRange, PeerRead, PeerRefused, PeerSeen, Probe, ProbeAnswer, Question,
-    RegisterSession, SessionClosed, SessionEnd,
+    Answer, AnswerBody, Ask, AskAs, AskOpenLog, Dismiss, EndSession, PeerAccepted, PeerAttach,
+    PeerDeliver, PeerDetach, PeerPost, PeerRange, PeerRead, PeerRefused, PeerSeen, Probe,
+    ProbeAnswer, Question, RegisterSession, SessionClosed, SessionEnd, SessionQuestion,
 };
 pub use router::{Directory, Place, Placed, Report, ServerEntry};
 
@@ -137,7 +146,9 @@ direction! {
     /// What a client says to a server.
     ToServer {
         Hello, Fault, Ping, Pong, Redeem, SignUpStart, SignUpFinish, SignInStart, SignInFinish,
-        Resume, SignOut, FetchBundles, OpenLog, CloseLog, Post, Attach, Seen,
+        Resume, SignOut, FetchBundles, OpenLog, CloseLog, Post, Attach, Seen, GroupStart,
+        ChangeRoster, FetchRoster, PutGrants, FetchGrant, NoteGroup, ListGroups, BeginBlob,
+        PutChunk, FetchChunk,
     }
 }
 
@@ -145,7 +156,8 @@ direction! {
     /// What a server says to a client.
     ToClient {
         Ready, Fault, Ping, Pong, SignUpChallenge, SignInChallenge, Welcome, SessionEnded,
-        Bundles, LogOpened, Accepted, Refused, Unavailable, Up, Deliver, CaughtUp,
+        Bundles, LogOpened, Accepted, Refused, Unavailable, Up, Deliver, CaughtUp, GroupChallenge,
+        RosterChanged, Roster, GrantsPut, Grant, GroupNoted, Groups, BlobState, Chunk,
     }
 }
 
@@ -154,7 +166,7 @@ direction! {
     ToPeer {
         Hello, Ready, Fault, Ping, Pong, Ask, Answer, PeerPost, PeerAccepted, PeerRefused,
         PeerAttach, PeerDetach, PeerSeen, PeerRead, PeerRange, PeerDeliver, Probe, ProbeAnswer,
-        EndSession, SessionClosed, RegisterSession,
+        EndSession, SessionClosed, RegisterSession, AskAs, Dismiss,
     }
 }
 

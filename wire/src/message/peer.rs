@@ -6,12 +6,18 @@ use super::auth::{
     Bundles, FetchBundles, Resume, SignInChallenge, SignInFinish, SignInStart, SignUpChallenge,
     SignUpFinish, SignUpStart, Welcome,
 };
+use super::blob::{BeginBlob, BlobState, Chunk, FetchChunk, PutChunk};
 use super::common::Fault;
+use super::grant::{FetchGrant, Grant, GrantsPut, PutGrants};
+use super::group::{
+    ChangeRoster, FetchRoster, GroupChallenge, GroupNoted, GroupStart, Groups, ListGroups,
+    NoteGroup, Roster, RosterChanged,
+};
 use super::log::{Body, Class, Entry, LogOpened, Refusal};
 use super::{Message, message};
 use crate::fault::FaultCode;
 use crate::field::{Field, List};
-use crate::id::{ExchangeId, LogHandle, LogId, Number, Origin, Seq, SessionEpoch};
+use crate::id::{ExchangeId, LogHandle, LogId, MessageSession, Number, Origin, Seq, SessionEpoch};
 use crate::kind::Kind;
 use crate::limits::RANGE_ENTRIES_MAX;
 use crate::name::Name;
@@ -66,7 +72,49 @@ tagged! {
 
 tagged! {
     /// What a home may answer.
-    AnswerBody { SignUpChallenge, SignInChallenge, Welcome, Bundles, LogOpened, Fault, }
+    AnswerBody {
+        SignUpChallenge, SignInChallenge, Welcome, Bundles, LogOpened, Fault, GroupChallenge,
+        RosterChanged, Roster, GrantsPut, Grant, GroupNoted, Groups, BlobState, Chunk,
+    }
+}
+
+tagged! {
+    /// What a session may ask a home, as itself.
+    SessionQuestion {
+        GroupStart, ChangeRoster, FetchRoster, PutGrants, FetchGrant, NoteGroup, ListGroups,
+        BeginBlob, PutChunk, FetchChunk,
+    }
+}
+
+message! {
+    /// A session's question: the seat stamps whose it is. Answered like [`Ask`].
+    AskAs = ASK_AS {
+        /// The seat's number; comes back in the answer.
+        exchange: ExchangeId,
+        /// The session's account.
+        account: Name,
+        /// The session's origin.
+        origin: Origin,
+        /// The session's epoch.
+        epoch: SessionEpoch,
+        /// What is asked.
+        question: SessionQuestion,
+    }
+}
+
+message! {
+    /// Home → seat: this account may not read the log any more. The seat ends the reading, closes
+    /// the handle and tells the client by a fault about ATTACH.
+    Dismiss = DISMISS {
+        /// Which log.
+        log: LogId,
+        /// Who reads.
+        account: Name,
+        /// Sessions with this epoch or an older one.
+        epoch: SessionEpoch,
+        /// Why: `removed`, `not-a-member` or `group-closed`.
+        code: FaultCode,
+    }
 }
 
 message! {
@@ -120,6 +168,8 @@ message! {
         number: Number,
         /// Every number up to this one was answered.
         settled: Number,
+        /// The message session that the body is sealed under; 0 = it brings its own key.
+        message_session: MessageSession,
         /// The sealed content.
         body: Body,
     }
@@ -229,8 +279,10 @@ message! {
         after: Seq,
         /// The entries, in order.
         entries: List<Entry, RANGE_ENTRIES_MAX>,
-        /// Nothing at or below this is missing.
+        /// Nothing at or below this is missing, but what has expired.
         upto: Seq,
+        /// Entries that expired before this account received them, since it last was told.
+        expired: u64,
         /// The log holds nothing above `upto` now; live entries follow.
         caught_up: bool,
         /// The log could not be read; ask again after a pause.

@@ -21,6 +21,9 @@ pub(crate) fn families() -> Vec<(&'static str, Vec<Example>)> {
         ("common", common()),
         ("auth", auth()),
         ("log", log()),
+        ("group", crate::group::group()),
+        ("grant", crate::group::grant()),
+        ("blob", crate::group::blob()),
         ("peer", peer()),
         ("router", router()),
     ]
@@ -65,6 +68,10 @@ fn auth() -> Vec<Example> {
 fn log() -> Vec<Example> {
     let (handle, number) = (LogHandle(1), number(7));
     let refused = |refusal| Refused { handle, number, refusal };
+    let post = |message_session| {
+        let (settled, body) = (self::number(5), opaque(b"sealed"));
+        Post { handle, number, settled, message_session, body }
+    };
     let mailbox = LogId::mailbox(name("bob"));
     let group = LogId::group(name("rust"));
     vec![
@@ -72,7 +79,8 @@ fn log() -> Vec<Example> {
         show("open a group", &OpenLog { handle, log: group }),
         show("log opened", &LogOpened { handle, base: number }),
         show("close log", &CloseLog { handle }),
-        show("post", &Post { handle, number, settled: self::number(5), body: opaque(b"sealed") }),
+        show("post", &post(MessageSession(3))),
+        show("post that brings its own key", &post(MessageSession(0))),
         show(
             "accepted as stored",
             &Accepted { handle, upto: number, seq: seq(), class: Class::Stored },
@@ -90,7 +98,8 @@ fn log() -> Vec<Example> {
         show("attach from the beginning", &Attach { handle, cursor: Seq(0) }),
         show("seen", &Seen { handle, upto: seq() }),
         show("deliver", &Deliver { handle, entry: entry() }),
-        show("caught up", &CaughtUp { handle, upto: seq() }),
+        show("caught up", &CaughtUp { handle, upto: seq(), expired: 0 }),
+        show("caught up, having missed some", &CaughtUp { handle, upto: seq(), expired: 12 }),
     ]
 }
 
@@ -110,6 +119,7 @@ fn peer() -> Vec<Example> {
                 epoch,
                 number,
                 settled: self::number(5),
+                message_session: MessageSession(3),
                 body: opaque(b"sealed"),
             },
         ),
@@ -131,6 +141,7 @@ fn peer() -> Vec<Example> {
                 after: seq,
                 entries: List::new(vec![entry(), entry()]).expect("two"),
                 upto: seq,
+                expired: 0,
                 caught_up: true,
                 failed: false,
             },
@@ -141,7 +152,9 @@ fn peer() -> Vec<Example> {
         show("end session", &EndSession { account, epoch, code: FaultCode::SIGNED_OUT }),
         show("session closed", &SessionClosed { account, epoch, signed_out: false }),
         show("register session", &RegisterSession { account, origin, epoch }),
+        show("dismiss", &Dismiss { log, account, epoch, code: FaultCode::REMOVED }),
     ]);
+    examples.extend(crate::group::peer(account, origin, epoch));
     examples
 }
 
@@ -244,7 +257,7 @@ fn bundles() -> Bundles {
     Bundles { request: RequestId(9), name: name("bob"), bundles, complete: true }
 }
 
-fn entry() -> Entry {
+pub(crate) fn entry() -> Entry {
     Entry {
         seq: seq(),
         sender: name("alice"),
@@ -255,31 +268,31 @@ fn entry() -> Entry {
     }
 }
 
-fn name(text: &str) -> Name {
+pub(crate) fn name(text: &str) -> Name {
     Name::parse(text).expect("a name")
 }
 
-fn origin() -> Origin {
+pub(crate) fn origin() -> Origin {
     Origin([0x0f; 16])
 }
 
-fn number(value: u64) -> Number {
+pub(crate) fn number(value: u64) -> Number {
     Number::new(value).expect("in range")
 }
 
-fn seq() -> Seq {
+pub(crate) fn seq() -> Seq {
     Seq::new(2, 300)
 }
 
-fn opaque<const MAX: usize>(bytes: &'static [u8]) -> Opaque<MAX> {
+pub(crate) fn opaque<const MAX: usize>(bytes: &'static [u8]) -> Opaque<MAX> {
     Opaque::new(Bytes::from_static(bytes)).expect("short")
 }
 
-fn address(text: &str) -> std::net::SocketAddr {
+pub(crate) fn address(text: &str) -> std::net::SocketAddr {
     text.parse().expect("an address")
 }
 
-fn show<M: Message + Debug>(name: &'static str, message: &M) -> Example {
+pub(crate) fn show<M: Message + Debug>(name: &'static str, message: &M) -> Example {
     let mut out = BytesMut::new();
     message.append_frame(&mut out);
     Example { name, kind: M::KIND, frame: out.freeze(), debug: format!("{message:?}") }

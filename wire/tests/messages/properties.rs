@@ -162,6 +162,7 @@ fn the_largest_answers_fit_their_frames() {
         after: Seq(u64::MAX),
         entries,
         upto: Seq(u64::MAX),
+        expired: u64::MAX,
         caught_up: true,
         failed: false,
     }
@@ -184,7 +185,8 @@ fn the_largest_post_and_delivery_fit_a_client_frame() {
     let (handle, entry) = (LogHandle(u32::MAX), largest_entry());
     let (number, settled, body) = (entry.number, entry.number, entry.body.clone());
     let mut out = BytesMut::new();
-    Post { handle, number, settled, body }.append_frame(&mut out);
+    Post { handle, number, settled, message_session: MessageSession(u32::MAX), body }
+        .append_frame(&mut out);
     assert!(out.len() <= max);
     out.clear();
     Deliver { handle, entry }.append_frame(&mut out);

@@ -79,7 +79,7 @@ macro_rules! wrappers {
 }
 
 wrappers!(ServerId StoreId Origin SessionEpoch LogHandle RequestId ExchangeId Reservation Token);
-wrappers!(Seq Wall FaultCode);
+wrappers!(Seq Wall FaultCode MessageSession BlobId);
 
 impl Sample for Number {
     fn sample(source: &mut Source) -> Self {
@@ -147,6 +147,18 @@ impl Sample for Role {
     }
 }
 
+impl Sample for Act {
+    fn sample(source: &mut Source) -> Self {
+        [Self::Create, Self::Join][source.below(2)]
+    }
+}
+
+impl Sample for Policy {
+    fn sample(source: &mut Source) -> Self {
+        [Self::Open, Self::Password, Self::Invitation][source.below(3)]
+    }
+}
+
 impl Sample for Class {
     fn sample(source: &mut Source) -> Self {
         [Self::Stored, Self::Seen][source.below(2)]
@@ -204,7 +216,7 @@ structs! {
     OpenLog { handle log }
     LogOpened { handle base }
     CloseLog { handle }
-    Post { handle number settled body }
+    Post { handle number settled message_session body }
     Accepted { handle upto seq class }
     Refused { handle number refusal }
     Unavailable { handle }
@@ -212,25 +224,49 @@ structs! {
     Attach { handle cursor }
     Seen { handle upto }
     Deliver { handle entry }
-    CaughtUp { handle upto }
+    CaughtUp { handle upto expired }
     Entry { seq sender origin number at body }
     Ask { exchange question }
     Answer { exchange body }
     AskOpenLog { handle log account origin epoch }
-    PeerPost { log sender origin epoch number settled body }
+    PeerPost { log sender origin epoch number settled message_session body }
     PeerAccepted { log sender origin upto seq class }
     PeerRefused { log sender origin number refusal }
     PeerAttach { log account epoch cursor }
     PeerDetach { log account epoch }
     PeerSeen { log account epoch upto }
     PeerRead { log account epoch after entries_max }
-    PeerRange { log account epoch after entries upto caught_up failed }
+    PeerRange { log account epoch after entries upto expired caught_up failed }
     PeerDeliver { log entry }
     Probe { account epoch }
     ProbeAnswer { account epoch alive }
     EndSession { account epoch code }
     SessionClosed { account epoch signed_out }
     RegisterSession { account origin epoch }
+    AskAs { exchange account origin epoch question }
+    Dismiss { log account epoch code }
+    GroupStart { request group act opening }
+    GroupChallenge { request policy version head response }
+    ChangeRoster { request group statement proof }
+    RosterChanged { request version }
+    FetchRoster { request group after }
+    Roster { request group statements complete }
+    NoteGroup { request group kept }
+    GroupNoted { request }
+    ListGroups { request }
+    Groups { request groups }
+    ReaderGrant { reader wrapping_key wrapped }
+    PutGrants {
+        request log message_session part roster_version announcement grants last
+    }
+    GrantsPut { request }
+    FetchGrant { request log sender origin message_session }
+    Grant { request announcement grant }
+    BeginBlob { request blob len }
+    PutChunk { request blob index chunk }
+    BlobState { request have complete }
+    FetchChunk { request uploader blob index }
+    Chunk { request chunk }
     ServerEntry { server client peer }
     Place { name }
     Placed { home seat address reservation }
@@ -257,19 +293,28 @@ choices! {
     Question {
         SignUpStart SignUpFinish SignInStart SignInFinish Resume FetchBundles AskOpenLog
     }
-    AnswerBody { SignUpChallenge SignInChallenge Welcome Bundles LogOpened Fault }
+    SessionQuestion {
+        GroupStart ChangeRoster FetchRoster PutGrants FetchGrant NoteGroup ListGroups BeginBlob
+        PutChunk FetchChunk
+    }
+    AnswerBody {
+        SignUpChallenge SignInChallenge Welcome Bundles LogOpened Fault GroupChallenge
+        RosterChanged Roster GrantsPut Grant GroupNoted Groups BlobState Chunk
+    }
     ToServer {
         Hello Fault Ping Pong Redeem SignUpStart SignUpFinish SignInStart SignInFinish Resume
-        SignOut FetchBundles OpenLog CloseLog Post Attach Seen
+        SignOut FetchBundles OpenLog CloseLog Post Attach Seen GroupStart ChangeRoster FetchRoster
+        PutGrants FetchGrant NoteGroup ListGroups BeginBlob PutChunk FetchChunk
     }
     ToClient {
         Ready Fault Ping Pong SignUpChallenge SignInChallenge Welcome SessionEnded Bundles
-        LogOpened Accepted Refused Unavailable Up Deliver CaughtUp
+        LogOpened Accepted Refused Unavailable Up Deliver CaughtUp GroupChallenge RosterChanged
+        Roster GrantsPut Grant GroupNoted Groups BlobState Chunk
     }
     ToPeer {
         Hello Ready Fault Ping Pong Ask Answer PeerPost PeerAccepted PeerRefused PeerAttach
         PeerDetach PeerSeen PeerRead PeerRange PeerDeliver Probe ProbeAnswer EndSession
-        SessionClosed RegisterSession
+        SessionClosed RegisterSession AskAs Dismiss
     }
     ToRouter { Hello Fault Ping Pong Place }
     FromRouter { Ready Fault Ping Pong Placed }

@@ -372,7 +372,7 @@ impl World {
     }
 
     pub(super) fn caught_up(&mut self) {
-        self.server(CaughtUp { handle: LogHandle(0), upto: Seq(self.seq) });
+        self.server(CaughtUp { handle: LogHandle(0), upto: Seq(self.seq), expired: 0 });
         self.feed(Event::TurnEnded);
     }
 

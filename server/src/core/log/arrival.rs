@@ -150,6 +150,7 @@ pub(super) fn failed(read: &PeerRead) -> PeerRange {
         after: read.after,
         entries: wire::field::List::default(),
         upto: read.after,
+        expired: 0,
         caught_up: false,
         failed: true,
     }

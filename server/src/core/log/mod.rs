@@ -36,10 +36,10 @@ use std::collections::BTreeMap;
 
 use slab::Slab;
 use storage::Answer;
-use wire::message::{AskOpenLog, PeerAttach, PeerDetach, PeerPost, PeerRead, PeerSeen};
-use wire::{ExchangeId, LogId, Name, ServerId, SessionEpoch, Wall};
+use wire::message::{AskOpenLog, PeerAttach, PeerDetach, PeerRead, PeerSeen};
+use wire::{ExchangeId, LogId, Name, ServerId, SessionEpoch};
 
-use arrival::{Arrival, Posted};
+use arrival::Arrival;
 use home::{Home, Pending};
 use idle::Idle;
 use state::Log;
@@ -89,13 +89,6 @@ impl Logs {
     ) {
         let ask = ask.clone();
         self.arrive(Arrival::Open { from, exchange, ask }, out);
-    }
-
-    /// A post: answered by `PeerAccepted` once it is safe, or by `PeerRefused`.
-    pub fn on_post(&mut self, at: Wall, from: ServerId, mut post: PeerPost, out: &mut LogOut) {
-        // It is kept in the tail, where bounds count the body and not the buffer that it came in.
-        post.body = post.body.detached();
-        self.arrive(Arrival::Post(Posted { at, from, post }), out);
     }
 
     /// A session begins to read. Nothing is answered; the seat reads until it is caught up.
@@ -191,20 +184,6 @@ impl Logs {
             && self.by_id.iter().all(|(id, key)| self.logs[*key].id() == id)
             && self.logs.iter().all(|(_, log)| log.is_coherent())
             && self.home.is_coherent(self.logs.iter().map(|(_, log)| log))
-    }
-
-    /// One operation: to its log when that is in memory, else it waits for the log.
-    fn arrive(&mut self, arrival: Arrival, out: &mut LogOut) {
-        let Some(&key) = self.by_id.get(arrival.log()) else {
-            return self.load(arrival, out);
-        };
-        let log = &mut self.logs[key];
-        if log.is_ready() {
-            log.handle(arrival, &mut self.home, out);
-        } else {
-            log.wait(arrival, &mut self.home, out);
-        }
-        self.rest(key);
     }
 
     /// Keeps or drops a log after an operation on it: idle logs stay while there is room.

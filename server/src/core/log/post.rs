@@ -3,15 +3,50 @@
 
 use storage::{IndexEntry, Read, RowRecord};
 use wire::message::{Class, Entry, PeerAccepted, PeerDeliver, PeerPost, PeerRefused, Refusal};
-use wire::{FaultCode, LogKind, Name, Origin, ServerId};
+use wire::{FaultCode, LogKind, Name, Origin, ServerId, Wall};
 
+use super::Logs;
 use super::arrival::{Arrival, Posted, opened};
 use super::home::{Home, Pending, cost};
 use super::out::LogOut;
 use super::row::{Claim, Outcome, Reply, Verdict};
 use super::state::Log;
 
+impl Logs {
+    /// A post: answered by `PeerAccepted` once it is safe, or by `PeerRefused`.
+    pub fn on_post(&mut self, at: Wall, from: ServerId, mut post: PeerPost, out: &mut LogOut) {
+        // It is kept in the tail, where bounds count the body and not the buffer that it came in.
+        post.body = post.body.detached();
+        self.arrive(Arrival::Post(Posted { at, from, post }), out);
+    }
+
+    /// One operation: to its log when that is in memory, else it waits for the log.
+    pub(super) fn arrive(&mut self, arrival: Arrival, out: &mut LogOut) {
+        let Some(&key) = self.by_id.get(arrival.log()) else {
+            return self.load(arrival, out);
+        };
+        let log = &mut self.logs[key];
+        if log.is_ready() {
+            log.handle(arrival, &mut self.home, out);
+        } else {
+            log.wait(arrival, &mut self.home, out);
+        }
+        self.rest(key);
+    }
+}
+
 impl Log {
+    /// Does one operation.
+    pub(super) fn handle(&mut self, arrival: Arrival, home: &mut Home, out: &mut LogOut) {
+        match arrival {
+            Arrival::Open { .. } | Arrival::Post(_) => self.reach_row(arrival, home, out),
+            Arrival::Attach { from, attach } => self.attach(from, &attach, home, out),
+            Arrival::Detach { from, detach } => self.detach(from, &detach, home),
+            Arrival::Seen { from, seen } => self.seen(from, &seen, home, out),
+            Arrival::Read { from, read } => self.read(from, &read, home, out),
+        }
+    }
+
     /// An open or a post: to its row when that is in memory, else it waits for the row.
     pub(super) fn reach_row(&mut self, arrival: Arrival, home: &mut Home, out: &mut LogOut) {
         let Some((sender, origin)) = arrival.poster() else {

@@ -131,6 +131,7 @@ impl Log {
             after: asker.after,
             entries: page.into_list(),
             upto: head.max(asker.after),
+            expired: 0,
             caught_up,
             failed: false,
         };

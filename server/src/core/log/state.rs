@@ -90,17 +90,6 @@ impl Log {
         self.is_ready
     }
 
-    /// Does one operation.
-    pub(super) fn handle(&mut self, arrival: Arrival, home: &mut Home, out: &mut LogOut) {
-        match arrival {
-            Arrival::Open { .. } | Arrival::Post(_) => self.reach_row(arrival, home, out),
-            Arrival::Attach { from, attach } => self.attach(from, &attach, home, out),
-            Arrival::Detach { from, detach } => self.detach(from, &detach, home),
-            Arrival::Seen { from, seen } => self.seen(from, &seen, home, out),
-            Arrival::Read { from, read } => self.read(from, &read, home, out),
-        }
-    }
-
     /// Lets one operation wait until the log is ready.
     pub(super) fn wait(&mut self, arrival: Arrival, home: &mut Home, out: &mut LogOut) {
         assert!(!self.is_ready, "nothing waits for a log in memory");

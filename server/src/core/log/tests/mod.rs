@@ -14,8 +14,8 @@ use wire::message::{
     PeerRefused, PeerSeen, Refusal,
 };
 use wire::{
-    ExchangeId, FaultCode, LogHandle, LogId, Name, Number, Origin, Seq, ServerId, SessionEpoch,
-    ToPeer, Wall,
+    ExchangeId, FaultCode, LogHandle, LogId, MessageSession, Name, Number, Origin, Seq, ServerId,
+    SessionEpoch, ToPeer, Wall,
 };
 
 use super::{Alarm, AlarmCause, LogLimits, LogOut, LogRead, Logs};
@@ -50,6 +50,7 @@ fn post(value: u64, settled: u64, text: &str) -> PeerPost {
         epoch: SessionEpoch(1),
         number: number(value),
         settled: number(settled),
+        message_session: MessageSession(0),
         body: body(text),
     }
 }

@@ -1,0 +1,69 @@
+//! What homes are asked: by seats for clients that sign in, and for sessions.
+
+use wire::message::{Answer, AnswerBody, Ask, AskAs, Fault, Question};
+use wire::{ExchangeId, FaultCode, Kind, LogId, Name, RequestId, ServerId};
+
+use super::account::refuse;
+use super::event::Alarm;
+use super::parts::Parts;
+use super::relay::Subject;
+use super::turn::Turn;
+
+impl Parts {
+    pub(super) fn on_ask(&mut self, from: ServerId, ask: Ask, turn: &mut Turn<'_>) {
+        let Ask { exchange, question } = ask;
+        let (log, kind, reference) = subject(&question);
+        if self.seat.map.home_of(&log) != self.me {
+            turn.alarm(Alarm::NotHome { from });
+            let body = AnswerBody::Fault(Fault::about(FaultCode::UNAVAILABLE, kind, reference));
+            return turn.tell_server(from, Answer { exchange, body });
+        }
+        match question {
+            Question::AskOpenLog(open) => {
+                self.logs.on_open(from, exchange, &open, &mut self.log_out);
+                self.drain_logs(turn);
+            }
+            Question::FetchBundles(fetch) => self.key_logs.on_fetch(from, exchange, &fetch, turn),
+            Question::SignUpFinish(_) if self.is_disk_full => {
+                let code = FaultCode::UNAVAILABLE;
+                refuse(from, exchange, code, Kind::SIGN_UP_FINISH, turn);
+            }
+            question => self.accounts.on_question(from, exchange, question, turn),
+        }
+    }
+
+    pub(super) fn on_ask_as(&mut self, from: ServerId, ask: &AskAs, turn: &mut Turn<'_>) {
+        let Subject { kind, request, log } = Subject::of(&ask.question, ask.account);
+        if self.seat.map.home_of(&log) != self.me {
+            turn.alarm(Alarm::NotHome { from });
+        }
+        refuse_request(from, ask.exchange, FaultCode::UNAVAILABLE, (kind, request), turn);
+    }
+}
+
+fn refuse_request(
+    from: ServerId,
+    exchange: ExchangeId,
+    code: FaultCode,
+    (kind, request): (Kind, RequestId),
+    turn: &mut Turn<'_>,
+) {
+    let body = Fault::about(code, kind, request.0).into();
+    turn.tell_server(from, Answer { exchange, body });
+}
+
+/// The log whose home a question is for, and how its fault names it.
+fn subject(question: &Question) -> (LogId, Kind, u32) {
+    let mailbox = |name: Name, kind: Kind| (LogId::mailbox(name), kind, 0);
+    match question {
+        Question::SignUpStart(start) => mailbox(start.name, Kind::SIGN_UP_START),
+        Question::SignUpFinish(finish) => mailbox(finish.name, Kind::SIGN_UP_FINISH),
+        Question::SignInStart(start) => mailbox(start.name, Kind::SIGN_IN_START),
+        Question::SignInFinish(finish) => mailbox(finish.name, Kind::SIGN_IN_FINISH),
+        Question::Resume(resume) => mailbox(resume.name, Kind::RESUME),
+        Question::FetchBundles(fetch) => {
+            (LogId::mailbox(fetch.name), Kind::FETCH_BUNDLES, fetch.request.0)
+        }
+        Question::AskOpenLog(open) => (open.log, Kind::OPEN_LOG, open.handle.0),
+    }
+}
