@@ -108,7 +108,7 @@ faults! {
     51 TOO_MANY_GROUPS "too-many-groups" Stays "this account is in too many groups; leave one";
     52 NO_SUCH_BLOB "no-such-blob" Stays "the attachment is not there; it may have expired";
     53 QUOTA_EXCEEDED "quota-exceeded" Stays "the account's room for attachments is used up";
-    54 TOO_MANY_GRANTS "too-many-grants" Stays "too many message sessions wait for their first post";
+    54 TOO_MANY_GRANTS "too-many-grants" Stays "too many message sessions wait for a post";
     55 ROSTER_FULL "roster-full" Stays "the group's history is too long; create a new group";
 }
 

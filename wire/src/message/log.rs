@@ -170,7 +170,8 @@ message! {
 }
 
 message! {
-    /// Begins the reading of a log, a mailbox or a group alike: everything after `cursor` follows, then [`CaughtUp`], then
+    /// Begins the reading of a mailbox or a group: everything after `cursor` follows, then
+    /// [`CaughtUp`], then
     /// entries as they come. Counts as [`Seen`] up to the log's head.
     Attach = ATTACH {
         /// An open handle of a log this account reads.

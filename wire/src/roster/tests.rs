@@ -226,7 +226,9 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_a_statement_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+    fn any_bytes_are_a_statement_or_an_error(
+        bytes in proptest::collection::vec(any::<u8>(), 0..400),
+    ) {
         if let Ok(statement) = Statement::decode(Bytes::from(bytes.clone())) {
             prop_assert_eq!(&statement.encode()[..], &bytes[..]);
         }
