@@ -171,8 +171,7 @@ message! {
 
 message! {
     /// Begins the reading of a mailbox or a group: everything after `cursor` follows, then
-    /// [`CaughtUp`], then
-    /// entries as they come. Counts as [`Seen`] up to the log's head.
+    /// [`CaughtUp`], then entries as they come. Counts as [`Seen`] up to the log's head.
     Attach = ATTACH {
         /// An open handle of a log this account reads.
         handle: LogHandle,
