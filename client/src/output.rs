@@ -11,6 +11,8 @@ use crate::escape::{indented, one_line};
 use crate::failure::Failure;
 use crate::store::{Continuity, InboxMessage, ReceivedContent};
 
+const BEFORE_YOU_JOINED: &str = "a message from before you joined";
+
 /// A message to be shown.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Shown {
@@ -54,6 +56,10 @@ impl Shown {
                 ("unknown", unknown_kind(*kind), *verified)
             }
             ReceivedContent::Undecryptable { reason } => ("undecryptable", reason.clone(), false),
+            ReceivedContent::BeforeYouJoined => {
+                ("before-you-joined", BEFORE_YOU_JOINED.to_owned(), false)
+            }
+            ReceivedContent::Roster { text, valid } => ("roster", text.clone(), *valid),
         };
         json!({
             "log": self.log.to_string(),
@@ -84,6 +90,9 @@ impl Shown {
             ReceivedContent::Undecryptable { reason } => {
                 style.warning(&format!("cannot be opened: {}", one_line(reason)))
             }
+            ReceivedContent::BeforeYouJoined => style.dim(BEFORE_YOU_JOINED),
+            ReceivedContent::Roster { text, valid: true } => style.dim(&one_line(text)),
+            ReceivedContent::Roster { text, valid: false } => style.warning(&one_line(text)),
         };
         let note = match &self.content {
             ReceivedContent::Text { verified, .. } | ReceivedContent::Unknown { verified, .. }

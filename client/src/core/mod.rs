@@ -25,6 +25,7 @@ mod lane;
 mod link;
 pub mod outbox;
 mod parts;
+pub mod readers;
 #[cfg(test)]
 mod tests;
 

@@ -65,19 +65,28 @@ pub enum ReceivedContent {
         /// Why, for people.
         reason: String,
     },
+    /// It was sealed for the members of a time before this account joined the group.
+    BeforeYouJoined,
+    /// Not a message: a statement of the group's roster.
+    Roster {
+        /// What it did, or why it counts for nothing; for people.
+        text: String,
+        /// It is signed by its actor and keeps the rules.
+        valid: bool,
+    },
 }
 
 impl ReceivedContent {
     /// Whether the envelope opened.
     #[must_use]
     pub fn is_opened(&self) -> bool {
-        !matches!(self, Self::Undecryptable { .. })
+        !matches!(self, Self::Undecryptable { .. } | Self::BeforeYouJoined)
     }
 
     fn previous(&self) -> Option<[u8; 32]> {
         match self {
             Self::Text { previous, .. } | Self::Unknown { previous, .. } => Some(*previous),
-            Self::Undecryptable { .. } => None,
+            Self::Undecryptable { .. } | Self::BeforeYouJoined | Self::Roster { .. } => None,
         }
     }
 }
@@ -136,7 +145,8 @@ impl Store {
             let held = read_cursor(transaction, log)?;
             let mut new = Vec::new();
             for entry in entries.iter().filter(|entry| entry.seq > held) {
-                if replay::note(transaction, log, entry)? {
+                // Statements have number 0, every one of them; their chain tells doubles apart.
+                if entry.number == Number::NONE || replay::note(transaction, log, entry)? {
                     new.push(insert(transaction, sealer, log, entry)?);
                 }
             }
@@ -259,7 +269,7 @@ fn continuity(
     };
     let mut statement = transaction.prepare_cached(
         "SELECT hash FROM inbox WHERE log = ?1 AND sender = ?2 AND origin = ?3
-         ORDER BY id DESC LIMIT 1",
+         AND number > 0 ORDER BY id DESC LIMIT 1",
     )?;
     let values = (value::log_value(log), entry.sender.as_str(), entry.origin.0);
     let last: Option<Vec<u8>> = statement.query_row(values, |row| row.get(0)).optional()?;
@@ -294,7 +304,8 @@ fn read_message(row: &Row<'_>, sealer: &Sealer) -> Result<InboxMessage, StoreErr
 }
 
 /// Layout: tag `u8`. 1 text and 2 unknown: verified `u8`, sent `u64`, previous (32), for unknown
-/// the kind `u8`, then the rest is the content. 3 undecryptable: the rest is the reason.
+/// the kind `u8`, then the rest is the content. 3 undecryptable: the rest is the reason. 4 before
+/// you joined: nothing. 5 roster: valid `u8`, the rest is the text.
 fn encode_content(content: &ReceivedContent) -> Zeroizing<Vec<u8>> {
     let mut out = Zeroizing::new(Vec::new());
     let mut put = |tag: u8, fields: Option<(bool, Wall, &[u8; 32])>, rest: &[&[u8]]| {
@@ -314,6 +325,10 @@ fn encode_content(content: &ReceivedContent) -> Zeroizing<Vec<u8>> {
             put(2, Some((*verified, *sent, previous)), &[&[*kind], bytes]);
         }
         ReceivedContent::Undecryptable { reason } => put(3, None, &[reason.as_bytes()]),
+        ReceivedContent::BeforeYouJoined => put(4, None, &[]),
+        ReceivedContent::Roster { text, valid } => {
+            put(5, None, &[&[u8::from(*valid)], text.as_bytes()]);
+        }
     }
     out
 }
@@ -321,8 +336,14 @@ fn encode_content(content: &ReceivedContent) -> Zeroizing<Vec<u8>> {
 fn decode_content(bytes: &[u8]) -> Result<ReceivedContent, DecodeError> {
     let mut reader = Reader::new(Bytes::copy_from_slice(bytes));
     let tag = reader.u8("tag")?;
-    if tag == 3 {
-        return Ok(ReceivedContent::Undecryptable { reason: rest_as_text(reader)? });
+    match tag {
+        3 => return Ok(ReceivedContent::Undecryptable { reason: rest_as_text(reader)? }),
+        4 => return reader.finish().map(|()| ReceivedContent::BeforeYouJoined),
+        5 => {
+            let valid = bool::get(&mut reader, "valid")?;
+            return Ok(ReceivedContent::Roster { text: rest_as_text(reader)?, valid });
+        }
+        _ => {}
     }
     let verified = bool::get(&mut reader, "verified")?;
     let sent = Wall::get(&mut reader, "sent")?;

@@ -19,6 +19,10 @@ fn garbage() -> ReceivedContent {
     ReceivedContent::Undecryptable { reason: "the signature does not hold".to_owned() }
 }
 
+fn statement(text: &str, valid: bool) -> ReceivedContent {
+    ReceivedContent::Roster { text: text.to_owned(), valid }
+}
+
 /// The entry with this seq and number; its hash is its number.
 fn entry(seq: u64, n: u64, content: ReceivedContent) -> Received {
     Received {
@@ -37,6 +41,8 @@ fn texts(messages: &[InboxMessage]) -> Vec<String> {
         ReceivedContent::Text { text, .. } => text.clone(),
         ReceivedContent::Unknown { kind, .. } => format!("unknown {kind}"),
         ReceivedContent::Undecryptable { reason } => reason.clone(),
+        ReceivedContent::BeforeYouJoined => "before you joined".to_owned(),
+        ReceivedContent::Roster { text, .. } => text.clone(),
     };
     messages.iter().map(text).collect()
 }
@@ -54,10 +60,12 @@ fn what_was_received_comes_back_after_a_restart_as_it_came() {
     let entries = [
         entry(1 << 63, 1, text("one", 0)),
         entry(1 << 63 | 1, 2, unknown),
-        entry(u64::MAX, 3, garbage()),
+        entry(1 << 63 | 2, 3, ReceivedContent::BeforeYouJoined),
+        entry(1 << 63 | 3, 0, statement("carol joined", true)),
+        entry(u64::MAX, 4, garbage()),
     ];
     let new = place.open().receive(&log(), &entries, Seq(u64::MAX)).expect("keeps");
-    assert_eq!(new.len(), 3);
+    assert_eq!(new.len(), 5);
     let store = place.open();
     assert_eq!(store.cursor(&log()).expect("reads"), Seq(u64::MAX));
     let messages = store.unshown(10).expect("reads");
@@ -67,6 +75,23 @@ fn what_was_received_comes_back_after_a_restart_as_it_came() {
         assert_eq!((&message.content, message.at), (&entry.content, entry.at));
     }
     assert_eq!(store.message(new[1]).expect("reads").as_ref(), Some(&messages[1]));
+}
+
+#[test]
+fn statements_are_no_doubles_of_each_other_and_break_no_chain() {
+    let place = Place::new();
+    let mut store = place.open();
+    let entries = [
+        entry(1, 0, statement("alice invited bob", true)),
+        entry(2, 1, text("one", 0)),
+        entry(3, 0, statement("alice closed the group", false)),
+        entry(4, 2, text("two", 1)),
+    ];
+    assert_eq!(store.receive(&log(), &entries, Seq(4)).expect("keeps").len(), 4);
+    let messages = store.unshown(10).expect("reads");
+    assert_eq!(texts(&messages)[2], "alice closed the group");
+    let of_posts = [&messages[1], &messages[3]].map(|message| message.continuity);
+    assert_eq!(of_posts, [Continuity::Unbroken; 2]);
 }
 
 #[test]
