@@ -8,11 +8,14 @@
 pub mod bundle;
 pub(crate) mod domain;
 pub mod envelope;
+pub mod grant;
 pub(crate) mod hash;
 pub mod key_log;
 pub mod keys;
+pub mod message_session;
 pub mod opaque;
 pub mod plaintext;
+pub mod roster;
 pub mod safety_number;
 pub mod sealed_keys;
 #[cfg(test)]
@@ -23,10 +26,15 @@ pub mod vault;
 
 pub use bundle::{Bundle, BundleError, SignedBundle};
 pub use envelope::{Expected, Header, OpenError, SealError, message_hash};
+pub use grant::{
+    Announcing, GrantError, GrantHeader, Secret, SessionPlace, Verified, verify_announcement,
+};
 pub use key_log::{KeyLog, KeyLogError};
 pub use keys::{Identity, KeyError, KeyId, PublicKeys, SigningPublicKey, WrappingPublicKey};
+pub use message_session::{Inbound, Outbound, SessionError, SessionKey};
 pub use opaque::{ExportKey, OpaqueError, SignIn, SignUp, Stretch};
 pub use plaintext::{Content, Plaintext, PlaintextError, check_text};
+pub use roster::{StatementError, sign_statement, verify_statement};
 pub use safety_number::SafetyNumber;
 pub use sealed_keys::SealedKeysError;
 pub use vault::{MasterKey, Vault, VaultError};

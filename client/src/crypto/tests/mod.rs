@@ -2,9 +2,12 @@
 
 mod envelope;
 mod golden;
+mod grant;
 mod key_log;
 mod keys;
+mod message_session;
 mod opaque;
 mod plaintext;
+mod roster;
 mod sealed_keys;
 mod vault;
