@@ -14,6 +14,7 @@ use context::{Context, Me};
 use handles::Handles;
 use parts::Parts;
 
+mod asks;
 mod auth;
 mod contacts;
 mod context;
@@ -23,9 +24,12 @@ mod inbox;
 pub mod job;
 mod lane;
 mod link;
+mod notice;
 pub mod outbox;
 mod parts;
 pub mod readers;
+mod request;
+mod store_op;
 #[cfg(test)]
 mod tests;
 

@@ -1,15 +1,14 @@
 //! How the core's parts work together: each event goes to its part, then every part does what it
 //! can do now.
 
-use wire::message::{Fault, Pong, SignOut, ToClient};
+use wire::message::{Fault, Pong, ToClient};
 use wire::{FaultCode, Frame, Instant, Kind, RequestId};
 
+use super::asks::{Ask, answer};
 use super::auth::{Auth, Outcome};
 use super::contacts::Contacts;
 use super::context::Context;
-use super::event::{
-    Command, Effect, Event, LinkId, Notice, Outgoing, Request, StoreOp, Stored, Ticket,
-};
+use super::event::{Command, Effect, Event, LinkId, Notice, Outgoing, Request, StoreOp, Stored};
 use super::handles::{HandleState, OWN};
 use super::inbox::{self, Inbox};
 use super::job::{JobKey, JobResult};
@@ -24,20 +23,12 @@ const OPEN_PAUSE: std::time::Duration = std::time::Duration::from_millis(300);
 /// The parts, and the questions that wait for them.
 #[derive(Debug)]
 pub(super) struct Parts {
-    link: Link,
-    auth: Auth,
-    contacts: Contacts,
-    outbox: Outbox,
-    inbox: Inbox,
-    asks: Vec<Ask>,
-}
-
-#[derive(Debug)]
-struct Ask {
-    ticket: Ticket,
-    request: Request,
-    /// It was begun on the present connection.
-    begun: bool,
+    pub(super) link: Link,
+    pub(super) auth: Auth,
+    pub(super) contacts: Contacts,
+    pub(super) outbox: Outbox,
+    pub(super) inbox: Inbox,
+    pub(super) asks: Vec<Ask>,
 }
 
 impl Parts {
@@ -113,44 +104,6 @@ impl Parts {
         if let Some(name) = self.auth.wants_link(ctx) {
             self.link.start(name, ctx);
         }
-    }
-
-    fn pump_asks(&mut self, ctx: &mut Context<'_>) {
-        for mut ask in std::mem::take(&mut self.asks) {
-            match self.pump_ask(&mut ask, ctx) {
-                Some(result) => answer(ask.ticket, result, ctx),
-                None => self.asks.push(ask),
-            }
-        }
-        // An attached reader is answered by the inbox.
-        self.asks.retain(|ask| !(ask.begun && matches!(ask.request, Request::Attach(_))));
-    }
-
-    fn pump_ask(&mut self, ask: &mut Ask, ctx: &mut Context<'_>) -> Option<Result<(), Failure>> {
-        if let Request::Trust { name, key, verified } = ask.request {
-            return self.contacts.trust(name, key, verified, ctx);
-        }
-        if !self.auth.is_signing_in() {
-            self.auth.resume(ctx);
-            if !self.auth.has_session() {
-                return Some(refuse_ask(ask.request));
-            }
-        }
-        ctx.seat?;
-        let begun = std::mem::replace(&mut ask.begun, true);
-        match ask.request {
-            Request::Fetch(name) if begun => return self.contacts.refreshed(&name),
-            _ if begun => {}
-            Request::Fetch(name) => self.contacts.refresh(name, ctx),
-            Request::Outbox => {
-                self.outbox.load(ctx);
-                return Some(Ok(()));
-            }
-            Request::Attach(reading) => self.inbox.attach(ask.ticket, reading),
-            Request::SignOut => ctx.send(SignOut {}),
-            Request::Trust { .. } => {}
-        }
-        None
     }
 
     fn on_command(&mut self, command: Command, ctx: &mut Context<'_>) {
@@ -414,16 +367,4 @@ fn is_about_sign_in(fault: &Fault) -> bool {
             | FaultCode::SIGNED_OUT
     );
     by_kind || by_code
-}
-
-/// Without a session, signing out is done already, and everything else must wait for one.
-fn refuse_ask(request: Request) -> Result<(), Failure> {
-    match request {
-        Request::SignOut => Ok(()),
-        _ => Err(Failure::signed_out()),
-    }
-}
-
-fn answer(ticket: Ticket, result: Result<(), Failure>, ctx: &mut Context<'_>) {
-    ctx.notify(Notice::Answered { ticket, result });
 }

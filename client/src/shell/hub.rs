@@ -225,7 +225,7 @@ mod tests {
             for event in &events {
                 let NetEvent::Source { id } = event else { continue };
                 if let Some(asked) = hub.on_ready(*id, net).first() {
-                    return *asked;
+                    return asked.clone();
                 }
             }
             assert!(!events.is_empty(), "nothing was asked in time");
@@ -241,12 +241,13 @@ mod tests {
         let mode = std::fs::metadata(&path).expect("a socket").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         let request = Request::Fetch(Name::parse("bob").expect("a name"));
+        let wanted = request.clone();
         let follower = thread::spawn(move || {
             let mut follower = Follower::ask(&path, &request).expect("connects");
             [(); 3].map(|()| follower.wait(TIME_MAX).expect("waits"))
         });
         let (peer, heard) = asked(&mut hub, &mut net);
-        assert_eq!(heard, request);
+        assert_eq!(heard, wanted);
         let failure = Failure::new(Code::NoSuchUser, "nobody");
         let answered = |number| Notice::Answered {
             ticket: Ticket(HUB_TICKETS + number),

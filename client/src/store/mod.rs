@@ -63,8 +63,9 @@ impl Store {
             let probe = sealer.seal(PROBE_CELL, b"1", PROBE);
             schema::create(&mut connection, &origin, &probe)?;
         }
-        let store = Self { connection, sealer };
+        let mut store = Self { connection, sealer };
         store.check_key()?;
+        schema::upgrade(&mut store.connection)?;
         Ok(store)
     }
 

@@ -4,12 +4,13 @@
 //! contacts (so that it cannot be changed without the key). Readable: names, logs, seqs, numbers,
 //! times, states, sizes, and public key bundles. `secure_delete` overwrites what is removed.
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::error::StoreError;
 
-/// The schema's version; kept in `user_version`.
-pub(super) const VERSION: u32 = 1;
+/// What leads from each version to the next, from none to the newest. A step that was published
+/// never changes: what is new is a step of its own.
+const STEPS: &[&str] = &[TABLES];
 
 const TABLES: &str = "
 CREATE TABLE installation (
@@ -107,10 +108,25 @@ pub(super) fn configure(connection: &Connection) -> Result<(), StoreError> {
 /// The version of the database's schema; 0 when it has none yet.
 pub(super) fn version(connection: &Connection) -> Result<u32, StoreError> {
     let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if found > VERSION {
-        return Err(StoreError::Newer { found, known: VERSION });
+    if found > known() {
+        return Err(StoreError::Newer { found, known: known() });
     }
     Ok(found)
+}
+
+/// The newest version; kept in `user_version`.
+pub(super) fn known() -> u32 {
+    u32::try_from(STEPS.len()).expect("few steps")
+}
+
+/// Takes the steps that the database has not taken, each in a transaction of its own.
+pub(super) fn upgrade(connection: &mut Connection) -> Result<(), StoreError> {
+    for version in version(connection)?..known() {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        take_step(&transaction, version)?;
+        transaction.commit()?;
+    }
+    Ok(())
 }
 
 /// Makes the tables and the installation's row, in one transaction.
@@ -120,12 +136,20 @@ pub(super) fn create(
     probe: &[u8],
 ) -> Result<(), StoreError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    transaction.execute_batch(TABLES)?;
+    for version in 0..known() {
+        take_step(&transaction, version)?;
+    }
     transaction.execute(
         "INSERT INTO installation (id, origin, probe) VALUES (1, ?1, ?2)",
         (origin, probe),
     )?;
-    transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()?;
+    Ok(())
+}
+
+fn take_step(transaction: &Transaction<'_>, version: u32) -> Result<(), StoreError> {
+    let step = STEPS[usize::try_from(version).expect("few steps")];
+    transaction.execute_batch(step)?;
+    transaction.pragma_update(None, "user_version", version + 1)?;
     Ok(())
 }

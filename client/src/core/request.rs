@@ -1,0 +1,99 @@
+//! What the user wants of the core.
+
+use std::sync::Arc;
+
+use wire::Name;
+use zeroize::Zeroizing;
+
+use crate::crypto::keys::KeyId;
+
+/// Names a question of the shell, so that its answer finds the one who asked.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Ticket(pub u64);
+
+/// A password: wiped when the last copy goes, never printed.
+#[derive(Clone)]
+pub struct Password(Arc<Zeroizing<Vec<u8>>>);
+
+impl Password {
+    /// Takes the password's bytes.
+    #[must_use]
+    pub fn new(bytes: Zeroizing<Vec<u8>>) -> Self {
+        Self(Arc::new(bytes))
+    }
+
+    /// The password's bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Password {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Password(secret)")
+    }
+}
+
+/// What the user wants.
+#[derive(Debug)]
+pub enum Command {
+    /// Make an account and begin a session.
+    SignUp {
+        /// The wanted name.
+        name: Name,
+        /// Its password.
+        password: Password,
+    },
+    /// Begin a session with a password.
+    SignIn {
+        /// The account.
+        name: Name,
+        /// Its password.
+        password: Password,
+        /// End a live session elsewhere.
+        takeover: bool,
+    },
+    /// Give up a sign-up or sign-in that is under way.
+    Stop,
+    /// Anything that works with a stored session; answered by [`Notice::Answered`].
+    Ask {
+        /// Comes back in the answer.
+        ticket: Ticket,
+        /// What is wanted.
+        request: Request,
+    },
+}
+
+/// What works with a stored session. Several processes may ask one holder of the connection.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Request {
+    /// The store has new drafts: seal and post them. Answered as soon as they were taken.
+    Outbox,
+    /// Read the mailbox. Answered when everything that waited was received.
+    Attach(Reading),
+    /// Bring the account's keys up to date. Answered when that is done.
+    Fetch(Name),
+    /// The user agrees to the contact's newest key, provided it still is this one.
+    Trust {
+        /// The contact.
+        name: Name,
+        /// The signing key that the user has seen.
+        key: KeyId,
+        /// The user has compared safety numbers.
+        verified: bool,
+    },
+    /// End the session for good.
+    SignOut,
+}
+
+/// How the mailbox is read.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Reading {
+    /// Receive and acknowledge everything.
+    All,
+    /// Receive and acknowledge at most this many messages; the others stay at the home.
+    Count(u32),
+    /// Receive without acknowledging: everything stays at the home.
+    Peek,
+}

@@ -1,0 +1,169 @@
+//! What the core asks of the store, and what the store answers.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use wire::{FaultCode, LogId, Name, Number, Origin, Seq};
+
+use crate::crypto::key_log::KeyLog;
+use crate::crypto::keys::Identity;
+use crate::failure::Failure;
+use crate::store::{Chain, Contact, Draft, InboxId, OutboxId, Received, SealedPost, Session};
+
+/// One durable operation. Each is one transaction with full sync.
+#[derive(Debug)]
+pub enum StoreOp {
+    /// Load the private keys → [`Stored::Identity`].
+    LoadIdentity,
+    /// Keep the sign-up frame and the keys before the frame leaves → [`Stored::SignUpSaved`].
+    SaveSignUp {
+        /// The wanted name.
+        name: Name,
+        /// This installation.
+        origin: Origin,
+        /// The account's keys.
+        identity: Arc<Identity>,
+        /// The first bundle.
+        bundle: Bytes,
+        /// The fields of the `SignUpFinish`.
+        frame: Bytes,
+    },
+    /// The name is taken: forget the sign-up.
+    ClearSignUp,
+    /// Keep keys and session after a sign-in → [`Stored::SessionSaved`].
+    SaveSignIn {
+        /// The account.
+        name: Name,
+        /// This installation.
+        origin: Origin,
+        /// The account's keys.
+        identity: Arc<Identity>,
+        /// The newest bundle.
+        bundle: Bytes,
+        /// The session.
+        session: Session,
+    },
+    /// Keep the session after a sign-up or resume → [`Stored::SessionSaved`].
+    SaveSession(Session),
+    /// Forget the session.
+    EndSession,
+    /// Begin a new origin: unanswered posts become conflicts → [`Stored::OriginBegun`].
+    BeginOrigin(Origin),
+    /// Load what waits to be sent → [`Stored::Outbox`].
+    LoadOutbox,
+    /// Give a draft its number and its bytes, before they are sent → [`Stored::PostSealed`].
+    SealDraft {
+        /// Which draft.
+        id: OutboxId,
+        /// To which log.
+        log: LogId,
+        /// Its number.
+        number: Number,
+        /// The sealed bytes, resent as they are.
+        body: Bytes,
+        /// Hash of the message, the next one's `previous`.
+        hash: [u8; 32],
+    },
+    /// Every post up to `upto` is accepted.
+    Settle {
+        /// To which log.
+        log: LogId,
+        /// The highest accepted number.
+        upto: Number,
+        /// The seq of that one.
+        seq: Seq,
+    },
+    /// A post was definitely not stored.
+    Reject {
+        /// To which log.
+        log: LogId,
+        /// Its number, which is spent.
+        number: Number,
+        /// Why.
+        code: FaultCode,
+    },
+    /// A draft is not sent at all.
+    Refuse {
+        /// Which draft.
+        id: OutboxId,
+        /// Why.
+        failure: Failure,
+    },
+    /// Where the mailbox was read up to → [`Stored::Cursor`].
+    LoadCursor(LogId),
+    /// Keep received messages, the cursor and the replay window → [`Stored::Received`].
+    Receive {
+        /// From which log.
+        log: LogId,
+        /// What came, in order.
+        items: Vec<Received>,
+        /// Everything up to this is held.
+        cursor: Seq,
+    },
+    /// Load a contact → [`Stored::Contact`].
+    LoadContact(Name),
+    /// First use: keep the key log and trust its newest signing key.
+    Pin(Name, Arc<KeyLog>),
+    /// The key log has grown and the trusted key is still in use.
+    Extend(Name, Arc<KeyLog>),
+    /// The signing key is not the trusted one any more.
+    MarkChanged(Name, Arc<KeyLog>),
+    /// The user agreed to the changed key.
+    AcceptChange(Name),
+    /// The user has compared safety numbers.
+    MarkVerified(Name),
+}
+
+/// The answer to a [`StoreOp`]. A failed operation has none: the shell stops the program.
+#[derive(Debug)]
+pub enum Stored {
+    /// The private keys, if there are any.
+    Identity(Option<Arc<Identity>>),
+    /// The sign-up frame may leave.
+    SignUpSaved,
+    /// The session survives a restart.
+    SessionSaved,
+    /// The new origin is in use.
+    OriginBegun,
+    /// What waits to be sent.
+    Outbox {
+        /// Logs with posts that are sealed and unanswered, or with drafts.
+        lanes: Vec<LaneRecord>,
+        /// The oldest drafts, in order, at most [`super::outbox::DRAFTS_MAX`].
+        drafts: Vec<Draft>,
+    },
+    /// The post may leave.
+    PostSealed {
+        /// Which post.
+        id: OutboxId,
+        /// To which log.
+        log: LogId,
+    },
+    /// Where the mailbox was read up to.
+    Cursor(Seq),
+    /// `Seen` may leave.
+    Received {
+        /// Everything up to this is held.
+        cursor: Seq,
+        /// What is new; doubles are left out.
+        new: Vec<InboxId>,
+    },
+    /// What is known of a contact.
+    Contact {
+        /// Who.
+        name: Name,
+        /// The record, if there is one.
+        contact: Option<Contact>,
+    },
+}
+
+/// One log's unanswered posts as the store has them.
+#[derive(Clone, Debug)]
+pub struct LaneRecord {
+    /// Which log.
+    pub log: LogId,
+    /// Its numbers and the hash of its newest message.
+    pub chain: Chain,
+    /// Its sealed, unanswered posts by number.
+    pub sealed: Vec<SealedPost>,
+}
