@@ -6,6 +6,8 @@
 use argon2::{Algorithm, Argon2, Params, Version};
 use opaque_ke::{CipherSuite, Ristretto255, TripleDh};
 
+use crate::name::Name;
+
 /// Memory of the stretching in KiB: 64 MiB, the second choice of RFC 9106.
 pub const STRETCH_MEMORY_KIB: u32 = 64 * 1024;
 /// Passes of the stretching over its memory.
@@ -31,6 +33,14 @@ pub fn stretch() -> Argon2<'static> {
     let params = Params::new(STRETCH_MEMORY_KIB, STRETCH_PASSES, STRETCH_LANES, None)
         .expect("the constants are within Argon2's ranges");
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+}
+
+/// Credential identifier and client identity of a group's password: `#` and the group's name. The
+/// identity is sealed into the password file by the group's creator, so it cannot be the name of
+/// the account that joins.
+#[must_use]
+pub fn group_identity(group: &Name) -> Vec<u8> {
+    [b"#", group.as_bytes()].concat()
 }
 
 #[cfg(test)]
