@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use wire::{LogId, Name, Number, Seq, Wall};
 
+use crate::crypto::Attachment;
 use crate::escape::{indented, one_line};
 use crate::failure::Failure;
 use crate::store::{Continuity, InboxMessage, ReceivedContent};
@@ -52,6 +53,9 @@ impl Shown {
     pub fn json(&self) -> Value {
         let (kind, text, verified) = match &self.content {
             ReceivedContent::Text { text, verified, .. } => ("text", text.clone(), *verified),
+            ReceivedContent::Attachment { attachment, verified, .. } => {
+                ("attachment", attachment.caption.clone(), *verified)
+            }
             ReceivedContent::Unknown { kind, verified, .. } => {
                 ("unknown", unknown_kind(*kind), *verified)
             }
@@ -86,6 +90,7 @@ impl Shown {
         let indent = "    ";
         let said = match &self.content {
             ReceivedContent::Text { text, .. } => indented(text, indent),
+            ReceivedContent::Attachment { attachment, .. } => attached(attachment, indent, style),
             ReceivedContent::Unknown { kind, .. } => style.warning(&unknown_kind(*kind)),
             ReceivedContent::Undecryptable { reason } => {
                 style.warning(&format!("cannot be opened: {}", one_line(reason)))
@@ -95,7 +100,9 @@ impl Shown {
             ReceivedContent::Roster { text, valid: false } => style.warning(&one_line(text)),
         };
         let note = match &self.content {
-            ReceivedContent::Text { verified, .. } | ReceivedContent::Unknown { verified, .. }
+            ReceivedContent::Text { verified, .. }
+            | ReceivedContent::Attachment { verified, .. }
+            | ReceivedContent::Unknown { verified, .. }
                 if !verified =>
             {
                 let text = format!(
@@ -191,6 +198,14 @@ pub fn failure(failure: &Failure, is_json: bool) {
 
 fn unwritable(error: &std::io::Error) -> Failure {
     Failure::unexpected(format!("standard output cannot be written: {error}"))
+}
+
+/// The file's name, type and size, and what its sender says about it.
+fn attached(attachment: &Attachment, indent: &str, style: Style) -> String {
+    let Attachment { name, media_type, size, caption, .. } = attachment;
+    let size = indicatif::BinaryBytes(*size);
+    let file = style.bold(&format!("[{}, {}, {size}]", one_line(name), one_line(media_type)));
+    if caption.is_empty() { file } else { format!("{file} {}", indented(caption, indent)) }
 }
 
 fn unknown_kind(kind: u8) -> String {

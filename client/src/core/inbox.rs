@@ -379,6 +379,13 @@ fn content(plaintext: Plaintext, verified: bool) -> ReceivedContent {
     let Plaintext { sent, previous, .. } = plaintext;
     match plaintext.content {
         Content::Text(text) => ReceivedContent::Text { text, sent, previous, verified },
+        Content::Attachment(attachment) => {
+            ReceivedContent::Attachment { attachment, sent, previous, verified }
+        }
+        Content::GrantRequest(_) => {
+            let (kind, bytes) = (3, bytes::Bytes::new());
+            ReceivedContent::Unknown { kind, bytes, sent, previous, verified }
+        }
         Content::Unknown { kind, bytes } => {
             ReceivedContent::Unknown { kind, bytes, sent, previous, verified }
         }

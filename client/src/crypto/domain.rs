@@ -31,6 +31,8 @@ pub(crate) const GRANT_SEALED: &[u8] = b"FastChat grant sealed 1";
 pub(crate) const GRANT_SIGNATURE: &[u8] = b"FastChat grant signature 1";
 /// Signature over a statement of a roster.
 pub(crate) const ROSTER_STATEMENT: &[u8] = b"FastChat roster statement 1";
+/// HKDF info of the key of an attachment's content; the nonce follows.
+pub(crate) const BLOB_KEY: &[u8] = b"FastChat blob key 1";
 /// Hash of a whole body, named by the sender's next message to that log.
 pub(crate) const MESSAGE_HASH: &[u8] = b"FastChat message hash 1";
 /// HKDF info of the key that seals an account's private keys under its OPAQUE export key.

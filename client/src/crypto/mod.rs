@@ -5,7 +5,9 @@
 //! modules' own pages. RSA takes milliseconds and [`opaque`]'s stretching a fifth of a second:
 //! shells run them on worker threads.
 
+pub mod blob;
 pub mod bundle;
+pub mod content;
 pub(crate) mod domain;
 pub mod envelope;
 pub mod grant;
@@ -24,7 +26,9 @@ pub(crate) mod test_keys;
 mod tests;
 pub mod vault;
 
+pub use blob::BlobError;
 pub use bundle::{Bundle, BundleError, SignedBundle};
+pub use content::{Attachment, Content, FileKey, GrantRequest};
 pub use envelope::{Expected, Header, OpenError, SealError, message_hash};
 pub use grant::{
     Announcing, GrantError, GrantHeader, Secret, SessionPlace, Verified, verify_announcement,
@@ -33,7 +37,7 @@ pub use key_log::{KeyLog, KeyLogError};
 pub use keys::{Identity, KeyError, KeyId, PublicKeys, SigningPublicKey, WrappingPublicKey};
 pub use message_session::{Inbound, Outbound, SessionError, SessionKey};
 pub use opaque::{ExportKey, OpaqueError, SignIn, SignUp, Stretch};
-pub use plaintext::{Content, Plaintext, PlaintextError, check_text};
+pub use plaintext::{Plaintext, PlaintextError, check_text};
 pub use roster::{StatementError, sign_statement, verify_statement};
 pub use safety_number::SafetyNumber;
 pub use sealed_keys::SealedKeysError;

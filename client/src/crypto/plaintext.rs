@@ -1,17 +1,17 @@
-//! What an envelope carries: the message, and once more who sent it where.
+//! What is sealed: the message, and once more who sent it where.
 //!
 //! # Layout (big-endian; version 1)
 //! ```text
 //! format      1  1
-//! kind        1  1 text; others are for later versions and are shown as unknown
+//! kind        1  1 text, 2 attachment, 3 grant request; others are shown as unknown
 //! sender         length u8, ASCII
 //! log            kind u8 (1 mailbox, 2 group), length u8, ASCII
 //! origin     16  the sender's installation
 //! number      8  u64
-//! previous   32  SHA-256(u8 length ‖ "FastChat message hash 1" ‖ the sender's envelope before this
-//!                one to that log from that origin, whole); zeros before the first
+//! previous   32  SHA-256(u8 length ‖ "FastChat message hash 1" ‖ the sender's body before this one
+//!                to that log from that origin, whole); zeros before the first
 //! sent        8  u64, milliseconds since 1970 by the sender's clock
-//! content        length u32, bytes; a text is UTF-8 of at most 60,000 bytes
+//! content        length u32, at most 60,000 bytes, as its kind says (see `super::content`)
 //! padding        zeros up to the smallest bucket that holds everything
 //! ```
 //! Buckets: 256, 512, 1,024, 2,048, 4,096, 8,192, 16,384, 32,768 and 61,440 bytes. An observer
@@ -20,9 +20,11 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use thiserror::Error;
 use wire::{DecodeError, Field, LogId, Name, Number, Origin, Reader, Wall};
+use zeroize::Zeroize;
+
+pub use super::content::Content;
 
 const FORMAT: u8 = 1;
-const KIND_TEXT: u8 = 1;
 /// Everything but the content, with the longest names.
 const FIELDS_LEN_MAX: usize = 1 + 1 + 33 + 34 + 16 + 8 + 32 + 8 + 4;
 
@@ -45,6 +47,9 @@ pub enum PlaintextError {
         /// Bytes of the text.
         len: usize,
     },
+    /// A field of the attachment is longer than its limit, or its name is empty.
+    #[error("the attachment's name, type, thumbnail or caption is too long")]
+    Attachment,
     /// The fields cannot be read.
     #[error("the message cannot be read: {0}")]
     Malformed(#[from] DecodeError),
@@ -54,20 +59,6 @@ pub enum PlaintextError {
     /// Not padded as the format demands.
     #[error("the message's padding is wrong")]
     Padding,
-}
-
-/// What a message says.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Content {
-    /// A text.
-    Text(String),
-    /// A kind this program does not know; a newer one may.
-    Unknown {
-        /// The kind.
-        kind: u8,
-        /// Its content.
-        bytes: Bytes,
-    },
 }
 
 /// A message before it is sealed, or after it was opened.
@@ -81,7 +72,7 @@ pub struct Plaintext {
     pub origin: Origin,
     /// The post's number.
     pub number: Number,
-    /// Hash of the sender's previous envelope to this log from this origin; zeros before the first.
+    /// Hash of the sender's previous body to this log from this origin; zeros before the first.
     pub previous: [u8; 32],
     /// When, by the sender's clock.
     pub sent: Wall,
@@ -104,12 +95,9 @@ impl Plaintext {
     /// The padded bytes.
     ///
     /// # Errors
-    /// [`PlaintextError::TooLong`].
+    /// [`PlaintextError::TooLong`] and [`PlaintextError::Attachment`].
     pub fn encode(&self) -> Result<BytesMut, PlaintextError> {
-        let (kind, content) = match &self.content {
-            Content::Text(text) => (KIND_TEXT, text.as_bytes()),
-            Content::Unknown { kind, bytes } => (*kind, &bytes[..]),
-        };
+        let (kind, mut content) = self.content.encode()?;
         let len = content.len();
         if len > TEXT_LEN_MAX {
             return Err(PlaintextError::TooLong { len });
@@ -124,7 +112,8 @@ impl Plaintext {
         self.previous.put(&mut out);
         self.sent.put(&mut out);
         out.put_u32(u32::try_from(len).expect("TEXT_LEN_MAX fits"));
-        out.put_slice(content);
+        out.put_slice(&content);
+        content.as_mut().zeroize();
         out.resize(bucket(out.len()), 0);
         Ok(out)
     }
@@ -148,19 +137,11 @@ impl Plaintext {
             number: Number::get(&mut reader, "number")?,
             previous: reader.array("previous")?,
             sent: Wall::get(&mut reader, "sent")?,
-            content: read_content(kind, reader.bytes(TEXT_LEN_MAX, "content")?)?,
+            content: Content::decode(kind, reader.bytes(TEXT_LEN_MAX, "content")?)?,
         };
         check_padding(reader, total)?;
         Ok(plaintext)
     }
-}
-
-fn read_content(kind: u8, bytes: Bytes) -> Result<Content, DecodeError> {
-    if kind != KIND_TEXT {
-        return Ok(Content::Unknown { kind, bytes });
-    }
-    let text = std::str::from_utf8(&bytes).map_err(|_| DecodeError::Value("content"))?;
-    Ok(Content::Text(text.to_owned()))
 }
 
 fn check_padding(mut reader: Reader, total: usize) -> Result<(), PlaintextError> {

@@ -3,10 +3,11 @@
 use bytes::{BufMut, Bytes};
 use rusqlite::{OptionalExtension, Row, Transaction};
 use wire::{DecodeError, Field, LogId, Name, Number, Origin, Reader, Seq, Wall};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::error::StoreError;
 use super::{Sealer, Store, replay, value};
+use crate::crypto::Attachment;
 
 const CONTENT: &str = "inbox.content";
 
@@ -40,6 +41,17 @@ pub enum ReceivedContent {
     Text {
         /// The text.
         text: String,
+        /// When, by the sender's clock.
+        sent: Wall,
+        /// Hash of the sender's message before; zeros before the first.
+        previous: [u8; 32],
+        /// The signature holds and its key was the trusted one when the message came.
+        verified: bool,
+    },
+    /// A file or an image; its content lies at its uploader's home.
+    Attachment {
+        /// What it is and how to get it.
+        attachment: Box<Attachment>,
         /// When, by the sender's clock.
         sent: Wall,
         /// Hash of the sender's message before; zeros before the first.
@@ -85,7 +97,9 @@ impl ReceivedContent {
 
     fn previous(&self) -> Option<[u8; 32]> {
         match self {
-            Self::Text { previous, .. } | Self::Unknown { previous, .. } => Some(*previous),
+            Self::Text { previous, .. }
+            | Self::Attachment { previous, .. }
+            | Self::Unknown { previous, .. } => Some(*previous),
             Self::Undecryptable { .. } | Self::BeforeYouJoined | Self::Roster { .. } => None,
         }
     }
@@ -304,7 +318,8 @@ fn read_message(row: &Row<'_>, sealer: &Sealer) -> Result<InboxMessage, StoreErr
 }
 
 /// Layout: tag `u8`. 1 text and 2 unknown: verified `u8`, sent `u64`, previous (32), for unknown
-/// the kind `u8`, then the rest is the content. 3 undecryptable: the rest is the reason. 4 before
+/// the kind `u8`, then the rest is the content; 6 attachment: as these, the rest as in
+/// `crypto::content`. 3 undecryptable: the rest is the reason. 4 before
 /// you joined: nothing. 5 roster: valid `u8`, the rest is the text.
 fn encode_content(content: &ReceivedContent) -> Zeroizing<Vec<u8>> {
     let mut out = Zeroizing::new(Vec::new());
@@ -323,6 +338,11 @@ fn encode_content(content: &ReceivedContent) -> Zeroizing<Vec<u8>> {
         }
         ReceivedContent::Unknown { kind, bytes, sent, previous, verified } => {
             put(2, Some((*verified, *sent, previous)), &[&[*kind], bytes]);
+        }
+        ReceivedContent::Attachment { attachment, sent, previous, verified } => {
+            let mut encoded = attachment.encode().expect("it was decoded within its limits");
+            put(6, Some((*verified, *sent, previous)), &[&encoded]);
+            encoded.as_mut().zeroize();
         }
         ReceivedContent::Undecryptable { reason } => put(3, None, &[reason.as_bytes()]),
         ReceivedContent::BeforeYouJoined => put(4, None, &[]),
@@ -354,6 +374,11 @@ fn decode_content(bytes: &[u8]) -> Result<ReceivedContent, DecodeError> {
             let kind = reader.u8("kind")?;
             let bytes = reader.take(reader.remaining(), "content")?;
             Ok(ReceivedContent::Unknown { kind, bytes, sent, previous, verified })
+        }
+        6 => {
+            let attachment = Attachment::decode(reader.take(reader.remaining(), "attachment")?)?;
+            let attachment = Box::new(attachment);
+            Ok(ReceivedContent::Attachment { attachment, sent, previous, verified })
         }
         _ => Err(DecodeError::Value("tag")),
     }

@@ -1,5 +1,7 @@
 //! Tests of the cryptography, one file per promise.
 
+mod blob;
+mod content;
 mod envelope;
 mod golden;
 mod grant;

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use proptest::prelude::*;
-use wire::{Seq, Wall};
+use wire::{BlobId, Seq, Wall};
 
 use super::{Place, log, number, origin};
 use crate::crypto::test_keys::name;
+use crate::crypto::{Attachment, FileKey};
 use crate::store::{Continuity, InboxMessage, Received, ReceivedContent};
 
 fn text(text: &str, previous: u8) -> ReceivedContent {
@@ -17,6 +18,20 @@ fn text(text: &str, previous: u8) -> ReceivedContent {
 
 fn garbage() -> ReceivedContent {
     ReceivedContent::Undecryptable { reason: "the signature does not hold".to_owned() }
+}
+
+fn attachment() -> ReceivedContent {
+    let attachment = Box::new(Attachment {
+        uploader: name("alice"),
+        blob: BlobId([7; 32]),
+        key: FileKey::new([8; 32]),
+        size: 100_000,
+        name: "cat.png".to_owned(),
+        media_type: "image/png".to_owned(),
+        thumbnail: Bytes::from_static(b"small"),
+        caption: "my cat".to_owned(),
+    });
+    ReceivedContent::Attachment { attachment, sent: Wall(9), previous: [1; 32], verified: true }
 }
 
 fn statement(text: &str, valid: bool) -> ReceivedContent {
@@ -39,6 +54,7 @@ fn entry(seq: u64, n: u64, content: ReceivedContent) -> Received {
 fn texts(messages: &[InboxMessage]) -> Vec<String> {
     let text = |message: &InboxMessage| match &message.content {
         ReceivedContent::Text { text, .. } => text.clone(),
+        ReceivedContent::Attachment { attachment, .. } => attachment.name.clone(),
         ReceivedContent::Unknown { kind, .. } => format!("unknown {kind}"),
         ReceivedContent::Undecryptable { reason } => reason.clone(),
         ReceivedContent::BeforeYouJoined => "before you joined".to_owned(),
@@ -62,10 +78,11 @@ fn what_was_received_comes_back_after_a_restart_as_it_came() {
         entry(1 << 63 | 1, 2, unknown),
         entry(1 << 63 | 2, 3, ReceivedContent::BeforeYouJoined),
         entry(1 << 63 | 3, 0, statement("carol joined", true)),
+        entry(1 << 63 | 4, 5, attachment()),
         entry(u64::MAX, 4, garbage()),
     ];
     let new = place.open().receive(&log(), &entries, Seq(u64::MAX)).expect("keeps");
-    assert_eq!(new.len(), 5);
+    assert_eq!(new.len(), 6);
     let store = place.open();
     assert_eq!(store.cursor(&log()).expect("reads"), Seq(u64::MAX));
     let messages = store.unshown(10).expect("reads");
