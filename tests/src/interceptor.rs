@@ -1,5 +1,6 @@
 //! A man in the middle who holds the cluster's CA key: it sees every frame that clients and
-//! servers exchange, without TLS. For tests that look for plaintext where none may be.
+//! servers exchange, without TLS, and may alter or cut what passes. For tests that look for
+//! plaintext where none may be, and for tests with a lying server or a bad link.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,6 +21,18 @@ use crate::cluster::Cluster;
 
 const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
+/// What becomes of a frame.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Verdict {
+    /// It goes on, as it is now.
+    Pass,
+    /// The connection ends before it.
+    Cut,
+}
+
+/// Looks at each frame on its way between a client and a server, and may alter it.
+pub type Meddle = Box<dyn FnMut(&mut Frame) -> Verdict + Send>;
+
 /// Stands between clients and one cluster until it is dropped.
 #[derive(Debug)]
 pub struct Interceptor {
@@ -31,15 +44,24 @@ pub struct Interceptor {
 }
 
 impl Interceptor {
-    /// Stands before `cluster`.
+    /// Stands before `cluster` and lets everything pass.
     ///
     /// # Panics
     /// When the cluster's files cannot be read or no port is free.
     #[must_use]
     pub fn before(cluster: &Cluster) -> Self {
+        Self::meddling(cluster, Box::new(|_| Verdict::Pass))
+    }
+
+    /// Stands before `cluster` and lets `meddle` decide on each frame.
+    ///
+    /// # Panics
+    /// When the cluster's files cannot be read or no port is free.
+    #[must_use]
+    pub fn meddling(cluster: &Cluster, meddle: Meddle) -> Self {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let stop = Arc::new(AtomicBool::new(false));
-        let mut relay = Relay::new(cluster, Arc::clone(&seen));
+        let mut relay = Relay::new(cluster, Arc::clone(&seen), meddle);
         let router = cluster.environment()["FASTCHAT_ROUTER"].parse().expect("an address");
         let address = relay.stand_before("router.fastchat", router);
         let waker = relay.net.waker();
@@ -81,10 +103,11 @@ struct Relay {
     stands: BTreeMap<String, (SocketAddr, SocketAddr)>,
     pairs: BTreeMap<ConnId, ConnId>,
     seen: Arc<Mutex<Vec<u8>>>,
+    meddle: Meddle,
 }
 
 impl Relay {
-    fn new(cluster: &Cluster, seen: Arc<Mutex<Vec<u8>>>) -> Self {
+    fn new(cluster: &Cluster, seen: Arc<Mutex<Vec<u8>>>, meddle: Meddle) -> Self {
         let folder = cluster.directory().join("cluster");
         let read = |path: &Path| fs::read_to_string(path).expect("the cluster has this file");
         let ca = read(&folder.join("ca.pem"));
@@ -93,7 +116,7 @@ impl Relay {
         let trust = tls::client_config(ca.as_bytes(), None).expect("it is a CA");
         let net = Net::new().expect("a loop can be made");
         let (fronts, stands, pairs) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { net, authority, trust, fronts, stands, pairs, seen }
+        Self { net, authority, trust, fronts, stands, pairs, seen, meddle }
     }
 
     /// Listens under the name of another, whose own address is `behind`.
@@ -155,6 +178,9 @@ impl Relay {
             let mut bytes = bytes::BytesMut::new();
             placed.encode(&mut bytes);
             seen.body = bytes.freeze();
+        }
+        if (self.meddle)(&mut seen) == Verdict::Cut {
+            return self.net.close(conn);
         }
         let mut record = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         record.push(seen.kind.0);
