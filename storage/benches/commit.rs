@@ -7,7 +7,9 @@ use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use storage::{Batch, Change, Completion, Op, Read, RocksStorage, RowRecord, Storage, Ticket};
+use storage::{
+    Batch, Change, Completion, CursorRecord, Op, Read, RocksStorage, RowRecord, Storage, Ticket,
+};
 use wire::message::Entry;
 use wire::{LogId, Name, Number, Opaque, Origin, Seq, Wall};
 
@@ -99,7 +101,8 @@ impl Bench {
 fn seen(seq: u64) -> [Change; 2] {
     let (log, upto) = (log_of(seq), Seq(seq));
     let reader = log.name;
-    [Change::PutCursor { log, reader, cursor: upto }, Change::Truncate { log, upto }]
+    let cursor = CursorRecord { cursor: upto, missed: 0 };
+    [Change::PutCursor { log, reader, cursor }, Change::Truncate { log, upto }]
 }
 
 fn log_of(seq: u64) -> LogId {

@@ -1,5 +1,8 @@
 //! Reads: from an image to an answer. The same for every engine.
 
+mod blobs;
+mod groups;
+
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
@@ -7,11 +10,13 @@ use wire::limits::BUNDLES_MAX;
 use wire::message::Entry;
 use wire::{LogId, Name, Seq};
 
+use crate::apply::is_indexed;
 use crate::error::StorageError;
 use crate::image::{Image, damaged};
 use crate::key::{self, Family};
-use crate::op::{Answer, IndexEntry, Read};
-use crate::value::{self, Bundle, Value};
+use crate::read::{Answer, IndexEntry, Read};
+use crate::record::CursorRecord;
+use crate::value::{self, Bundle, Chunk, Value};
 
 /// Answers `read` from `image`.
 pub(crate) fn answer(image: &impl Image, read: &Read) -> Result<Answer, StorageError> {
@@ -31,6 +36,26 @@ pub(crate) fn answer(image: &impl Image, read: &Read) -> Result<Answer, StorageE
         Read::Range { log, after, entries_max, bytes_max } => {
             range(image, log, *after, Room::new(*entries_max, *bytes_max))
         }
+        Read::Group { group } => {
+            record(image, Family::Groups, &key::log(&LogId::group(*group))).map(Answer::Group)
+        }
+        Read::Statements { group, after } => groups::statements(image, group, *after),
+        Read::Grant { log, sender, origin, message_session, reader } => {
+            let session = (log, sender, origin, *message_session);
+            groups::grant(image, session, reader).map(Answer::Grant)
+        }
+        Read::Notes { account } => groups::notes(image, account).map(Answer::Notes),
+        Read::Blob { uploader, blob } => {
+            record(image, Family::Blobs, &key::blob(uploader, blob)).map(Answer::Blob)
+        }
+        Read::Blobs { uploader } => blobs::of_account(image, uploader).map(Answer::Blobs),
+        Read::BlobsAfter { after, max } => {
+            blobs::after(image, after.as_ref(), *max).map(Answer::BlobsAfter)
+        }
+        Read::Chunk { uploader, blob, index } => {
+            let chunk = record(image, Family::Chunks, &key::chunk(uploader, blob, *index))?;
+            Ok(Answer::Chunk(chunk.map(|Chunk(bytes)| bytes)))
+        }
     }
 }
 
@@ -45,27 +70,38 @@ fn record<V: Value>(
 
 fn bundles(image: &impl Image, name: &Name, after: u32) -> Result<Answer, StorageError> {
     let to = key::after_prefix(&key::account(name));
-    let (mut bundles, mut complete) = (Vec::new(), true);
-    if let Some(first) = after.checked_add(1) {
-        let from = key::bundle(name, first);
-        image.scan(Family::Bundles, &from, &to, &mut |_, value| {
-            if bundles.len() == BUNDLES_MAX {
-                complete = false;
-                return Ok(ControlFlow::Break(()));
-            }
-            bundles.push(Bundle::decode(Bytes::copy_from_slice(value))?.0);
-            Ok(ControlFlow::Continue(()))
-        })?;
-    }
+    let from = after.checked_add(1).map(|first| key::bundle(name, first));
+    let page = from.map(|from| page::<Bundle>(image, Family::Bundles, (&from, &to), BUNDLES_MAX));
+    let (bundles, complete) = page.transpose()?.unwrap_or((Vec::new(), true));
+    let bundles = bundles.into_iter().map(|Bundle(bytes)| bytes).collect();
     Ok(Answer::Bundles { bundles, complete })
 }
 
-fn cursors(image: &impl Image, log: &LogId) -> Result<Vec<(Name, Seq)>, StorageError> {
+/// At most `max` values between two keys, and whether that is all.
+fn page<V: Value>(
+    image: &impl Image,
+    family: Family,
+    (from, to): (&[u8], &[u8]),
+    max: usize,
+) -> Result<(Vec<V>, bool), StorageError> {
+    let (mut values, mut complete) = (Vec::new(), true);
+    image.scan(family, from, to, &mut |_, value| {
+        if values.len() == max {
+            complete = false;
+            return Ok(ControlFlow::Break(()));
+        }
+        values.push(V::decode(Bytes::copy_from_slice(value))?);
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok((values, complete))
+}
+
+fn cursors(image: &impl Image, log: &LogId) -> Result<Vec<(Name, CursorRecord)>, StorageError> {
     let from = key::log(log);
     let to = key::after_prefix(&from);
     let mut cursors = Vec::new();
     image.scan(Family::Cursors, &from, &to, &mut |key, value| {
-        let cursor = Seq::decode(Bytes::copy_from_slice(value))?;
+        let cursor = CursorRecord::decode(Bytes::copy_from_slice(value))?;
         cursors.push((key::cursor_reader(key)?, cursor));
         Ok(ControlFlow::Continue(()))
     })?;
@@ -75,9 +111,14 @@ fn cursors(image: &impl Image, log: &LogId) -> Result<Vec<(Name, Seq)>, StorageE
 fn index(image: &impl Image, log: &LogId) -> Result<Vec<IndexEntry>, StorageError> {
     let from = key::log(log);
     let to = key::after_prefix(&from);
-    let mut index = Vec::new();
-    image.scan(Family::Entries, &from, &to, &mut |key, value| {
-        index.push(value::decode_index(key::entry_seq(key)?, value)?);
+    let (mut index, is_indexed) = (Vec::new(), is_indexed(log));
+    let family = if is_indexed { Family::Index } else { Family::Entries };
+    image.scan(family, &from, &to, &mut |key, value| {
+        let seq = key::entry_seq(key)?;
+        index.push(match is_indexed {
+            true => value::decode_index(seq, Bytes::copy_from_slice(value))?,
+            false => value::decode_header(seq, value)?,
+        });
         Ok(ControlFlow::Continue(()))
     })?;
     Ok(index)
@@ -121,7 +162,7 @@ fn range(
         let to = key::after_prefix(&key::log(log));
         image.scan(Family::Entries, &from, &to, &mut |key, value| {
             let seq = key::entry_seq(key)?;
-            let body_len = value::decode_index(seq, value)?.len;
+            let body_len = value::decode_header(seq, value)?.len;
             let body_len = usize::try_from(body_len).expect("it is the length of a slice");
             if !room.take(body_len) {
                 more = true;

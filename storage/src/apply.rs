@@ -3,18 +3,22 @@
 //! The rules of [`Change`] are checked here once more. The core's state is their truth; a batch
 //! that breaks one comes from a core that no longer knows what it holds.
 
+mod blobs;
+mod logs;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-use bytes::{Bytes, BytesMut};
-use wire::message::Entry;
-use wire::{LogId, Seq};
+use bytes::BytesMut;
+use wire::{LogId, MessageSession, Name, Origin, Seq};
 
+use self::blobs::PendingBlobs;
+pub(crate) use self::logs::is_indexed;
+use crate::change::{Batch, Change};
 use crate::error::StorageError;
 use crate::image::{Image, Writes};
 use crate::key::{self, Family};
-use crate::op::{Batch, Change};
-use crate::value::{self, Bundle, Value};
+use crate::value::{Announcement, Bundle, Chunk, GrantFields, Note, Statement, Value};
 
 /// Logs whose ends are remembered from batch to batch. Above it all are forgotten, between two
 /// batches, which costs one seek per log.
@@ -39,8 +43,9 @@ struct Ends {
 /// What this batch did that the image does not show yet.
 #[derive(Default)]
 struct Pending {
-    created: BTreeSet<BytesMut>,
+    created: BTreeSet<(Family, BytesMut)>,
     appended: BTreeMap<LogId, Vec<Seq>>,
+    blobs: PendingBlobs,
 }
 
 impl Applier {
@@ -58,7 +63,7 @@ impl Applier {
         for change in &batch.changes {
             self.apply_one(image, change, &mut pending, writes)?;
         }
-        Ok(())
+        pending.blobs.check()
     }
 
     fn apply_one(
@@ -71,26 +76,85 @@ impl Applier {
         match change {
             Change::CreateAccount { name, account } => {
                 let place = (Family::Accounts, key::account(name));
-                self.create(image, place, account, pending, writes)
+                self.create(image, place, account, pending, writes)?;
             }
             Change::AddBundle { name, version, bundle } => {
                 let place = (Family::Bundles, key::bundle(name, *version));
-                self.create(image, place, &Bundle(Bytes::clone(bundle)), pending, writes)
+                self.create(image, place, &Bundle(bundle.clone()), pending, writes)?;
             }
-            Change::Append { log, entry } => self.append(image, *log, entry, pending, writes),
-            Change::Truncate { log, upto } => self.truncate(image, *log, *upto, pending, writes),
+            Change::AddStatement { group, version, statement } => {
+                let key = key::statement(&LogId::group(*group), *version);
+                let statement = Statement(statement.clone());
+                self.create(image, (Family::Statements, key), &statement, pending, writes)?;
+            }
+            Change::Append { log, entry } => self.append(image, *log, entry, pending, writes)?,
+            Change::Truncate { log, upto } => self.truncate(image, *log, *upto, pending, writes)?,
+            Change::PutChunk { uploader, blob, index, chunk } => {
+                let key = key::chunk(uploader, blob, *index);
+                self.put(Family::Chunks, &key, &Chunk(chunk.clone()), writes);
+                pending.blobs.add_chunk((*uploader, *blob), *index);
+            }
+            Change::PutBlob { uploader, blob, record } => {
+                self.put(Family::Blobs, &key::blob(uploader, blob), record, writes);
+                pending.blobs.put((*uploader, *blob), record.have);
+            }
+            Change::DropBlob { uploader, blob } => {
+                pending.blobs.drop((*uploader, *blob), image, writes)?;
+            }
+            Change::DropGrants { log, sender, origin, below } => {
+                drop_grants(image, log, (sender, origin), *below, writes)?;
+            }
+            change => self.replace(change, writes),
+        }
+        Ok(())
+    }
+
+    /// The changes that put or delete one record, whatever was there.
+    fn replace(&mut self, change: &Change, writes: &mut impl Writes) {
+        match change {
             Change::PutSession { name, session } => {
                 self.put(Family::Sessions, &key::account(name), session, writes);
-                Ok(())
             }
             Change::PutRow { log, sender, origin, row } => {
                 self.put(Family::Rows, &key::row(log, sender, origin), row, writes);
-                Ok(())
             }
             Change::PutCursor { log, reader, cursor } => {
                 self.put(Family::Cursors, &key::cursor(log, reader), cursor, writes);
-                Ok(())
             }
+            Change::PutGroup { group, record } => {
+                self.put(Family::Groups, &key::log(&LogId::group(*group)), record, writes);
+            }
+            Change::PutAnnouncement {
+                log,
+                sender,
+                origin,
+                message_session,
+                part,
+                announcement,
+            } => {
+                let key = key::announcement(log, sender, origin, *message_session, *part);
+                let announcement = Announcement(announcement.clone());
+                self.put(Family::Announcements, &key, &announcement, writes);
+            }
+            Change::PutGrant { log, sender, origin, message_session, grant } => {
+                let key = key::grant(log, sender, origin, *message_session, &grant.reader);
+                self.put(Family::Grants, &key, &GrantFields::of(grant), writes);
+            }
+            Change::PutNote { account, group } => {
+                self.put(Family::Notes, &key::note(account, group), &Note, writes);
+            }
+            Change::DropNote { account, group } => {
+                writes.delete(Family::Notes, &key::note(account, group));
+            }
+            Change::CreateAccount { .. }
+            | Change::AddBundle { .. }
+            | Change::AddStatement { .. }
+            | Change::Append { .. }
+            | Change::Truncate { .. }
+            | Change::PutChunk { .. }
+            | Change::PutBlob { .. }
+            | Change::DropBlob { .. }
+            | Change::DropGrants { .. } => unreachable!("apply_one does these itself"),
         }
     }
 
@@ -107,78 +171,30 @@ impl Applier {
         pending: &mut Pending,
         writes: &mut impl Writes,
     ) -> Result<(), StorageError> {
-        if image.get(family, &key)?.is_some() || pending.created.contains(&key) {
+        let is_new = image.get(family, &key)?.is_none();
+        self.put(family, &key, value, writes);
+        if !is_new || !pending.created.insert((family, key)) {
             return Err(StorageError::RuleBroken("what it creates exists"));
         }
-        self.put(family, &key, value, writes);
-        pending.created.insert(key);
-        Ok(())
-    }
-
-    fn append(
-        &mut self,
-        image: &impl Image,
-        log: LogId,
-        entry: &Entry,
-        pending: &mut Pending,
-        writes: &mut impl Writes,
-    ) -> Result<(), StorageError> {
-        let key = key::entry(&log, entry.seq);
-        let ends = self.known.get(&log).copied().unwrap_or_default();
-        let is_above = match ends.head {
-            Seq(0) => is_end(image, &log, &key)?,
-            head => entry.seq > head,
-        };
-        if !is_above || entry.seq <= ends.truncated {
-            return Err(StorageError::RuleBroken("an entry is not above its log"));
-        }
-        value::encode_entry(entry, &mut self.value);
-        writes.put(Family::Entries, &key, &self.value);
-        let head = entry.seq;
-        self.known.insert(log, Ends { head, ..ends });
-        pending.appended.entry(log).or_default().push(head);
-        Ok(())
-    }
-
-    fn truncate(
-        &mut self,
-        image: &impl Image,
-        log: LogId,
-        upto: Seq,
-        pending: &mut Pending,
-        writes: &mut impl Writes,
-    ) -> Result<(), StorageError> {
-        let ends = self.known.get(&log).copied().unwrap_or_default();
-        if upto <= ends.truncated {
-            return Ok(());
-        }
-        // Stored entries are below those of this batch: each is erased once, in order.
-        let from = key::entry(&log, Seq(ends.truncated.0 + 1));
-        let mut to = key::entry(&log, upto);
-        to.extend_from_slice(&[0]);
-        image.scan(Family::Entries, &from, &to, &mut |key, _| {
-            writes.erase(Family::Entries, key);
-            Ok(ControlFlow::Continue(()))
-        })?;
-        for seq in pending.appended.remove(&log).unwrap_or_default() {
-            if seq <= upto {
-                writes.erase(Family::Entries, &key::entry(&log, seq));
-            } else {
-                pending.appended.entry(log).or_default().push(seq);
-            }
-        }
-        self.known.insert(log, Ends { truncated: upto, ..ends });
         Ok(())
     }
 }
 
-/// Nothing of the log stands at `key` or above it.
-fn is_end(image: &impl Image, log: &LogId, key: &[u8]) -> Result<bool, StorageError> {
-    let mut is_end = true;
-    let to = key::after_prefix(&key::log(log));
-    image.scan(Family::Entries, key, &to, &mut |_, _| {
-        is_end = false;
-        Ok(ControlFlow::Break(()))
-    })?;
-    Ok(is_end)
+/// Deletes what is stored of a sender's message sessions below `below`.
+fn drop_grants(
+    image: &impl Image,
+    log: &LogId,
+    (sender, origin): (&Name, &Origin),
+    below: MessageSession,
+    writes: &mut impl Writes,
+) -> Result<(), StorageError> {
+    let from = key::session_grants(log, sender, origin, MessageSession(0));
+    let to = key::session_grants(log, sender, origin, below);
+    for family in [Family::Announcements, Family::Grants] {
+        image.scan(family, &from, &to, &mut |key, _| {
+            writes.delete(family, key);
+            Ok(ControlFlow::Continue(()))
+        })?;
+    }
+    Ok(())
 }

@@ -34,6 +34,9 @@ pub(crate) trait Writes {
 
     /// Removes `key`, which was put exactly once.
     fn erase(&mut self, family: Family, key: &[u8]);
+
+    /// Removes `key`, which was put any number of times, or never.
+    fn delete(&mut self, family: Family, key: &[u8]);
 }
 
 /// What a value of `family` that does not decode means.

@@ -7,18 +7,27 @@
 //! bundles    name ‖ version u32                                     signed bundle
 //! entries    log ‖ seq u64                                          entry without its seq
 //! rows       log ‖ sender name ‖ origin [16]                        RowRecord
-//! cursors    log ‖ reader name                                      seq
+//! cursors    log ‖ reader name                                      CursorRecord
+//! index      log ‖ seq u64                 groups only              sender, length, time
+//! groups     log                                                    GroupRecord
+//! statements log ‖ version u32                                      signed statement
+//! announcements  log ‖ sender name ‖ origin [16] ‖ message session u32 ‖ part u16
+//! grants     log ‖ sender name ‖ origin [16] ‖ message session u32 ‖ reader name
+//! notes      account name ‖ group name                              nothing
+//! blobs      uploader name ‖ blob [32]                              BlobRecord
+//! chunks     uploader name ‖ blob [32] ‖ index u32                  ciphertext
 //! meta       "store"                                                magic, format, id, epoch
 //!
 //! name = length u8 ‖ 1–32 bytes           log = kind u8 (1 mailbox, 2 group) ‖ name
 //! ```
 //!
 //! No name's encoding is the beginning of another's, so everything of one log (or account) lies
-//! together and nothing else lies between.
+//! together and nothing else lies between. Everything of a log has a key that begins with the log:
+//! whoever moves a log moves one range of each family.
 
 use byteorder::{BigEndian, ByteOrder};
 use bytes::{Bytes, BytesMut};
-use wire::{DecodeError, Field, LogId, Name, Origin, Reader, Seq};
+use wire::{BlobId, DecodeError, Field, LogId, MessageSession, Name, Origin, Reader, Seq};
 
 /// A column family: one kind of record, in the order of its keys.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -29,17 +38,33 @@ pub(crate) enum Family {
     Entries,
     Rows,
     Cursors,
+    Index,
+    Groups,
+    Statements,
+    Announcements,
+    Grants,
+    Notes,
+    Blobs,
+    Chunks,
     Meta,
 }
 
 impl Family {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Accounts,
         Self::Sessions,
         Self::Bundles,
         Self::Entries,
         Self::Rows,
         Self::Cursors,
+        Self::Index,
+        Self::Groups,
+        Self::Statements,
+        Self::Announcements,
+        Self::Grants,
+        Self::Notes,
+        Self::Blobs,
+        Self::Chunks,
         Self::Meta,
     ];
 
@@ -52,6 +77,14 @@ impl Family {
             Self::Entries => "entries",
             Self::Rows => "rows",
             Self::Cursors => "cursors",
+            Self::Index => "index",
+            Self::Groups => "groups",
+            Self::Statements => "statements",
+            Self::Announcements => "announcements",
+            Self::Grants => "grants",
+            Self::Notes => "notes",
+            Self::Blobs => "blobs",
+            Self::Chunks => "chunks",
             Self::Meta => "meta",
         }
     }
@@ -60,8 +93,8 @@ impl Family {
 /// The only key of [`Family::Meta`].
 pub(crate) const STORE: &[u8] = b"store";
 
-/// Longest key: a row's.
-const KEY_LEN_MAX: usize = 1 + 2 * (1 + wire::limits::NAME_LEN_MAX) + 16;
+/// Longest key: a grant's.
+const KEY_LEN_MAX: usize = 1 + 3 * (1 + wire::limits::NAME_LEN_MAX) + 16 + 4;
 
 /// The key of an account, or of its session.
 pub(crate) fn account(name: &Name) -> BytesMut {
@@ -72,13 +105,11 @@ pub(crate) fn account(name: &Name) -> BytesMut {
 pub(crate) fn bundle(name: &Name, version: u32) -> BytesMut {
     joined(|key| {
         name.put(key);
-        let mut tail = [0; 4];
-        BigEndian::write_u32(&mut tail, version);
-        key.extend_from_slice(&tail);
+        put_u32(key, version);
     })
 }
 
-/// The key of an entry.
+/// The key of an entry, and of its place in the index.
 pub(crate) fn entry(log: &LogId, seq: Seq) -> BytesMut {
     joined(|key| {
         log.put(key);
@@ -105,7 +136,84 @@ pub(crate) fn cursor(log: &LogId, reader: &Name) -> BytesMut {
     })
 }
 
-/// What every key of the log begins with.
+/// The key of one statement of a group's roster.
+pub(crate) fn statement(log: &LogId, version: u32) -> BytesMut {
+    joined(|key| {
+        log.put(key);
+        put_u32(key, version);
+    })
+}
+
+/// The key of one part's announcement.
+pub(crate) fn announcement(
+    log: &LogId,
+    sender: &Name,
+    origin: &Origin,
+    message_session: MessageSession,
+    part: u16,
+) -> BytesMut {
+    let mut key = session_grants(log, sender, origin, message_session);
+    let mut tail = [0; 2];
+    BigEndian::write_u16(&mut tail, part);
+    key.extend_from_slice(&tail);
+    key
+}
+
+/// The key of a reader's grant.
+pub(crate) fn grant(
+    log: &LogId,
+    sender: &Name,
+    origin: &Origin,
+    message_session: MessageSession,
+    reader: &Name,
+) -> BytesMut {
+    let mut key = session_grants(log, sender, origin, message_session);
+    reader.put(&mut key);
+    key
+}
+
+/// What the keys of a message session's announcements and grants begin with. Those of older
+/// sessions are below it, those of newer ones above.
+pub(crate) fn session_grants(
+    log: &LogId,
+    sender: &Name,
+    origin: &Origin,
+    message_session: MessageSession,
+) -> BytesMut {
+    joined(|key| {
+        log.put(key);
+        sender.put(key);
+        origin.put(key);
+        put_u32(key, message_session.0);
+    })
+}
+
+/// The key of a note.
+pub(crate) fn note(account: &Name, group: &Name) -> BytesMut {
+    joined(|key| {
+        account.put(key);
+        group.put(key);
+    })
+}
+
+/// The key of a blob.
+pub(crate) fn blob(uploader: &Name, blob: &BlobId) -> BytesMut {
+    joined(|key| {
+        uploader.put(key);
+        blob.put(key);
+    })
+}
+
+/// The key of a chunk.
+pub(crate) fn chunk(uploader: &Name, blob: &BlobId, index: u32) -> BytesMut {
+    joined(|key| {
+        uploader.put(key);
+        blob.put(key);
+        put_u32(key, index);
+    })
+}
+
+/// What every key of the log begins with, and the whole key of a group.
 pub(crate) fn log(log: &LogId) -> BytesMut {
     joined(|key| log.put(key))
 }
@@ -139,6 +247,30 @@ pub(crate) fn cursor_reader(key: &[u8]) -> Result<Name, DecodeError> {
     Ok(name)
 }
 
+/// The group in a note's key.
+pub(crate) fn note_group(key: &[u8]) -> Result<Name, DecodeError> {
+    let mut reader = Reader::new(Bytes::copy_from_slice(key));
+    Name::get(&mut reader, "key.account")?;
+    let group = Name::get(&mut reader, "key.group")?;
+    reader.finish()?;
+    Ok(group)
+}
+
+/// The uploader and the name in a blob's key.
+pub(crate) fn blob_parts(key: &[u8]) -> Result<(Name, BlobId), DecodeError> {
+    let mut reader = Reader::new(Bytes::copy_from_slice(key));
+    let uploader = Name::get(&mut reader, "key.uploader")?;
+    let blob = BlobId::get(&mut reader, "key.blob")?;
+    reader.finish()?;
+    Ok((uploader, blob))
+}
+
+fn put_u32(key: &mut BytesMut, value: u32) {
+    let mut tail = [0; 4];
+    BigEndian::write_u32(&mut tail, value);
+    key.extend_from_slice(&tail);
+}
+
 fn joined(put: impl FnOnce(&mut BytesMut)) -> BytesMut {
     let mut key = BytesMut::with_capacity(KEY_LEN_MAX);
     put(&mut key);
@@ -147,97 +279,4 @@ fn joined(put: impl FnOnce(&mut BytesMut)) -> BytesMut {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::{Strategy, any, prop_assert, prop_assert_eq, proptest};
-
-    use super::{
-        BytesMut, KEY_LEN_MAX, LogId, Name, Origin, Seq, account, after_prefix, bundle, cursor,
-        cursor_reader, entry, entry_seq, log, row,
-    };
-
-    fn name() -> impl Strategy<Value = Name> {
-        "[a-c][a-z0-9_.-]{0,31}".prop_map(|text| Name::parse(&text).expect("it follows the rule"))
-    }
-
-    fn any_log() -> impl Strategy<Value = LogId> {
-        (any::<bool>(), name()).prop_map(|(is_group, name)| match is_group {
-            true => LogId::group(name),
-            false => LogId::mailbox(name),
-        })
-    }
-
-    #[test]
-    fn layouts_stay_as_they_are() {
-        let bob = Name::parse("bob").expect("a name");
-        let mailbox = LogId::mailbox(bob);
-        assert_eq!(&account(&bob)[..], b"\x03bob");
-        assert_eq!(&bundle(&bob, 258)[..], b"\x03bob\0\0\x01\x02");
-        assert_eq!(&entry(&mailbox, Seq::new(1, 2))[..], b"\x01\x03bob\0\0\x01\0\0\0\0\x02");
-        assert_eq!(&cursor(&LogId::group(bob), &bob)[..], b"\x02\x03bob\x03bob");
-        let origin = Origin(*b"0123456789abcdef");
-        assert_eq!(&row(&mailbox, &bob, &origin)[..], b"\x01\x03bob\x03bob0123456789abcdef");
-    }
-
-    #[test]
-    fn longest_key_fits() {
-        let name = Name::parse(&"z".repeat(32)).expect("32 characters");
-        let key = row(&LogId::group(name), &name, &Origin([0xff; 16]));
-        assert_eq!(key.len(), KEY_LEN_MAX);
-    }
-
-    #[test]
-    fn foreign_keys_are_refused() {
-        for key in [&b""[..], b"\x03\x01a\0\0\0\0\0\0\0\0", b"\x01\x01a\0\0\0\0\0\0\0"] {
-            entry_seq(key).expect_err("not an entry's key");
-        }
-        entry_seq(b"\x01\x01a\0\0\0\0\0\0\0\0\0").expect_err("a byte too many");
-        cursor_reader(b"\x01\x01a\x01A").expect_err("not a folded name");
-    }
-
-    proptest! {
-        #[test]
-        fn entries_lie_in_order_of_seq(log in any_log(), a in any::<u64>(), b in any::<u64>()) {
-            let (a, b) = (Seq(a), Seq(b));
-            prop_assert_eq!(entry(&log, a).cmp(&entry(&log, b)), a.cmp(&b));
-            prop_assert_eq!(entry_seq(&entry(&log, a)), Ok(a));
-        }
-
-        #[test]
-        fn bundles_lie_in_order_of_version(name in name(), a in any::<u32>(), b in any::<u32>()) {
-            prop_assert_eq!(bundle(&name, a).cmp(&bundle(&name, b)), a.cmp(&b));
-        }
-
-        #[test]
-        fn logs_lie_apart(
-            a in any_log(), b in any_log(), seq in any::<u64>(), reader in name(),
-        ) {
-            let prefix = log(&a);
-            let inside = |key: &BytesMut| prefix <= *key && *key < after_prefix(&prefix);
-            prop_assert_eq!(inside(&entry(&b, Seq(seq))), a == b);
-            prop_assert_eq!(inside(&cursor(&b, &reader)), a == b);
-            prop_assert_eq!(inside(&row(&b, &reader, &Origin([0xff; 16]))), a == b);
-        }
-
-        #[test]
-        fn accounts_lie_apart(a in name(), b in name(), version in any::<u32>()) {
-            let prefix = account(&a);
-            let key = bundle(&b, version);
-            prop_assert_eq!(prefix <= key && key < after_prefix(&prefix), a == b);
-        }
-
-        #[test]
-        fn cursors_name_their_reader(log in any_log(), reader in name()) {
-            prop_assert_eq!(cursor_reader(&cursor(&log, &reader)), Ok(reader));
-        }
-
-        #[test]
-        fn any_bytes_are_a_key_or_an_error(key in proptest::collection::vec(any::<u8>(), 0..60)) {
-            if let Ok(seq) = entry_seq(&key) {
-                prop_assert_eq!(key.last_chunk(), Some(&seq.0.to_be_bytes()));
-            }
-            if let Ok(reader) = cursor_reader(&key) {
-                prop_assert!(key.ends_with(reader.as_bytes()));
-            }
-        }
-    }
-}
+mod tests;

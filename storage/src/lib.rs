@@ -1,4 +1,5 @@
-//! Storage in FastChat's terms: accounts, sessions, logs, rows and cursors, never keys and values.
+//! Storage in FastChat's terms: accounts, sessions, logs, rows, cursors, groups, grants and blobs,
+//! never keys and values.
 //!
 //! One trait, [`Storage`], with two engines: [`RocksStorage`] on two threads of its own, and
 //! [`MemStorage`] with a disk model for tests and the simulator. Both keep the same bytes under the
@@ -6,20 +7,26 @@
 
 mod answer;
 mod apply;
+pub mod change;
 pub mod error;
 mod identity;
 mod image;
 mod key;
 pub mod mem;
 pub mod op;
+pub mod read;
 pub mod record;
 mod rocks;
 mod value;
 
+pub use change::{Batch, Change};
 pub use error::StorageError;
 pub use mem::{DiskModel, InFlight, MemDisk, MemStorage};
-pub use op::{Answer, Batch, Change, Completion, IndexEntry, Op, Opened, Read, Ticket};
-pub use record::{AccountRecord, RowRecord, SessionRecord};
+pub use op::{Completion, Op, Opened, Ticket};
+pub use read::{Answer, IndexEntry, Read};
+pub use record::{
+    AccountRecord, BlobRecord, CursorRecord, GroupRecord, RowRecord, SessionRecord, StoredGrant,
+};
 pub use rocks::RocksStorage;
 
 /// Reads that may be submitted and not yet polled. Above it `submit` panics: the core counts what

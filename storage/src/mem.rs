@@ -12,11 +12,13 @@ use wire::StoreId;
 
 use crate::answer::answer;
 use crate::apply::Applier;
+use crate::change::Batch;
 use crate::error::StorageError;
 use crate::identity;
 use crate::image::{Image, Visit, Writes, damaged};
 use crate::key::{Family, STORE};
-use crate::op::{Batch, Completion, Op, Opened, Read, Ticket};
+use crate::op::{Completion, Op, Opened, Ticket};
+use crate::read::Read;
 use crate::{READS_MAX, Storage};
 
 /// How the disk behaves. The default is instant, endless and without fault.
@@ -279,31 +281,49 @@ impl Writes for MemDisk {
         let erased = self.families.entry(family).or_default().remove(key);
         assert!(erased.is_some(), "what is erased exists");
     }
+
+    fn delete(&mut self, family: Family, key: &[u8]) {
+        self.families.entry(family).or_default().remove(key);
+    }
 }
 
 /// Writes that wait until the whole batch was found sound.
 #[derive(Default)]
-struct MemWrites(Vec<(Family, Bytes, Option<Bytes>)>);
+struct MemWrites(Vec<(Family, Bytes, Write)>);
+
+enum Write {
+    Put(Bytes),
+    Erase,
+    Delete,
+}
 
 impl MemWrites {
     fn apply(self, disk: &mut MemDisk) {
-        for (family, key, value) in self.0 {
-            match value {
-                Some(value) => disk.put(family, &key, &value),
-                None => disk.erase(family, &key),
+        for (family, key, write) in self.0 {
+            match write {
+                Write::Put(value) => disk.put(family, &key, &value),
+                Write::Erase => disk.erase(family, &key),
+                Write::Delete => disk.delete(family, &key),
             }
         }
+    }
+
+    fn push(&mut self, family: Family, key: &[u8], write: Write) {
+        self.0.push((family, Bytes::copy_from_slice(key), write));
     }
 }
 
 impl Writes for MemWrites {
     fn put(&mut self, family: Family, key: &[u8], value: &[u8]) {
-        let value = Some(Bytes::copy_from_slice(value));
-        self.0.push((family, Bytes::copy_from_slice(key), value));
+        self.push(family, key, Write::Put(Bytes::copy_from_slice(value)));
     }
 
     fn erase(&mut self, family: Family, key: &[u8]) {
-        self.0.push((family, Bytes::copy_from_slice(key), None));
+        self.push(family, key, Write::Erase);
+    }
+
+    fn delete(&mut self, family: Family, key: &[u8]) {
+        self.push(family, key, Write::Delete);
     }
 }
 

@@ -1,9 +1,10 @@
-//! What is kept for an account, its session, and a sender's posts to a log.
+//! What is kept for an account, its session, a sender's posts to a log, a reader, a group, a grant
+//! and a blob.
 
 use std::fmt;
 
 use bytes::Bytes;
-use wire::{Number, Origin, Seq, SessionEpoch, Wall};
+use wire::{MessageSession, Name, Number, Origin, Seq, SessionEpoch, Wall};
 
 /// What sign-up leaves behind.
 #[derive(Clone, Eq, PartialEq)]
@@ -66,4 +67,78 @@ pub struct RowRecord {
     /// Hash and seq of each number above `settled` up to `last`, in order; at most
     /// `UNANSWERED_MAX`.
     pub seen: Vec<(u64, Seq)>,
+    /// Message sessions whose grants are complete, each with the version of the roster that its
+    /// readers are from (0 in a mailbox), in order: the one in use and those that wait for their
+    /// first post. At most `MESSAGE_SESSIONS_MAX`.
+    pub message_sessions: Vec<(MessageSession, u32)>,
+    /// Message sessions that were replaced: every one up to this ended before the entry with this
+    /// seq, in order. At most `MESSAGE_SESSIONS_MAX`.
+    pub retired: Vec<(MessageSession, Seq)>,
+}
+
+/// How far a reader is in a log.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct CursorRecord {
+    /// The last entry the reader holds durably, or that expired before it did.
+    pub cursor: Seq,
+    /// Entries that expired before the reader received them, since it last was told.
+    pub missed: u64,
+}
+
+/// What is kept for a group.
+#[derive(Clone, Default, Eq, PartialEq)]
+pub struct GroupRecord {
+    /// `wire::roster::Roster::encode`: what all its statements have come to.
+    pub roster: Bytes,
+    /// OPAQUE's `ServerRegistration`; empty without a password; at most `OPAQUE_LEN_MAX` bytes.
+    pub password: Bytes,
+    /// When the group was made, by its home's clock.
+    pub created: Wall,
+}
+
+/// Without the password's record: it is what an attacker on the password needs.
+impl fmt::Debug for GroupRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GroupRecord")
+            .field("roster_len", &self.roster.len())
+            .field("has_password", &!self.password.is_empty())
+            .field("created", &self.created)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A reader's own part of a grant.
+#[derive(Clone, Eq, PartialEq)]
+pub struct StoredGrant {
+    /// Who may open it.
+    pub reader: Name,
+    /// Which announcement of the message session it opens.
+    pub part: u16,
+    /// Id of the key that it is wrapped with.
+    pub wrapping_key: [u8; 32],
+    /// The announcement's secret, wrapped; at most `WRAPPED_LEN_MAX` bytes.
+    pub wrapped: Bytes,
+}
+
+/// Without the wrapped secret.
+impl fmt::Debug for StoredGrant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoredGrant")
+            .field("reader", &self.reader)
+            .field("part", &self.part)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How far a blob is.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct BlobRecord {
+    /// Bytes of the whole ciphertext, as its uploader declared.
+    pub len: u64,
+    /// Chunks below this are stored.
+    pub have: u32,
+    /// All of them are.
+    pub complete: bool,
+    /// When it was begun, last grew, or became complete, by its home's clock.
+    pub touched: Wall,
 }

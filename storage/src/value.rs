@@ -4,38 +4,48 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use wire::limits::{
-    BUNDLE_LEN_MAX, OPAQUE_LEN_MAX, ORIGINS_MAX, SEALED_KEYS_LEN_MAX, UNANSWERED_MAX,
+    BUNDLE_LEN_MAX, MESSAGE_SESSIONS_MAX, OPAQUE_LEN_MAX, ORIGINS_MAX, SEALED_KEYS_LEN_MAX,
+    UNANSWERED_MAX,
 };
 use wire::message::Entry;
 use wire::{DecodeError, Field, Name, Number, Origin, Reader, Seq, SessionEpoch, Wall};
 
-use crate::op::IndexEntry;
-use crate::record::{AccountRecord, RowRecord, SessionRecord};
+use crate::read::IndexEntry;
+use crate::record::{AccountRecord, CursorRecord, RowRecord, SessionRecord};
 
-/// The format of every value so far.
-const FORMAT: u8 = 1;
+mod blob;
+mod group;
+
+pub(crate) use blob::Chunk;
+pub(crate) use group::{Announcement, GrantFields, Note, Statement};
+
+/// The format of an entry and of its place in the index.
+const ENTRY_FORMAT: u8 = 1;
 /// Format, sender, origin, number, time and length: what stands before an entry's body.
 const ENTRY_HEADER_LEN_MAX: usize = 1 + (1 + wire::limits::NAME_LEN_MAX) + 16 + 8 + 8 + 4;
 
 /// A record of one value.
 pub(crate) trait Value: Sized {
+    /// The format that is written; it and every one before it are read.
+    const FORMAT: u8 = 1;
+
     /// Appends the fields.
     fn put_fields(&self, out: &mut BytesMut);
 
-    /// Reads the fields.
-    fn get_fields(reader: &mut Reader) -> Result<Self, DecodeError>;
+    /// Reads the fields, which have this format.
+    fn get_fields(reader: &mut Reader, format: u8) -> Result<Self, DecodeError>;
 
     /// The whole value, in place of what `out` held.
     fn encode(&self, out: &mut BytesMut) {
         out.clear();
-        out.put_u8(FORMAT);
+        out.put_u8(Self::FORMAT);
         self.put_fields(out);
     }
 
     /// Reads a whole value.
     fn decode(bytes: Bytes) -> Result<Self, DecodeError> {
-        let mut reader = begin(bytes)?;
-        let value = Self::get_fields(&mut reader)?;
+        let (mut reader, format) = begin(bytes, Self::FORMAT)?;
+        let value = Self::get_fields(&mut reader, format)?;
         reader.finish()?;
         Ok(value)
     }
@@ -50,7 +60,7 @@ impl Value for AccountRecord {
         self.created.put(out);
     }
 
-    fn get_fields(reader: &mut Reader) -> Result<Self, DecodeError> {
+    fn get_fields(reader: &mut Reader, _format: u8) -> Result<Self, DecodeError> {
         Ok(Self {
             record: reader.bytes(OPAQUE_LEN_MAX, "account.record")?,
             sign_up_hash: reader.array("account.sign_up_hash")?,
@@ -73,7 +83,7 @@ impl Value for SessionRecord {
         self.origins.iter().for_each(|origin| origin.put(out));
     }
 
-    fn get_fields(reader: &mut Reader) -> Result<Self, DecodeError> {
+    fn get_fields(reader: &mut Reader, _format: u8) -> Result<Self, DecodeError> {
         Ok(Self {
             epoch_reserved: SessionEpoch::get(reader, "session.epoch_reserved")?,
             epoch: SessionEpoch::get(reader, "session.epoch")?,
@@ -85,39 +95,50 @@ impl Value for SessionRecord {
     }
 }
 
-/// Layout: epoch, settled, last, `u8` count ‖ (hash `u64`, seq) each.
+/// Layout: epoch, settled, last, `u8` count ‖ (hash `u64`, seq) each; since format 2 also `u8`
+/// count ‖ (message session, roster version `u32`) each, `u8` count ‖ (message session, seq) each.
 impl Value for RowRecord {
+    const FORMAT: u8 = 2;
+
     fn put_fields(&self, out: &mut BytesMut) {
         self.epoch.put(out);
         self.settled.put(out);
         self.last.put(out);
-        put_count(out, self.seen.len(), seen_max());
-        for &(hash, seq) in &self.seen {
-            Answered { hash, seq }.put(out);
-        }
+        put_pairs(out, &self.seen, seen_max());
+        put_pairs(out, &self.message_sessions, MESSAGE_SESSIONS_MAX);
+        put_pairs(out, &self.retired, MESSAGE_SESSIONS_MAX);
     }
 
-    fn get_fields(reader: &mut Reader) -> Result<Self, DecodeError> {
-        Ok(Self {
+    fn get_fields(reader: &mut Reader, format: u8) -> Result<Self, DecodeError> {
+        let mut row = Self {
             epoch: SessionEpoch::get(reader, "row.epoch")?,
             settled: Number::get(reader, "row.settled")?,
             last: Number::get(reader, "row.last")?,
-            seen: get_items::<Answered>(reader, seen_max(), "row.seen")?
-                .into_iter()
-                .map(|answered| (answered.hash, answered.seq))
-                .collect(),
-        })
+            seen: get_pairs(reader, seen_max(), "row.seen")?,
+            ..Self::default()
+        };
+        if format >= 2 {
+            let max = MESSAGE_SESSIONS_MAX;
+            row.message_sessions = get_pairs(reader, max, "row.message_sessions")?;
+            row.retired = get_pairs(reader, max, "row.retired")?;
+        }
+        Ok(row)
     }
 }
 
-/// A cursor.
-impl Value for Seq {
+/// Layout: cursor; since format 2 also missed `u64`.
+impl Value for CursorRecord {
+    const FORMAT: u8 = 2;
+
     fn put_fields(&self, out: &mut BytesMut) {
-        self.put(out);
+        self.cursor.put(out);
+        self.missed.put(out);
     }
 
-    fn get_fields(reader: &mut Reader) -> Result<Self, DecodeError> {
-        Self::get(reader, "cursor")
+    fn get_fields(reader: &mut Reader, format: u8) -> Result<Self, DecodeError> {
+        let cursor = Seq::get(reader, "cursor")?;
+        let missed = if format >= 2 { reader.u64("cursor.missed")? } else { 0 };
+        Ok(Self { cursor, missed })
     }
 }
 
@@ -129,7 +150,7 @@ impl Value for Bundle {
         put_bytes(out, &self.0, BUNDLE_LEN_MAX);
     }
 
-    fn get_fields(reader: &mut Reader) -> Result<Self, DecodeError> {
+    fn get_fields(reader: &mut Reader, _format: u8) -> Result<Self, DecodeError> {
         reader.bytes(BUNDLE_LEN_MAX, "bundle").map(Self)
     }
 }
@@ -137,7 +158,7 @@ impl Value for Bundle {
 /// An entry's value: sender, origin, number, time, `u32` length ‖ body. The seq is in the key.
 pub(crate) fn encode_entry(entry: &Entry, out: &mut BytesMut) {
     out.clear();
-    out.put_u8(FORMAT);
+    out.put_u8(ENTRY_FORMAT);
     entry.sender.put(out);
     entry.origin.put(out);
     entry.number.put(out);
@@ -147,7 +168,7 @@ pub(crate) fn encode_entry(entry: &Entry, out: &mut BytesMut) {
 
 /// The entry with this seq.
 pub(crate) fn decode_entry(seq: Seq, bytes: Bytes) -> Result<Entry, DecodeError> {
-    let mut reader = begin(bytes)?;
+    let (mut reader, _) = begin(bytes, ENTRY_FORMAT)?;
     let entry = Entry {
         seq,
         sender: Field::get(&mut reader, "entry.sender")?,
@@ -160,42 +181,50 @@ pub(crate) fn decode_entry(seq: Seq, bytes: Bytes) -> Result<Entry, DecodeError>
     Ok(entry)
 }
 
-/// What the index says of the entry; copies no body.
-pub(crate) fn decode_index(seq: Seq, bytes: &[u8]) -> Result<IndexEntry, DecodeError> {
+/// What the index says of the entry whose value this is; copies no body.
+pub(crate) fn decode_header(seq: Seq, bytes: &[u8]) -> Result<IndexEntry, DecodeError> {
     let header = bytes.get(..ENTRY_HEADER_LEN_MAX).unwrap_or(bytes);
-    let mut reader = begin(Bytes::copy_from_slice(header))?;
+    let (mut reader, _) = begin(Bytes::copy_from_slice(header), ENTRY_FORMAT)?;
     let sender = Name::get(&mut reader, "entry.sender")?;
     Origin::get(&mut reader, "entry.origin")?;
     Number::get(&mut reader, "entry.number")?;
-    Wall::get(&mut reader, "entry.at")?;
+    let at = Wall::get(&mut reader, "entry.at")?;
     let len = reader.u32("entry.body")?;
     let body_len = bytes.len() - (header.len() - reader.remaining());
     if usize::try_from(len) != Ok(body_len) {
         return Err(DecodeError::Value("entry.body"));
     }
-    Ok(IndexEntry { seq, sender, len })
+    Ok(IndexEntry { seq, sender, len, at })
 }
 
-struct Answered {
-    hash: u64,
-    seq: Seq,
+/// An entry's place in the index: sender, `u32` length of its body, time. The seq is in the key.
+pub(crate) fn encode_index(entry: &Entry, out: &mut BytesMut) {
+    out.clear();
+    out.put_u8(ENTRY_FORMAT);
+    entry.sender.put(out);
+    let len = entry.body.bytes().len();
+    out.put_u32(u32::try_from(len).expect("a body is at most BODY_LEN_MAX"));
+    entry.at.put(out);
 }
 
-impl Field for Answered {
-    fn put(&self, out: &mut BytesMut) {
-        self.hash.put(out);
-        self.seq.put(out);
-    }
-
-    fn get(reader: &mut Reader, field: &'static str) -> Result<Self, DecodeError> {
-        Ok(Self { hash: u64::get(reader, field)?, seq: Seq::get(reader, field)? })
-    }
+/// The place in the index with this seq.
+pub(crate) fn decode_index(seq: Seq, bytes: Bytes) -> Result<IndexEntry, DecodeError> {
+    let (mut reader, _) = begin(bytes, ENTRY_FORMAT)?;
+    let entry = IndexEntry {
+        seq,
+        sender: Name::get(&mut reader, "index.sender")?,
+        len: reader.u32("index.len")?,
+        at: Wall::get(&mut reader, "index.at")?,
+    };
+    reader.finish()?;
+    Ok(entry)
 }
 
-fn begin(bytes: Bytes) -> Result<Reader, DecodeError> {
+/// The fields of a value, and its format: `newest` or an older one.
+fn begin(bytes: Bytes, newest: u8) -> Result<(Reader, u8), DecodeError> {
     let mut reader = Reader::new(bytes);
     match reader.u8("format")? {
-        FORMAT => Ok(reader),
+        format if (1..=newest).contains(&format) => Ok((reader, format)),
         _ => Err(DecodeError::Value("format")),
     }
 }
@@ -213,6 +242,14 @@ fn put_bytes(out: &mut BytesMut, bytes: &Bytes, max: usize) {
 fn put_count(out: &mut BytesMut, count: usize, max: usize) {
     assert!(count <= max, "{count} items in a list of {max}");
     out.put_u8(u8::try_from(count).expect("every limit of a list fits"));
+}
+
+fn put_pairs<A: Field, B: Field>(out: &mut BytesMut, pairs: &[(A, B)], max: usize) {
+    put_count(out, pairs.len(), max);
+    for (first, second) in pairs {
+        first.put(out);
+        second.put(out);
+    }
 }
 
 fn put_option(out: &mut BytesMut, hash: Option<&[u8; 32]>) {
@@ -234,11 +271,22 @@ fn get_items<T: Field>(
     max: usize,
     field: &'static str,
 ) -> Result<Vec<T>, DecodeError> {
-    let count = usize::from(reader.u8(field)?);
-    if count > max {
-        return Err(DecodeError::Long(field));
-    }
+    let count = get_count(reader, max, field)?;
     (0..count).map(|_| T::get(reader, field)).collect()
+}
+
+fn get_pairs<A: Field, B: Field>(
+    reader: &mut Reader,
+    max: usize,
+    field: &'static str,
+) -> Result<Vec<(A, B)>, DecodeError> {
+    let count = get_count(reader, max, field)?;
+    (0..count).map(|_| Ok((A::get(reader, field)?, B::get(reader, field)?))).collect()
+}
+
+fn get_count(reader: &mut Reader, max: usize, field: &'static str) -> Result<usize, DecodeError> {
+    let count = usize::from(reader.u8(field)?);
+    if count > max { Err(DecodeError::Long(field)) } else { Ok(count) }
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! The disk model of the engine in memory: delay, crash, failure.
 
 use storage::{
-    Answer, Batch, Change, Completion, DiskModel, InFlight, MemDisk, MemStorage, Op, Read, Storage,
-    StorageError, Ticket,
+    Answer, Batch, Change, Completion, CursorRecord, DiskModel, InFlight, MemDisk, MemStorage, Op,
+    Read, Storage, StorageError, Ticket,
 };
 use wire::{LogId, Name, Seq, StoreId};
 
@@ -15,7 +15,8 @@ fn name() -> Name {
 }
 
 fn commit(ticket: u64, cursor: u64) -> Op {
-    let (log, reader, cursor) = (log(), name(), Seq(cursor));
+    let (log, reader) = (log(), name());
+    let cursor = CursorRecord { cursor: Seq(cursor), missed: 0 };
     let changes = vec![Change::PutCursor { log, reader, cursor }];
     Op::Commit { ticket: Ticket(ticket), batch: Batch { changes } }
 }
@@ -27,7 +28,7 @@ fn read(ticket: u64) -> Op {
 fn cursor_in(completion: Option<Completion>) -> Option<u64> {
     match completion {
         Some(Completion::Answered { answer: Answer::Log { cursors, .. }, .. }) => {
-            cursors.first().map(|(_, cursor)| cursor.0)
+            cursors.first().map(|(_, record)| record.cursor.0)
         }
         other => panic!("{other:?}"),
     }

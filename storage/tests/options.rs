@@ -77,7 +77,23 @@ fn database_is_bounded() {
 
 #[test]
 fn every_family_is_set() {
-    let families = ["accounts", "sessions", "bundles", "entries", "rows", "cursors", "meta"];
+    let families = [
+        "accounts",
+        "sessions",
+        "bundles",
+        "entries",
+        "rows",
+        "cursors",
+        "index",
+        "groups",
+        "statements",
+        "announcements",
+        "grants",
+        "notes",
+        "blobs",
+        "chunks",
+        "meta",
+    ];
     with_options(|options| {
         let titles = options.lines().filter(|line| line.starts_with("[CFOptions"));
         assert_eq!(titles.count(), families.len() + 1, "ours, and RocksDB's default");
@@ -87,7 +103,12 @@ fn every_family_is_set() {
                 "entries" => "write_buffer_size=67108864",
                 _ => "write_buffer_size=16777216",
             };
-            let expected = ["compression=kNoCompression", "max_write_buffer_number=2", buffer];
+            let separate = match family {
+                "chunks" => "enable_blob_files=true",
+                _ => "enable_blob_files=false",
+            };
+            let expected =
+                ["compression=kNoCompression", "max_write_buffer_number=2", buffer, separate];
             assert_set(&lines, &expected);
             let title = format!("[TableOptions/BlockBasedTable \"{family}\"]");
             let lines = section(options, &title);
@@ -96,5 +117,18 @@ fn every_family_is_set() {
                 &["cache_index_and_filter_blocks=true", "filter_policy=bloomfilter"],
             );
         }
+    });
+}
+
+#[test]
+fn chunks_stand_apart() {
+    with_options(|options| {
+        let expected = [
+            "min_blob_size=4096",
+            "blob_compression_type=kNoCompression",
+            "enable_blob_garbage_collection=true",
+            "blob_garbage_collection_force_threshold=0.500000",
+        ];
+        assert_set(&section(options, "[CFOptions \"chunks\"]"), &expected);
     });
 }

@@ -18,8 +18,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use self::lane::{Lane, Wake};
 use self::writer::Writer;
 use crate::answer::answer;
+use crate::change::Batch;
 use crate::error::StorageError;
-use crate::op::{Answer, Batch, Completion, Op, Opened, Read, Ticket};
+use crate::op::{Completion, Op, Opened, Ticket};
+use crate::read::{Answer, Read};
 use crate::{READS_MAX, Storage};
 
 /// The engine on RocksDB. Dropping it ends a commit in flight, forgets reads that wait, joins its

@@ -57,7 +57,7 @@ fn check_new_folder(path: &Path) -> Result<(), StorageError> {
     let doing = "look into the store's folder";
     for file in fs::read_dir(path).map_err(|error| folder_failed(doing, &error))? {
         let file = file.map_err(|error| folder_failed(doing, &error))?.path();
-        if file.extension().is_some_and(|kind| kind == "sst" || kind == "log") {
+        if file.extension().is_some_and(|kind| kind == "sst" || kind == "log" || kind == "blob") {
             return Err(StorageError::CurrentMissing(path.to_owned()));
         }
     }

@@ -22,6 +22,14 @@ const BLOCK_CACHE_LEN: usize = 64 * MIB;
 const WAL_LEN_MAX: u64 = 256 * 1024 * 1024;
 /// Open files; below the usual limit of 1,024 per process, with room for connections.
 const OPEN_FILES_MAX: i32 = 256;
+/// Values from this length on stand in files of their own: chunks of blobs, but for short last
+/// ones.
+const SEPARATE_LEN_MIN: u64 = 4 * 1024;
+/// Share of garbage in the oldest quarter of the chunks' files above which they are rewritten.
+const GARBAGE_MAX: f64 = 0.5;
+/// A file is compacted once this many of so many keys in a row are deletions: what is deleted
+/// makes room though nothing new is written.
+const DELETIONS: (usize, usize) = (1024, 512);
 /// RocksDB's own text log.
 const INFO_LOG_LEN_MAX: usize = 4 * MIB;
 const INFO_LOGS_MAX: usize = 4;
@@ -48,9 +56,25 @@ pub(super) fn families() -> Vec<ColumnFamilyDescriptor> {
             Family::Entries => ENTRIES_BUFFER_LEN,
             _ => BUFFER_LEN,
         };
-        ColumnFamilyDescriptor::new(each.name(), family(&cache, buffer_len))
+        let mut options = family(&cache, buffer_len);
+        if each == Family::Chunks {
+            set_separate(&mut options);
+        }
+        ColumnFamilyDescriptor::new(each.name(), options)
     }));
     families
+}
+
+/// Keeps large values out of the sorted files, which compactions write again and again.
+fn set_separate(options: &mut Options) {
+    options.set_enable_blob_files(true);
+    options.set_min_blob_size(SEPARATE_LEN_MIN);
+    options.set_blob_compression_type(DBCompressionType::None);
+    // Chunks written together expire together, but for unfinished uploads: most files go whole.
+    options.set_enable_blob_gc(true);
+    options.set_blob_gc_force_threshold(GARBAGE_MAX);
+    let (window, deletions) = DELETIONS;
+    options.add_compact_on_deletion_collector_factory(window, deletions, 0.0);
 }
 
 /// A write that returns after its sync.

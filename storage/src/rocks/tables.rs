@@ -129,6 +129,10 @@ impl Writes for RocksWrites<'_> {
     fn erase(&mut self, family: Family, key: &[u8]) {
         self.batch.single_delete_cf(self.tables.family(family), key);
     }
+
+    fn delete(&mut self, family: Family, key: &[u8]) {
+        self.batch.delete_cf(self.tables.family(family), key);
+    }
 }
 
 /// An error of RocksDB, with what was being done.

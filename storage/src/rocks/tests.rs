@@ -16,10 +16,12 @@ use wire::{LogId, Name};
 use super::tables::Tables;
 use super::writer::Writer;
 use super::{RocksStorage, open};
+use crate::change::Batch;
 use crate::error::StorageError;
 use crate::image::{Image, Writes};
 use crate::key::{self, Family, STORE};
-use crate::op::{Batch, Completion, Op, Read, Ticket};
+use crate::op::{Completion, Op, Ticket};
+use crate::read::Read;
 use crate::{READS_MAX, Storage};
 
 fn folder() -> TempDir {
@@ -107,6 +109,26 @@ fn unknown_family_is_refused() {
     db.create_cf("reactions", &Options::default()).expect("it is created");
     drop(db);
     assert_eq!(refusal(folder.path()), StorageError::UnknownFamily("reactions".into()));
+}
+
+/// A store that a program before groups made.
+#[test]
+fn missing_families_are_added() {
+    let folder = folder();
+    let bob = Name::parse("bob").expect("a name");
+    let (group, mailbox) = (LogId::group(bob), LogId::mailbox(bob));
+    forge(folder.path(), Family::Cursors, &key::cursor(&mailbox, &bob), b"\x01kept");
+    let names = DB::list_cf(&Options::default(), folder.path()).expect("it is listed");
+    let mut db = DB::open_cf(&Options::default(), folder.path(), names).expect("it opens");
+    for family in [Family::Index, Family::Groups, Family::Chunks] {
+        db.drop_cf(family.name()).expect("it is dropped");
+    }
+    drop(db);
+    let (tables, opened) = open::open(folder.path()).expect("it opens");
+    assert_eq!(opened.store_epoch, 2);
+    let kept = tables.view().get(Family::Cursors, &key::cursor(&mailbox, &bob));
+    assert_eq!(kept, Ok(Some(b"\x01kept"[..].into())));
+    assert_eq!(tables.view().get(Family::Groups, &key::log(&group)), Ok(None));
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::tables::Tables;
 use crate::apply::Applier;
+use crate::change::Batch;
 use crate::error::StorageError;
-use crate::op::Batch;
 
 /// What the writer's thread owns.
 pub(super) struct Writer {

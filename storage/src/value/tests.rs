@@ -3,12 +3,17 @@
 use bytes::{Bytes, BytesMut};
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, any, prop_assert_eq, proptest};
-use wire::limits::{BODY_LEN_MAX, UNANSWERED_MAX};
+use wire::limits::{BODY_LEN_MAX, MESSAGE_SESSIONS_MAX, UNANSWERED_MAX};
 use wire::message::Entry;
-use wire::{DecodeError, Name, Number, Opaque, Origin, Seq, SessionEpoch, Wall};
+use wire::{DecodeError, MessageSession, Name, Number, Opaque, Origin, Seq, SessionEpoch, Wall};
 
-use super::{Bundle, Value, decode_entry, decode_index, encode_entry};
-use crate::record::{AccountRecord, RowRecord, SessionRecord};
+use super::{
+    Announcement, Bundle, Chunk, GrantFields, Note, Statement, Value, decode_entry, decode_header,
+    decode_index, encode_entry, encode_index,
+};
+use crate::record::{
+    AccountRecord, BlobRecord, CursorRecord, GroupRecord, RowRecord, SessionRecord, StoredGrant,
+};
 
 fn encoded(value: &impl Value) -> BytesMut {
     let mut out = BytesMut::from(&b"what was there before"[..]);
@@ -22,7 +27,7 @@ fn hex(bytes: &[u8]) -> String {
 
 /// A change here is a change of the format: raise the record's format byte.
 #[test]
-fn format_1_stays_as_it_is() {
+fn formats_stay_as_they_are() {
     let account = AccountRecord {
         record: Bytes::from_static(b"\xaa\xab"),
         sign_up_hash: [0x11; 32],
@@ -48,23 +53,68 @@ fn format_1_stays_as_it_is() {
         settled: Number::new(1).expect("small"),
         last: Number::new(2).expect("small"),
         seen: vec![(0xfeed, Seq::new(1, 9))],
+        message_sessions: vec![(MessageSession(3), 4), (MessageSession(5), 6)],
+        retired: vec![(MessageSession(2), Seq::new(1, 8))],
     };
-    let expected = "01000000000000000700000000000000010000000000000002\
-                    01000000000000feed0000010000000009";
+    let expected = "02000000000000000700000000000000010000000000000002\
+                    01000000000000feed0000010000000009\
+                    0200000003000000040000000500000006\
+                    01000000020000010000000008";
     assert_eq!(hex(&encoded(&row)), expected);
-    assert_eq!(hex(&encoded(&Seq::new(1, 9))), "010000010000000009");
+    let cursor = CursorRecord { cursor: Seq::new(1, 9), missed: 258 };
+    assert_eq!(hex(&encoded(&cursor)), "0200000100000000090000000000000102");
     assert_eq!(hex(&encoded(&Bundle(Bytes::from_static(b"k")))), "01000000016b");
     let mut out = BytesMut::new();
     encode_entry(&entry("bob", b"hi"), &mut out);
     let expected = format!("0103626f62{origin}000000000000000500000000000001020000000{}", "26869");
     assert_eq!(hex(&out), expected);
+    encode_index(&entry("bob", b"hi"), &mut out);
+    assert_eq!(hex(&out), "0103626f62000000020000000000000102");
+}
+
+/// The same for the records of groups, grants and blobs.
+#[test]
+fn formats_of_groups_and_blobs_stay_as_they_are() {
+    let group = GroupRecord {
+        roster: Bytes::from_static(b"\xaa\xab"),
+        password: Bytes::from_static(b"\xbb"),
+        created: Wall(0x0102),
+    };
+    assert_eq!(hex(&encoded(&group)), "0100000002aaab00000001bb0000000000000102");
+    assert_eq!(hex(&encoded(&Statement(Bytes::from_static(b"s")))), "010000000173");
+    assert_eq!(hex(&encoded(&Announcement(Bytes::from_static(b"a")))), "010000000161");
+    let grant = grant(7, Bytes::from_static(b"w"));
+    let key = "44".repeat(32);
+    assert_eq!(hex(&encoded(&GrantFields::of(&grant))), format!("010007{key}0000000177"));
+    assert_eq!(hex(&encoded(&Note)), "01");
+    let blob = BlobRecord { len: 0x0a0b, have: 3, complete: true, touched: Wall(0x0102) };
+    let expected = "010000000000000a0b00000003010000000000000102";
+    assert_eq!(hex(&encoded(&blob)), expected);
+    assert_eq!(hex(&encoded(&Chunk(Bytes::from_static(b"c")))), "010000000163");
+}
+
+/// What a program before groups wrote.
+#[test]
+fn rows_and_cursors_of_format_1_are_read() {
+    let (epoch, seq) = (SessionEpoch(7), Seq::new(1, 9));
+    let number = |number| Number::new(number).expect("small");
+    let (settled, last) = (number(1), number(2));
+    let row = RowRecord { epoch, settled, last, seen: vec![(0xfeed, seq)], ..RowRecord::default() };
+    let mut bytes = encoded(&row);
+    bytes.truncate(bytes.len() - 2);
+    bytes[0] = 1;
+    assert_eq!(RowRecord::decode(bytes.freeze()), Ok(row));
+    let bytes = Bytes::from_static(b"\x01\0\0\x01\0\0\0\0\x09");
+    assert_eq!(CursorRecord::decode(bytes), Ok(CursorRecord { cursor: seq, missed: 0 }));
 }
 
 #[test]
 fn another_format_is_refused() {
-    let mut bytes = encoded(&Seq(5));
-    bytes[0] = 2;
-    assert_eq!(Seq::decode(bytes.freeze()), Err(DecodeError::Value("format")));
+    for format in [0, 3] {
+        let mut bytes = encoded(&CursorRecord { cursor: Seq(5), missed: 6 });
+        bytes[0] = format;
+        assert_eq!(CursorRecord::decode(bytes.freeze()), Err(DecodeError::Value("format")));
+    }
 }
 
 #[test]
@@ -72,23 +122,50 @@ fn too_many_items_are_refused() {
     let count = usize::try_from(UNANSWERED_MAX).expect("small");
     let full = RowRecord { seen: vec![(7, Seq(8)); count], ..RowRecord::default() };
     let mut bytes = encoded(&full);
-    let at = bytes.len() - 16 * count - 1;
+    let at = bytes.len() - 16 * count - 3;
     bytes[at] += 1;
     bytes.extend_from_slice(&[0; 16]);
     assert_eq!(RowRecord::decode(bytes.freeze()), Err(DecodeError::Long("row.seen")));
+    let retired = vec![(MessageSession(7), Seq(8)); MESSAGE_SESSIONS_MAX];
+    let mut bytes = encoded(&RowRecord { retired, ..RowRecord::default() });
+    let at = bytes.len() - 12 * MESSAGE_SESSIONS_MAX - 1;
+    bytes[at] += 1;
+    bytes.extend_from_slice(&[0; 12]);
+    assert_eq!(RowRecord::decode(bytes.freeze()), Err(DecodeError::Long("row.retired")));
+}
+
+#[test]
+fn roster_of_the_largest_group_fits() {
+    use wire::limits::{GROUP_MEMBERS_MAX, INVITED_MAX, REMOVED_MAX};
+    let lists = (GROUP_MEMBERS_MAX + INVITED_MAX + REMOVED_MAX) * 37;
+    let roster = Bytes::from(vec![7; lists + 2 * 33 + 4 + 32 + 1 + 4 + 1 + 3 * 2]);
+    let group = GroupRecord { roster, ..GroupRecord::default() };
+    assert_eq!(GroupRecord::decode(encoded(&group).freeze()), Ok(group));
+}
+
+#[test]
+fn secrets_are_not_printed() {
+    let group = GroupRecord { password: Bytes::from_static(b"secret"), ..GroupRecord::default() };
+    let printed = format!("{group:?} {:?}", grant(7, Bytes::from_static(b"secret")));
+    assert!(!printed.contains("secret"), "{printed}");
 }
 
 #[test]
 fn index_of_a_cut_entry_is_refused() {
     let mut out = BytesMut::new();
     encode_entry(&entry("bob", &[7; 200]), &mut out);
-    let whole = decode_index(Seq(1), &out).expect("it is whole");
-    assert_eq!((whole.sender.as_str(), whole.len), ("bob", 200));
+    let whole = decode_header(Seq(1), &out).expect("it is whole");
+    assert_eq!((whole.sender.as_str(), whole.len, whole.at), ("bob", 200, Wall(0x0102)));
     let longer = [&out[..], &[0]].concat();
-    assert_eq!(decode_index(Seq(1), &longer), Err(DecodeError::Value("entry.body")));
+    assert_eq!(decode_header(Seq(1), &longer), Err(DecodeError::Value("entry.body")));
     for len in 0..out.len() {
-        decode_index(Seq(1), &out[..len]).expect_err("it is cut");
+        decode_header(Seq(1), &out[..len]).expect_err("it is cut");
     }
+}
+
+fn grant(part: u16, wrapped: Bytes) -> StoredGrant {
+    let reader = Name::parse("bob").expect("a name");
+    StoredGrant { reader, part, wrapping_key: [0x44; 32], wrapped }
 }
 
 fn entry(sender: &str, body: &[u8]) -> Entry {
@@ -113,12 +190,18 @@ fn number() -> impl Strategy<Value = Number> {
 fn row() -> impl Strategy<Value = RowRecord> {
     let count = usize::try_from(UNANSWERED_MAX).expect("small");
     let seen = vec(any::<(u64, u64)>(), 0..=count);
-    (any::<u64>(), number(), number(), seen).prop_map(|(epoch, settled, last, seen)| RowRecord {
-        epoch: SessionEpoch(epoch),
-        settled,
-        last,
-        seen: seen.into_iter().map(|(hash, seq)| (hash, Seq(seq))).collect(),
-    })
+    let sessions = vec(any::<(u32, u32)>(), 0..=MESSAGE_SESSIONS_MAX);
+    let retired = vec(any::<(u32, u64)>(), 0..=MESSAGE_SESSIONS_MAX);
+    (any::<u64>(), number(), number(), seen, sessions, retired).prop_map(
+        |(epoch, settled, last, seen, sessions, retired)| RowRecord {
+            epoch: SessionEpoch(epoch),
+            settled,
+            last,
+            seen: seen.into_iter().map(|(hash, seq)| (hash, Seq(seq))).collect(),
+            message_sessions: sessions.into_iter().map(|(s, v)| (MessageSession(s), v)).collect(),
+            retired: retired.into_iter().map(|(s, seq)| (MessageSession(s), Seq(seq))).collect(),
+        },
+    )
 }
 
 type Hashes = (Option<[u8; 32]>, Option<[u8; 32]>);
@@ -169,10 +252,33 @@ proptest! {
         let entry = Entry { sender, number, at: Wall(at), body, ..entry("bob", b"") };
         let mut out = BytesMut::new();
         encode_entry(&entry, &mut out);
-        let index = decode_index(entry.seq, &out).expect("it was just encoded");
+        let index = decode_header(entry.seq, &out).expect("it was just encoded");
         prop_assert_eq!((index.seq, index.sender), (entry.seq, sender));
         prop_assert_eq!(usize::try_from(index.len), Ok(len));
+        prop_assert_eq!(index.at, entry.at);
+        let mut place = BytesMut::new();
+        encode_index(&entry, &mut place);
+        prop_assert_eq!(decode_index(entry.seq, place.freeze()), Ok(index));
         prop_assert_eq!(decode_entry(entry.seq, out.freeze()), Ok(entry));
+    }
+
+    #[test]
+    fn grants_come_back(
+        part in any::<u16>(), wrapping_key in any::<[u8; 32]>(), len in 0..=512usize,
+    ) {
+        let wrapped = Bytes::from(vec![6; len]);
+        let grant = StoredGrant { wrapping_key, ..grant(part, wrapped) };
+        let bytes = encoded(&GrantFields::of(&grant)).freeze();
+        let decoded = GrantFields::decode(bytes).map(|fields| fields.with_reader(grant.reader));
+        prop_assert_eq!(decoded, Ok(grant));
+    }
+
+    #[test]
+    fn blobs_come_back(
+        len in any::<u64>(), have in any::<u32>(), complete in any::<bool>(), at in any::<u64>(),
+    ) {
+        let record = BlobRecord { len, have, complete, touched: Wall(at) };
+        prop_assert_eq!(BlobRecord::decode(encoded(&record).freeze()), Ok(record));
     }
 
     /// What decodes is what would be written: a damaged byte never passes as another spelling.
@@ -188,18 +294,24 @@ proptest! {
         if let Ok(record) = SessionRecord::decode(bytes.clone()) {
             prop_assert_eq!(encoded(&record), &bytes);
         }
-        if let Ok(record) = RowRecord::decode(bytes.clone()) {
+        if let Ok(record) = GroupRecord::decode(bytes.clone()) {
+            prop_assert_eq!(encoded(&record), &bytes);
+        }
+        if let Ok(record) = GrantFields::decode(bytes.clone()) {
+            prop_assert_eq!(encoded(&record), &bytes);
+        }
+        if let Ok(record) = BlobRecord::decode(bytes.clone()) {
             prop_assert_eq!(encoded(&record), &bytes);
         }
         let entry = decode_entry(Seq(1), bytes.clone());
-        prop_assert_eq!(entry.is_err() || decode_index(Seq(1), &bytes).is_ok(), true);
+        prop_assert_eq!(entry.is_err() || decode_header(Seq(1), &bytes).is_ok(), true);
     }
 
     /// The same, from bytes that are nearly right.
     #[test]
     fn damaged_rows_are_rows_or_errors(row in row(), at in any::<usize>(), with in any::<u8>()) {
         let mut bytes = encoded(&row);
-        let at = at % bytes.len();
+        let at = 1 + at % (bytes.len() - 1);
         bytes[at] = with;
         if let Ok(damaged) = RowRecord::decode(bytes.clone().freeze()) {
             prop_assert_eq!(encoded(&damaged), bytes);

@@ -1,7 +1,7 @@
 //! Logs: entries, rows, cursors.
 
-use storage::{Answer, Change, IndexEntry, Read, RowRecord};
-use wire::{LogId, Number, Origin, Seq, SessionEpoch};
+use storage::{Answer, Change, CursorRecord, IndexEntry, Read, RowRecord};
+use wire::{LogId, MessageSession, Number, Origin, Seq, SessionEpoch, Wall};
 
 use crate::engine::{Engine, append, entry, mailbox, name, truncate};
 
@@ -53,18 +53,25 @@ pub(crate) fn rows_and_cursors_outlive_entries<E: Engine>() {
         settled: Number::new(10).expect("small"),
         last: Number::new(12).expect("small"),
         seen: vec![(0xfeed, Seq(8)), (u64::MAX, Seq(9))],
+        message_sessions: vec![(MessageSession(2), 0), (MessageSession(3), 7)],
+        retired: vec![(MessageSession(1), Seq(8))],
     };
-    let cursor = |reader, cursor| Change::PutCursor { log, reader: name(reader), cursor };
+    let record = |cursor, missed| CursorRecord { cursor: Seq(cursor), missed };
+    let cursor = |reader, at, missed| Change::PutCursor {
+        log,
+        reader: name(reader),
+        cursor: record(at, missed),
+    };
     let put = Change::PutRow { log, sender, origin, row: row.clone() };
     engine.commit(vec![append(log, 8), append(log, 9), put]);
-    engine.commit(vec![cursor("bob", Seq(8)), cursor("alice", Seq(1))]);
-    engine.commit(vec![cursor("bob", Seq(9)), truncate(log, 9)]);
+    engine.commit(vec![cursor("bob", 8, 0), cursor("alice", 1, 0)]);
+    engine.commit(vec![cursor("bob", 9, 5), truncate(log, 9)]);
     let (mut engine, _) = engine.reopened();
     assert_eq!(engine.read(Read::Row { log, sender, origin }), Answer::Row(Some(row)));
     let other = Origin([4; 16]);
     assert_eq!(engine.read(Read::Row { log, sender, origin: other }), Answer::Row(None));
     // By length, then by letters: as the keys are.
-    let cursors = vec![(name("bob"), Seq(9)), (name("alice"), Seq(1))];
+    let cursors = vec![(name("bob"), record(9, 5)), (name("alice"), record(1, 0))];
     assert_eq!(engine.read(Read::Log { log }), Answer::Log { cursors, index: vec![] });
 }
 
@@ -96,19 +103,22 @@ pub(crate) fn truncation_reaches_into_its_own_batch<E: Engine>() {
     assert_eq!(engine.entries(log), vec![(7, 7)]);
 }
 
-pub(crate) fn index_tells_sender_and_length<E: Engine>() {
-    let (mut engine, _) = E::fresh();
-    let log = LogId::group(name("rust"));
-    let (seq, len) = (Seq::new(9, 3), 62 * 1024);
-    let mut long = entry(seq.0 & 0xff, len);
-    (long.seq, long.sender) = (seq, name("a-name-of-thirty-two-characters0"));
-    engine.commit(vec![append(log, 4), Change::Append { log, entry: long.clone() }]);
-    let (mut engine, _) = engine.reopened();
-    let len = u32::try_from(len).expect("short");
-    let index = vec![
-        IndexEntry { seq: Seq(4), sender: name("alice"), len: 10 },
-        IndexEntry { seq, sender: long.sender, len },
-    ];
-    let cursors = vec![];
-    assert_eq!(engine.read(Read::Log { log }), Answer::Log { cursors, index });
+pub(crate) fn index_tells_sender_length_and_time<E: Engine>() {
+    for log in [LogId::mailbox(name("rust")), LogId::group(name("rust"))] {
+        let (mut engine, _) = E::fresh();
+        let (seq, len) = (Seq::new(9, 3), 62 * 1024);
+        let mut long = entry(seq.0 & 0xff, len);
+        (long.seq, long.sender) = (seq, name("a-name-of-thirty-two-characters0"));
+        long.at = Wall(u64::MAX);
+        engine.commit(vec![append(log, 4), Change::Append { log, entry: long.clone() }]);
+        let (mut engine, _) = engine.reopened();
+        let len = u32::try_from(len).expect("short");
+        let short = entry(4, 10);
+        let index = vec![
+            IndexEntry { seq: Seq(4), sender: name("alice"), len: 10, at: short.at },
+            IndexEntry { seq, sender: long.sender, len, at: long.at },
+        ];
+        let cursors = vec![];
+        assert_eq!(engine.read(Read::Log { log }), Answer::Log { cursors, index });
+    }
 }

@@ -1,7 +1,9 @@
 //! What every engine promises, run against both.
 
 mod accounts;
+mod blobs;
 mod engine;
+mod groups;
 mod logs;
 mod model;
 mod rules;
@@ -37,11 +39,28 @@ scenarios! {
         rows_and_cursors_outlive_entries,
         truncation_deletes_up_to_its_seq,
         truncation_reaches_into_its_own_batch,
-        index_tells_sender_and_length,
+        index_tells_sender_length_and_time,
+    }
+    groups {
+        groups_are_replaced,
+        statements_are_read_in_pages,
+        grants_come_with_their_announcement,
+        grants_of_older_message_sessions_go,
+        notes_come_and_go,
+    }
+    blobs {
+        blobs_grow_chunk_by_chunk,
+        accounts_have_blobs_of_their_own,
+        all_blobs_are_read_in_pages,
+        dropped_blobs_leave_nothing,
+        dropping_reaches_into_its_own_batch,
+        dropped_blobs_may_come_again,
     }
     rules {
         accounts_are_created_once,
         bundles_are_added_once,
+        statements_are_added_once,
+        chunks_are_counted,
         entries_rise_within_a_batch,
         entries_rise_from_batch_to_batch,
         entries_rise_after_a_restart,

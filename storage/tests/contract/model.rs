@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, any, prop_oneof};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use storage::{Answer, Change, Read, RowRecord};
+use storage::{Answer, Change, CursorRecord, Read, RowRecord};
 use wire::{LogId, Number, Origin, Seq};
 
 use crate::engine::{Engine, append, mailbox, name, truncate};
@@ -40,7 +40,7 @@ enum Step {
 struct Model {
     seq: u64,
     entries: BTreeMap<LogId, Vec<u64>>,
-    cursors: BTreeMap<(LogId, usize), Seq>,
+    cursors: BTreeMap<(LogId, usize), CursorRecord>,
     rows: BTreeMap<(LogId, usize), RowRecord>,
 }
 
@@ -106,7 +106,8 @@ impl Model {
                 truncate(log, upto)
             }
             Step::Cursor { log, reader } => {
-                let (log, cursor) = (logs()[log], Seq(self.seq));
+                let (log, missed) = (logs()[log], self.seq % 3);
+                let cursor = CursorRecord { cursor: Seq(self.seq), missed };
                 self.cursors.insert((log, reader), cursor);
                 Change::PutCursor { log, reader: name(NAMES[reader]), cursor }
             }

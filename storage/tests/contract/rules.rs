@@ -5,7 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use storage::{Answer, Batch, Change, Completion, Op, Read, StorageError, Ticket};
 
 use crate::accounts::{bundle, create};
+use crate::blobs::{blob, chunk};
 use crate::engine::{Engine, append, mailbox, name, truncate};
+use crate::groups::statement;
 
 /// Commits `batches`; all but the last are sound.
 fn breaks<E: Engine>(engine: &mut E, mut batches: Vec<Vec<Change>>) {
@@ -29,6 +31,28 @@ pub(crate) fn bundles_are_added_once<E: Engine>() {
     breaks(&mut engine, vec![vec![bundle("al", 1)], vec![bundle("al", 2), bundle("al", 1)]]);
     let (mut engine, _) = E::fresh();
     breaks(&mut engine, vec![vec![bundle("al", 1), bundle("al", 1)]]);
+}
+
+pub(crate) fn statements_are_added_once<E: Engine>() {
+    let (mut engine, _) = E::fresh();
+    let batches = vec![vec![statement("al", 1)], vec![statement("al", 2), statement("al", 1)]];
+    breaks(&mut engine, batches);
+    let (mut engine, _) = E::fresh();
+    breaks(&mut engine, vec![vec![statement("al", 1), statement("al", 1)]]);
+}
+
+pub(crate) fn chunks_are_counted<E: Engine>() {
+    let uncounted = [
+        vec![chunk("al", 1, 0)],
+        vec![blob("al", 1, 0, 1), chunk("al", 1, 0)],
+        vec![chunk("al", 1, 1), blob("al", 1, 1, 2)],
+        vec![chunk("al", 1, 0), blob("al", 2, 1, 2)],
+        vec![chunk("al", 1, 0), blob("bob", 1, 1, 2)],
+    ];
+    for batch in uncounted {
+        let (mut engine, _) = E::fresh();
+        breaks(&mut engine, vec![vec![blob("al", 1, 0, 0)], batch]);
+    }
 }
 
 pub(crate) fn entries_rise_within_a_batch<E: Engine>() {

@@ -4,8 +4,8 @@
 //! That an account does not exist is true of the moment of the read: it answers those who waited
 //! then, and for the others the store is asked again. Nothing remembers it.
 
-use storage::{IndexEntry, Read, SessionRecord};
-use wire::{LogKind, Name, Seq};
+use storage::{CursorRecord, IndexEntry, Read, SessionRecord};
+use wire::{LogKind, Name};
 
 use super::Logs;
 use super::arrival::Arrival;
@@ -53,7 +53,7 @@ impl Logs {
     pub(super) fn on_log(
         &mut self,
         key: usize,
-        cursors: &[(Name, Seq)],
+        cursors: &[(Name, CursorRecord)],
         index: Vec<IndexEntry>,
         out: &mut LogOut,
     ) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use storage::{Batch, Change};
+use storage::{Batch, Change, CursorRecord};
 use wire::{LogId, Name, Seq, ServerId, SessionEpoch};
 
 /// The accounts that read a log. A mailbox has one, its owner.
@@ -18,6 +18,8 @@ struct Member {
     cursor: Seq,
     /// The cursor that a batch held last.
     written: Seq,
+    /// Entries that expired before the account received them, since it last was told.
+    missed: u64,
     /// Sessions with an epoch below this change nothing any more.
     floor: SessionEpoch,
     reader: Option<Reader>,
@@ -51,10 +53,11 @@ impl Members {
     }
 
     /// Takes the stored cursors in.
-    pub(super) fn load(&mut self, cursors: &[(Name, Seq)]) {
-        for (account, cursor) in cursors {
+    pub(super) fn load(&mut self, cursors: &[(Name, CursorRecord)]) {
+        for (account, CursorRecord { cursor, missed }) in cursors {
             if let Some(member) = self.by_account.get_mut(account) {
                 (member.cursor, member.written) = (*cursor, *cursor);
+                member.missed = *missed;
             }
         }
     }
@@ -144,6 +147,7 @@ impl Members {
             let cursor = member.cursor.min(composed);
             if cursor > member.written {
                 member.written = cursor;
+                let cursor = CursorRecord { cursor, missed: member.missed };
                 batch.changes.push(Change::PutCursor { log, reader: *reader, cursor });
             }
         }

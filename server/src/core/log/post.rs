@@ -165,7 +165,8 @@ impl Log {
         }
         let (cost, len) = (cost(&entry.body), entry.body.bytes().len());
         let len = u32::try_from(len).expect("a body is at most BODY_LEN_MAX");
-        self.usage.append(IndexEntry { seq: entry.seq, sender: entry.sender, len });
+        let Entry { seq, sender, at, .. } = entry;
+        self.usage.append(IndexEntry { seq, sender, len, at });
         self.head = entry.seq;
         self.tail.push(entry, key);
         self.uncommitted_len += cost;

@@ -43,7 +43,7 @@ use std::collections::VecDeque;
 
 use storage::RowRecord;
 use wire::limits::UNANSWERED_MAX;
-use wire::{FaultCode, Number, Seq, ServerId, SessionEpoch};
+use wire::{FaultCode, MessageSession, Number, Seq, ServerId, SessionEpoch};
 
 /// What a used number came to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -128,13 +128,18 @@ pub(super) struct Row {
     asked: Number,
     /// The highest number that this session was answered, or said is settled.
     told: Number,
+    /// As in [`RowRecord`].
+    message_sessions: Vec<(MessageSession, u32)>,
+    /// As in [`RowRecord`].
+    retired: Vec<(MessageSession, Seq)>,
 }
 
 impl Row {
     pub(super) fn from_record(record: RowRecord) -> Self {
-        let RowRecord { epoch, settled, last, seen } = record;
+        let RowRecord { epoch, settled, last, seen, message_sessions, retired } = record;
         let seen = seen.into_iter().map(|(hash, seq)| (hash, Outcome::from_seq(seq))).collect();
-        let row = Self { epoch, settled, last: last.max(settled), seen, ..Self::default() };
+        let last = last.max(settled);
+        let row = Self { epoch, settled, last, seen, message_sessions, retired, ..Self::default() };
         assert!(row.is_coherent(), "the store keeps what was put");
         row
     }
@@ -145,7 +150,15 @@ impl Row {
         let seen: Vec<_> = within.map(|(hash, outcome)| (*hash, outcome.to_seq())).collect();
         let is_whole = seen.len() == self.seen.len();
         let last = self.number_at(seen.len());
-        (RowRecord { epoch: self.epoch, settled: self.settled, last, seen }, is_whole)
+        let record = RowRecord {
+            epoch: self.epoch,
+            settled: self.settled,
+            last,
+            seen,
+            message_sessions: self.message_sessions.clone(),
+            retired: self.retired.clone(),
+        };
+        (record, is_whole)
     }
 
     /// `max(last, settled)`: the next number is the one after.

@@ -1,6 +1,6 @@
 //! One log in memory.
 
-use storage::{IndexEntry, Read};
+use storage::{CursorRecord, IndexEntry, Read};
 use wire::{LogId, Name, Seq, ServerId, SessionEpoch};
 
 use super::arrival::Arrival;
@@ -69,7 +69,12 @@ impl Log {
 
     /// Takes in what the store holds. Nothing above `last_seq`, the newest seq given to any
     /// entry, exists yet.
-    pub(super) fn load(&mut self, cursors: &[(Name, Seq)], index: Vec<IndexEntry>, last_seq: Seq) {
+    pub(super) fn load(
+        &mut self,
+        cursors: &[(Name, CursorRecord)],
+        index: Vec<IndexEntry>,
+        last_seq: Seq,
+    ) {
         assert!(!self.is_ready, "a log is loaded once");
         self.members.load(cursors);
         index.into_iter().for_each(|entry| self.usage.append(entry));

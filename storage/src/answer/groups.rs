@@ -1,0 +1,63 @@
+//! Reads of groups, grants and notes.
+
+use std::ops::ControlFlow;
+
+use bytes::Bytes;
+use wire::limits::{GROUPS_MAX, STATEMENTS_MAX};
+use wire::{LogId, MessageSession, Name, Origin};
+
+use super::{page, record};
+use crate::error::StorageError;
+use crate::image::Image;
+use crate::key::{self, Family};
+use crate::read::Answer;
+use crate::record::StoredGrant;
+use crate::value::{Announcement, GrantFields, Note, Statement, Value};
+
+/// The statements above a version, a page of them.
+pub(super) fn statements(
+    image: &impl Image,
+    group: &Name,
+    after: u32,
+) -> Result<Answer, StorageError> {
+    let log = LogId::group(*group);
+    let Some(first) = after.checked_add(1) else {
+        return Ok(Answer::Statements { statements: Vec::new(), complete: true });
+    };
+    let (from, to) = (key::statement(&log, first), key::after_prefix(&key::log(&log)));
+    let range = (&from[..], &to[..]);
+    let (page, complete) = page(image, Family::Statements, range, STATEMENTS_MAX)?;
+    let statements = page.into_iter().map(|Statement(bytes)| bytes).collect();
+    Ok(Answer::Statements { statements, complete })
+}
+
+/// The grant of `reader` with the announcement of its part.
+pub(super) fn grant(
+    image: &impl Image,
+    (log, sender, origin, session): (&LogId, &Name, &Origin, MessageSession),
+    reader: &Name,
+) -> Result<Option<(Bytes, StoredGrant)>, StorageError> {
+    let key = key::grant(log, sender, origin, session, reader);
+    let Some(fields) = record::<GrantFields>(image, Family::Grants, &key)? else {
+        return Ok(None);
+    };
+    let key = key::announcement(log, sender, origin, session, fields.part);
+    let announcement = record::<Announcement>(image, Family::Announcements, &key)?;
+    Ok(announcement.map(|Announcement(bytes)| (bytes, fields.with_reader(*reader))))
+}
+
+/// The groups that `account` has noted.
+pub(super) fn notes(image: &impl Image, account: &Name) -> Result<Vec<Name>, StorageError> {
+    let from = key::account(account);
+    let to = key::after_prefix(&from);
+    let mut groups = Vec::new();
+    image.scan(Family::Notes, &from, &to, &mut |key, value| {
+        if groups.len() == GROUPS_MAX {
+            return Ok(ControlFlow::Break(()));
+        }
+        Note::decode(Bytes::copy_from_slice(value))?;
+        groups.push(key::note_group(key)?);
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(groups)
+}

@@ -1,0 +1,159 @@
+//! Groups, rosters, grants, notes.
+
+use bytes::Bytes;
+use storage::{Answer, Change, GroupRecord, Read, StoredGrant};
+use wire::limits::STATEMENTS_MAX;
+use wire::{LogId, MessageSession, Name, Origin, Wall};
+
+use crate::engine::{Engine, mailbox, name};
+
+const ORIGIN: Origin = Origin([0xff; 16]);
+
+pub(crate) fn statement(group: &str, version: u32) -> Change {
+    let statement = Bytes::from(version.to_be_bytes().to_vec());
+    Change::AddStatement { group: name(group), version, statement }
+}
+
+fn group(mark: u8) -> GroupRecord {
+    GroupRecord {
+        roster: Bytes::from(vec![mark; 90_000]),
+        password: Bytes::from(vec![mark; 192]),
+        created: Wall(u64::from(mark)),
+    }
+}
+
+pub(crate) fn groups_are_replaced<E: Engine>() {
+    let (mut engine, _) = E::fresh();
+    let read = |text| Read::Group { group: name(text) };
+    let put = |text, mark| Change::PutGroup { group: name(text), record: group(mark) };
+    assert_eq!(engine.read(read("rust")), Answer::Group(None));
+    engine.commit(vec![put("rust", 1), put("rus", 2)]);
+    engine.commit(vec![put("rust", 3)]);
+    let (mut engine, _) = engine.reopened();
+    assert_eq!(engine.read(read("rust")), Answer::Group(Some(group(3))));
+    assert_eq!(engine.read(read("rus")), Answer::Group(Some(group(2))));
+    assert_eq!(engine.read(read("ru")), Answer::Group(None));
+}
+
+pub(crate) fn statements_are_read_in_pages<E: Engine>() {
+    let (mut engine, _) = E::fresh();
+    let count = u32::try_from(STATEMENTS_MAX).expect("small") + 3;
+    engine.commit((1..=count).map(|version| statement("rust", version)).collect());
+    engine.commit(vec![statement("rus", 1), statement("rusu", 1)]);
+    let (mut engine, _) = engine.reopened();
+    let mut read = |after| match engine.read(Read::Statements { group: name("rust"), after }) {
+        Answer::Statements { statements, complete } => (statements, complete),
+        other => panic!("{other:?}"),
+    };
+    let expected = |first: u32, last: u32| -> Vec<Bytes> {
+        (first..=last).map(|version| Bytes::from(version.to_be_bytes().to_vec())).collect()
+    };
+    assert_eq!(read(0), (expected(1, count - 3), false));
+    assert_eq!(read(3), (expected(4, count), true));
+    assert_eq!(read(count), (vec![], true));
+    assert_eq!(read(u32::MAX), (vec![], true));
+}
+
+fn announce(log: LogId, session: u32, part: u16, text: &'static str) -> Change {
+    Change::PutAnnouncement {
+        log,
+        sender: name("al"),
+        origin: ORIGIN,
+        message_session: MessageSession(session),
+        part,
+        announcement: Bytes::from_static(text.as_bytes()),
+    }
+}
+
+fn granted(reader: &str, part: u16) -> StoredGrant {
+    let wrapped = Bytes::from(vec![7; 384]);
+    StoredGrant { reader: name(reader), part, wrapping_key: [9; 32], wrapped }
+}
+
+fn grant(log: LogId, session: u32, reader: &str, part: u16) -> Change {
+    Change::PutGrant {
+        log,
+        sender: name("al"),
+        origin: ORIGIN,
+        message_session: MessageSession(session),
+        grant: granted(reader, part),
+    }
+}
+
+fn read_grant(log: LogId, session: u32, reader: &str) -> Read {
+    Read::Grant {
+        log,
+        sender: name("al"),
+        origin: ORIGIN,
+        message_session: MessageSession(session),
+        reader: name(reader),
+    }
+}
+
+fn found(text: &'static str, reader: &str, part: u16) -> Answer {
+    Answer::Grant(Some((Bytes::from_static(text.as_bytes()), granted(reader, part))))
+}
+
+pub(crate) fn grants_come_with_their_announcement<E: Engine>() {
+    let (mut engine, _) = E::fresh();
+    let log = LogId::group(name("rust"));
+    engine.commit(vec![
+        announce(log, 1, 0, "first"),
+        grant(log, 1, "bob", 0),
+        grant(log, 1, "carol", 0),
+        grant(log, 1, "dan", 1),
+        announce(mailbox("rust"), 1, 0, "other log"),
+        announce(log, 2, 0, "other session"),
+    ]);
+    let unannounced = engine.read(read_grant(log, 1, "dan"));
+    assert_eq!(unannounced, Answer::Grant(None), "its part was not announced");
+    engine.commit(vec![announce(log, 1, 1, "second"), grant(log, 1, "carol", 1)]);
+    let (mut engine, _) = engine.reopened();
+    assert_eq!(engine.read(read_grant(log, 1, "bob")), found("first", "bob", 0));
+    assert_eq!(engine.read(read_grant(log, 1, "carol")), found("second", "carol", 1));
+    assert_eq!(engine.read(read_grant(log, 1, "dan")), found("second", "dan", 1));
+    assert_eq!(engine.read(read_grant(log, 2, "bob")), Answer::Grant(None));
+    assert_eq!(engine.read(read_grant(mailbox("rust"), 1, "bob")), Answer::Grant(None));
+}
+
+pub(crate) fn grants_of_older_message_sessions_go<E: Engine>() {
+    let (mut engine, _) = E::fresh();
+    let (log, other) = (LogId::group(name("rust")), LogId::group(name("rusu")));
+    for session in [1, 2, 3, u32::MAX] {
+        for log in [log, other] {
+            let changes = vec![announce(log, session, 0, "key"), grant(log, session, "bob", 0)];
+            engine.commit(changes);
+        }
+    }
+    let below = MessageSession(3);
+    let drop = |sender: Name, origin| Change::DropGrants { log, sender, origin, below };
+    engine.commit(vec![drop(name("am"), ORIGIN), drop(name("al"), Origin([0xfe; 16]))]);
+    assert_eq!(engine.read(read_grant(log, 1, "bob")), found("key", "bob", 0));
+    engine.commit(vec![drop(name("al"), ORIGIN)]);
+    // A reader without its announcement would be told nothing: the announcement went too.
+    engine.commit(vec![grant(log, 2, "bob", 0)]);
+    let (mut engine, _) = engine.reopened();
+    for session in [1, 2] {
+        assert_eq!(engine.read(read_grant(log, session, "bob")), Answer::Grant(None));
+        assert_eq!(engine.read(read_grant(other, session, "bob")), found("key", "bob", 0));
+    }
+    for session in [3, u32::MAX] {
+        assert_eq!(engine.read(read_grant(log, session, "bob")), found("key", "bob", 0));
+    }
+}
+
+pub(crate) fn notes_come_and_go<E: Engine>() {
+    let (mut engine, _) = E::fresh();
+    let account = name("al");
+    let put = |group| Change::PutNote { account, group: name(group) };
+    let drop = |group| Change::DropNote { account, group: name(group) };
+    engine.commit(vec![put("rust"), put("go"), put("zig"), put("rust"), drop("zig")]);
+    engine.commit(vec![drop("never"), Change::PutNote { account: name("am"), group: account }]);
+    let (mut engine, _) = engine.reopened();
+    let notes = |groups: &[&str]| Answer::Notes(groups.iter().map(|text| name(text)).collect());
+    assert_eq!(engine.read(Read::Notes { account }), notes(&["go", "rust"]));
+    engine.commit(vec![drop("rust"), put("zig")]);
+    let (mut engine, _) = engine.reopened();
+    assert_eq!(engine.read(Read::Notes { account }), notes(&["go", "zig"]));
+    assert_eq!(engine.read(Read::Notes { account: name("a") }), notes(&[]));
+}
