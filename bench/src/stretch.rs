@@ -90,7 +90,7 @@ fn work(queue: &Mutex<Receiver<Job>>, done: &Sender<Done>, wake: &impl Fn(), mut
         let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = job else { return };
         let response = job.response.bytes();
-        let finished = job.sign_up.finish(&job.name, response, &stretch, &mut random);
+        let finished = job.sign_up.finish(job.name.as_bytes(), response, &stretch, &mut random);
         let (user, name) = (job.user, job.name);
         let record = finished.map(|(record, _)| record);
         if done.send(Done { user, name, record }).is_err() {

@@ -28,7 +28,14 @@ const STANDARD_INPUT: &str = "\u{1}-";
     error_code(9, "already logged in elsewhere"),
     error_code(10, "queued: not accepted yet"),
     error_code(11, "signed out"),
-    error_code(18, "the reader's mailbox is full")
+    error_code(12, "no such group"),
+    error_code(13, "group name taken"),
+    error_code(14, "wrong group password"),
+    error_code(15, "not a member of the group"),
+    error_code(16, "not the group's admin"),
+    error_code(17, "the group is full"),
+    error_code(18, "the reader's mailbox is full"),
+    error_code(19, "removed from the group")
 )]
 pub struct Args {
     /// routers to ask for a server: HOST:PORT, several separated by commas

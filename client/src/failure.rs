@@ -29,8 +29,22 @@ pub enum Code {
     Queued,
     /// The session has ended.
     SignedOut,
+    /// No group has the name, or it was closed.
+    NoSuchGroup,
+    /// Another group has the name.
+    GroupNameTaken,
+    /// The password is not the group's.
+    WrongGroupPassword,
+    /// The account, or the one it names, is not a member of the group.
+    NotAMember,
+    /// Only the group's admin may do this.
+    NotAnAdmin,
+    /// The group has no room.
+    GroupFull,
     /// The reader's mailbox has no room.
     MailboxFull,
+    /// The group's admin has removed the account.
+    Removed,
 }
 
 impl Code {
@@ -47,7 +61,14 @@ impl Code {
         Self::AlreadyLoggedIn,
         Self::Queued,
         Self::SignedOut,
+        Self::NoSuchGroup,
+        Self::GroupNameTaken,
+        Self::WrongGroupPassword,
+        Self::NotAMember,
+        Self::NotAnAdmin,
+        Self::GroupFull,
         Self::MailboxFull,
+        Self::Removed,
     ];
 
     /// The exit status: stable, 1 to 19.
@@ -65,7 +86,14 @@ impl Code {
             Self::AlreadyLoggedIn => 9,
             Self::Queued => 10,
             Self::SignedOut => 11,
+            Self::NoSuchGroup => 12,
+            Self::GroupNameTaken => 13,
+            Self::WrongGroupPassword => 14,
+            Self::NotAMember => 15,
+            Self::NotAnAdmin => 16,
+            Self::GroupFull => 17,
             Self::MailboxFull => 18,
+            Self::Removed => 19,
         }
     }
 
@@ -84,7 +112,14 @@ impl Code {
             Self::AlreadyLoggedIn => "already-logged-in",
             Self::Queued => "queued",
             Self::SignedOut => "signed-out",
+            Self::NoSuchGroup => "no-such-group",
+            Self::GroupNameTaken => "group-name-taken",
+            Self::WrongGroupPassword => "wrong-group-password",
+            Self::NotAMember => "not-a-member",
+            Self::NotAnAdmin => "not-an-admin",
+            Self::GroupFull => "group-full",
             Self::MailboxFull => "mailbox-full",
+            Self::Removed => "removed",
         }
     }
 
@@ -105,7 +140,16 @@ impl From<FaultCode> for Code {
             FaultCode::SIGNED_OUT | FaultCode::STALE_EPOCH => Self::SignedOut,
             FaultCode::RATE_LIMITED | FaultCode::STRANGER_LIMIT => Self::RateLimited,
             FaultCode::MAILBOX_FULL | FaultCode::SENDER_FULL => Self::MailboxFull,
+            FaultCode::NO_SUCH_GROUP | FaultCode::GROUP_CLOSED => Self::NoSuchGroup,
+            FaultCode::GROUP_NAME_TAKEN => Self::GroupNameTaken,
+            FaultCode::WRONG_GROUP_PASSWORD => Self::WrongGroupPassword,
+            FaultCode::NOT_A_MEMBER | FaultCode::INVITATION_NEEDED => Self::NotAMember,
+            FaultCode::NOT_AN_ADMIN => Self::NotAnAdmin,
+            FaultCode::GROUP_FULL | FaultCode::ROSTER_FULL => Self::GroupFull,
+            FaultCode::REMOVED => Self::Removed,
+            FaultCode::ALREADY_A_MEMBER | FaultCode::TOO_MANY_GROUPS => Self::Usage,
             FaultCode::UNAVAILABLE
+            | FaultCode::ROSTER_MOVED
             | FaultCode::SEAT_FULL
             | FaultCode::STOPPING
             | FaultCode::IDLE
@@ -175,6 +219,22 @@ fn advice(code: FaultCode) -> Option<&'static str> {
         FaultCode::SEAT_FULL | FaultCode::UNAVAILABLE => {
             "no server has room or can be reached now; try again in a moment"
         }
+        FaultCode::NO_SUCH_GROUP => {
+            "no group has this name; check the spelling, or run `fastchat group create`"
+        }
+        FaultCode::WRONG_GROUP_PASSWORD => "the group's password is not right; try again",
+        FaultCode::NOT_A_MEMBER => {
+            "you are not a member of this group; run `fastchat group join` first"
+        }
+        FaultCode::NOT_AN_ADMIN => {
+            "only the group's admin may do this; `fastchat group members` says who that is"
+        }
+        FaultCode::GROUP_FULL => "the group has no room for another member; ask its admin",
+        FaultCode::REMOVED => "the admin removed you from this group; ask for an invitation",
+        FaultCode::GROUP_CLOSED => "this group was closed by its admin; create a new one",
+        FaultCode::INVITATION_NEEDED => "this group takes only the invited; ask its admin",
+        FaultCode::ALREADY_A_MEMBER => "a member of this group already; nothing was changed",
+        FaultCode::ROSTER_MOVED => "others change this group at this moment; try again",
         FaultCode::BAD_VERSION => "the server speaks another version; upgrade the older side",
         _ => return None,
     })
@@ -202,7 +262,14 @@ mod tests {
                 (9, "already-logged-in"),
                 (10, "queued"),
                 (11, "signed-out"),
+                (12, "no-such-group"),
+                (13, "group-name-taken"),
+                (14, "wrong-group-password"),
+                (15, "not-a-member"),
+                (16, "not-an-admin"),
+                (17, "group-full"),
                 (18, "mailbox-full"),
+                (19, "removed"),
             ]
         );
         for code in Code::ALL {

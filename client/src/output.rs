@@ -5,6 +5,7 @@ use std::io::{IsTerminal, Write, stderr, stdout};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
+use wire::roster::Act;
 use wire::{LogId, Name, Number, Seq, Wall};
 
 use crate::crypto::Attachment;
@@ -63,7 +64,9 @@ impl Shown {
             ReceivedContent::BeforeYouJoined => {
                 ("before-you-joined", BEFORE_YOU_JOINED.to_owned(), false)
             }
-            ReceivedContent::Roster { text, valid } => ("roster", text.clone(), *valid),
+            ReceivedContent::Roster { act, text, valid } => {
+                (roster_kind(*act, *valid), text.clone(), *valid)
+            }
         };
         json!({
             "log": self.log.to_string(),
@@ -96,8 +99,8 @@ impl Shown {
                 style.warning(&format!("cannot be opened: {}", one_line(reason)))
             }
             ReceivedContent::BeforeYouJoined => style.dim(BEFORE_YOU_JOINED),
-            ReceivedContent::Roster { text, valid: true } => style.dim(&one_line(text)),
-            ReceivedContent::Roster { text, valid: false } => style.warning(&one_line(text)),
+            ReceivedContent::Roster { text, valid: true, .. } => style.dim(&one_line(text)),
+            ReceivedContent::Roster { text, valid: false, .. } => style.warning(&one_line(text)),
         };
         let note = match &self.content {
             ReceivedContent::Text { verified, .. }
@@ -206,6 +209,20 @@ fn attached(attachment: &Attachment, indent: &str, style: Style) -> String {
     let size = indicatif::BinaryBytes(*size);
     let file = style.bold(&format!("[{}, {}, {size}]", one_line(name), one_line(media_type)));
     if caption.is_empty() { file } else { format!("{file} {}", indented(caption, indent)) }
+}
+
+/// The kind of a change of a group's members, as scripts see it.
+fn roster_kind(act: Act, is_valid: bool) -> &'static str {
+    match act {
+        _ if !is_valid => "not-counted",
+        Act::Create => "created",
+        Act::Join => "joined",
+        Act::Leave => "left",
+        Act::Invite => "invited",
+        Act::Remove => "removed",
+        Act::HandOver => "handed-over",
+        Act::Close => "closed",
+    }
 }
 
 fn unknown_kind(kind: u8) -> String {

@@ -26,8 +26,8 @@ impl Parts {
                 None => self.asks.push(ask),
             }
         }
-        // An attached reader is answered by the inbox.
-        self.asks.retain(|ask| !(ask.begun && matches!(ask.request, Request::Attach(_))));
+        // Readers and those who change a group are answered by those parts.
+        self.asks.retain(|ask| !(ask.begun && ask.is_handed_over()));
     }
 
     fn pump_ask(&mut self, ask: &mut Ask, ctx: &mut Context<'_>) -> Option<Result<(), Failure>> {
@@ -44,8 +44,15 @@ impl Parts {
         let begun = std::mem::replace(&mut ask.begun, true);
         match &ask.request {
             Request::Fetch(name) if begun => return self.contacts.refreshed(name),
+            Request::Groups if begun => return self.groups.listed(),
+            Request::Roster(group) if begun => return self.groups.refreshed(group),
             _ if begun => {}
             Request::Fetch(name) => self.contacts.refresh(*name, ctx),
+            Request::Groups => self.groups.list(ctx),
+            Request::Roster(group) => self.groups.refresh(*group, ctx),
+            Request::Group { group, wish } => {
+                self.groups.change(ask.ticket, *group, wish.clone(), ctx);
+            }
             Request::Outbox => {
                 self.outbox.load(ctx);
                 return Some(Ok(()));
@@ -55,6 +62,12 @@ impl Parts {
             Request::Trust { .. } => {}
         }
         None
+    }
+}
+
+impl Ask {
+    fn is_handed_over(&self) -> bool {
+        matches!(self.request, Request::Attach(_) | Request::Group { .. })
     }
 }
 

@@ -9,7 +9,7 @@ use wire::{Frame, ServerId, ToRouter, ToServer};
 use super::job::{Job, JobKey, JobResult};
 
 pub use super::notice::{ContactChange, Notice, Peeked, Step};
-pub use super::request::{Command, Password, Reading, Request, Ticket};
+pub use super::request::{Admission, Command, GroupWish, Password, Reading, Request, Ticket};
 pub use super::store_op::{LaneRecord, StoreOp, Stored};
 
 /// The core's own name for one attempt to connect; never used twice by one core.

@@ -6,6 +6,8 @@ use bytes::Bytes;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use wire::message::{Body, Challenge, SealedKeys};
+use wire::opaque::group_identity;
+use wire::roster::Statement;
 use wire::{LogId, Name, Seq, Wall};
 use zeroize::Zeroizing;
 
@@ -15,6 +17,7 @@ use crate::crypto::key_log::{KeyLog, KeyLogError};
 use crate::crypto::keys::{Identity, KeyError, SigningPublicKey, WrappingPublicKey};
 use crate::crypto::opaque::{ExportKey, OpaqueError, SignIn, SignUp, Stretch};
 use crate::crypto::plaintext::Plaintext;
+use crate::crypto::roster::{StatementError, sign_statement, verify_statement};
 use crate::crypto::sealed_keys::{self, SealedKeysError};
 
 /// Whose job it is: the result finds its owner by this.
@@ -28,6 +31,10 @@ pub enum JobKey {
     Open(u32, Seq),
     /// The key log of this account; the fetch's number tells late results apart.
     KeyLog(Name, u32),
+    /// A statement of this group's roster, by the number of its verification.
+    Statement(Name, u32),
+    /// A step of a group's change, by the job's number.
+    Change(u32),
 }
 
 /// 256 random bits from the core's generator.
@@ -104,6 +111,33 @@ pub enum Job {
         /// Randomness.
         seed: Seed,
     },
+    /// The client's second step of OPAQUE for a group's password: stretching.
+    ProveGroupPassword {
+        /// The group.
+        group: Name,
+        /// From the first step.
+        state: GroupPassword,
+        /// The home's answer.
+        response: Challenge,
+        /// Randomness.
+        seed: Seed,
+    },
+    /// Sign a statement of a group's roster.
+    SignStatement {
+        /// The actor's keys.
+        identity: Arc<Identity>,
+        /// What to say.
+        statement: Box<Statement>,
+        /// Randomness.
+        seed: Seed,
+    },
+    /// Verify a statement of a group's roster.
+    VerifyStatement {
+        /// What is said.
+        statement: Box<Statement>,
+        /// Its actor's key.
+        key: SigningPublicKey,
+    },
     /// Verify an account's key log.
     VerifyKeyLog {
         /// Whose it is.
@@ -113,6 +147,15 @@ pub enum Job {
         /// The links, from the first, or those after `known`.
         bundles: Vec<Bytes>,
     },
+}
+
+/// A group's password between the two steps of its exchange.
+#[derive(Debug)]
+pub enum GroupPassword {
+    /// The group is being created with it.
+    Creating(Box<SignUp>),
+    /// The group is being joined with it.
+    Joining(Box<SignIn>),
 }
 
 /// What came out.
@@ -130,6 +173,12 @@ pub enum JobResult {
     Sealed(Result<(Body, [u8; 32]), SealError>),
     /// Of [`Job::Open`].
     Opened(Result<Box<Plaintext>, OpenError>),
+    /// Of [`Job::ProveGroupPassword`]: what goes to the home with the statement.
+    GroupProof(Result<Challenge, OpaqueError>),
+    /// Of [`Job::SignStatement`]: the whole statement.
+    SignedStatement(Result<Bytes, KeyError>),
+    /// Of [`Job::VerifyStatement`].
+    VerifiedStatement(Result<(), StatementError>),
     /// Of [`Job::VerifyKeyLog`].
     KeyLog(Result<Arc<KeyLog>, KeyLogError>),
 }
@@ -144,7 +193,7 @@ impl Job {
             }
             Self::FinishSignUp { name, state, response, identity, seed } => {
                 let mut rng = seed.rng();
-                let finished = state.finish(&name, response.bytes(), stretch, &mut rng);
+                let finished = state.finish(name.as_bytes(), response.bytes(), stretch, &mut rng);
                 JobResult::SignUp(finished.map(|(record, export_key)| {
                     let keys = sealed_keys::seal(&identity, &name, &export_key, &mut rng);
                     (record, keys)
@@ -152,7 +201,7 @@ impl Job {
             }
             Self::FinishSignIn { name, state, response, seed } => JobResult::SignIn(
                 state
-                    .finish(&name, response.bytes(), stretch, &mut seed.rng())
+                    .finish(name.as_bytes(), response.bytes(), stretch, &mut seed.rng())
                     .map(|(finish, export_key)| (finish, Arc::new(export_key))),
             ),
             Self::OpenKeys { name, sealed, export_key } => JobResult::OpenedKeys(
@@ -165,6 +214,15 @@ impl Job {
             Self::Open { identity, expected, key, body, seed } => JobResult::Opened(
                 envelope::open(&identity, &expected, &key, &body, &mut seed.rng()).map(Box::new),
             ),
+            Self::ProveGroupPassword { group, state, response, seed } => {
+                JobResult::GroupProof(state.finish(&group, &response, stretch, &mut seed.rng()))
+            }
+            Self::SignStatement { identity, statement, seed } => {
+                JobResult::SignedStatement(sign_statement(&identity, *statement, &mut seed.rng()))
+            }
+            Self::VerifyStatement { statement, key } => {
+                JobResult::VerifiedStatement(verify_statement(&statement, &key))
+            }
             Self::VerifyKeyLog { name, known, bundles } => JobResult::KeyLog(match known {
                 Some(known) => known.extend(&bundles).map(Arc::new),
                 None => KeyLog::verify(&name, &bundles).map(Arc::new),
@@ -182,8 +240,28 @@ impl std::fmt::Debug for Job {
             Self::OpenKeys { .. } => "OpenKeys",
             Self::Seal { .. } => "Seal",
             Self::Open { .. } => "Open",
+            Self::ProveGroupPassword { .. } => "ProveGroupPassword",
+            Self::SignStatement { .. } => "SignStatement",
+            Self::VerifyStatement { .. } => "VerifyStatement",
             Self::VerifyKeyLog { .. } => "VerifyKeyLog",
         })
+    }
+}
+
+impl GroupPassword {
+    fn finish(
+        self,
+        group: &Name,
+        response: &Challenge,
+        stretch: &Stretch,
+        rng: &mut StdRng,
+    ) -> Result<Challenge, OpaqueError> {
+        let (identity, response) = (group_identity(group), response.bytes());
+        match self {
+            Self::Creating(state) => state.finish(&identity, response, stretch, rng),
+            Self::Joining(state) => state.finish(&identity, response, stretch, rng),
+        }
+        .map(|(proof, _)| proof)
     }
 }
 

@@ -43,7 +43,16 @@ pub enum Notice {
         /// What happened.
         change: ContactChange,
     },
-    /// The answer to a [`Command::Ask`].
+    /// The account's standing in a group, or who is in it, has changed; the store says how.
+    GroupChanged(Name),
+    /// Something about a group that its members should know: its home may be lying.
+    GroupWarning {
+        /// Which group.
+        group: Name,
+        /// What, for people.
+        text: String,
+    },
+    /// The answer to a [`super::Command::Ask`].
     Answered {
         /// From the command.
         ticket: Ticket,

@@ -9,6 +9,7 @@ use super::auth::{Auth, Outcome};
 use super::contacts::Contacts;
 use super::context::Context;
 use super::event::{Command, Effect, Event, LinkId, Notice, Outgoing, Request, StoreOp, Stored};
+use super::groups::Groups;
 use super::handles::{HandleState, OWN};
 use super::inbox::{self, Inbox};
 use super::job::{JobKey, JobResult};
@@ -28,6 +29,7 @@ pub(super) struct Parts {
     pub(super) contacts: Contacts,
     pub(super) outbox: Outbox,
     pub(super) inbox: Inbox,
+    pub(super) groups: Groups,
     pub(super) asks: Vec<Ask>,
 }
 
@@ -39,6 +41,7 @@ impl Parts {
             contacts: Contacts::default(),
             outbox: Outbox::default(),
             inbox: Inbox::new(),
+            groups: Groups::default(),
             asks: Vec::new(),
         }
     }
@@ -58,6 +61,7 @@ impl Parts {
             self.contacts.deadline(),
             self.outbox.deadline(),
             self.inbox.deadline(),
+            self.groups.deadline(),
         ]
         .into_iter()
         .flatten()
@@ -90,6 +94,7 @@ impl Parts {
     pub(super) fn pump(&mut self, ctx: &mut Context<'_>) {
         self.pump_asks(ctx);
         self.pump_link(ctx);
+        self.groups.pump(&mut self.contacts, ctx);
         self.outbox.pump(&mut self.contacts, ctx);
         self.inbox.pump(&mut self.contacts, ctx);
         if self.outbox.is_worn_out() {
@@ -173,6 +178,11 @@ impl Parts {
             ToClient::Deliver(deliver) => self.inbox.on_deliver(deliver, ctx),
             ToClient::CaughtUp(caught_up) => self.inbox.on_caught_up(&caught_up),
             ToClient::Bundles(bundles) => self.contacts.on_bundles(bundles, ctx),
+            ToClient::GroupChallenge(challenge) => self.groups.on_challenge(challenge, ctx),
+            ToClient::RosterChanged(changed) => self.groups.on_roster_changed(&changed, ctx),
+            ToClient::Roster(roster) => self.groups.on_roster(roster, ctx),
+            ToClient::GroupNoted(noted) => self.groups.on_noted(&noted, ctx),
+            ToClient::Groups(groups) => self.groups.on_noted_groups(groups, ctx),
             ToClient::Ping(ping) => {
                 self.pong(ping.nonce, ctx);
             }
@@ -186,13 +196,8 @@ impl Parts {
             | ToClient::SignUpChallenge(_)
             | ToClient::SignInChallenge(_)
             | ToClient::Welcome(_)
-            | ToClient::GroupChallenge(_)
-            | ToClient::RosterChanged(_)
-            | ToClient::Roster(_)
             | ToClient::GrantsPut(_)
             | ToClient::Grant(_)
-            | ToClient::GroupNoted(_)
-            | ToClient::Groups(_)
             | ToClient::BlobState(_)
             | ToClient::Chunk(_) => {}
         }
@@ -216,6 +221,14 @@ impl Parts {
                 let request = RequestId(fault.reference);
                 self.contacts.on_fault(request, code, ctx);
             }
+            (
+                Kind::GROUP_START
+                | Kind::CHANGE_ROSTER
+                | Kind::FETCH_ROSTER
+                | Kind::NOTE_GROUP
+                | Kind::LIST_GROUPS,
+                code,
+            ) => self.groups.on_fault(RequestId(fault.reference), code, ctx),
             (Kind::ATTACH, _) if fault.reference == OWN.0 => {
                 self.inbox.end(&inbox::unreadable(), ctx);
             }
@@ -238,6 +251,13 @@ impl Parts {
             Stored::Cursor(cursor) => self.inbox.on_cursor(cursor),
             Stored::Received { cursor, new } => self.inbox.on_received(cursor, new, ctx),
             Stored::Contact { name, contact } => self.contacts.on_loaded(name, contact, ctx),
+            Stored::Groups(groups) => self.groups.on_groups_loaded(groups, ctx),
+            Stored::Group { name, record } => {
+                self.groups.on_loaded(name, record.map(|record| *record), ctx);
+            }
+            Stored::Statement { group, version, statement } => {
+                self.groups.on_statement_loaded(group, version, statement);
+            }
         }
     }
 
@@ -257,6 +277,15 @@ impl Parts {
             (JobKey::KeyLog(name, number), JobResult::KeyLog(result)) => {
                 self.contacts.on_verified(name, number, result, ctx);
             }
+            (JobKey::Statement(group, job), JobResult::VerifiedStatement(result)) => {
+                self.groups.on_verified(group, job, result, ctx);
+            }
+            (JobKey::Change(job), JobResult::SignedStatement(result)) => {
+                self.groups.on_signed(job, result, ctx);
+            }
+            (JobKey::Change(job), JobResult::GroupProof(result)) => {
+                self.groups.on_proof(job, result, ctx);
+            }
             (key, result) => unreachable!("{key:?} was answered with {result:?}"),
         }
     }
@@ -267,6 +296,7 @@ impl Parts {
         ctx.handles.on_timeout(ctx.now);
         self.contacts.on_timeout(ctx);
         self.outbox.on_timeout(ctx);
+        self.groups.on_timeout(ctx);
     }
 
     fn on_outcome(&mut self, outcome: Outcome, ctx: &mut Context<'_>) {
@@ -305,6 +335,7 @@ impl Parts {
         self.contacts.on_offline();
         self.outbox.on_offline();
         self.inbox.on_offline();
+        self.groups.on_offline();
         for ask in &mut self.asks {
             ask.begun = false;
         }
@@ -322,6 +353,7 @@ impl Parts {
             answer(ask.ticket, result, ctx);
         }
         self.inbox.end(failure, ctx);
+        self.groups.end_all(failure, ctx);
         ctx.notify(Notice::SessionOver(failure.clone()));
     }
 

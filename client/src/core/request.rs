@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use wire::Name;
+use wire::roster::Policy;
 use zeroize::Zeroizing;
 
 use crate::crypto::keys::KeyId;
@@ -12,7 +13,7 @@ use crate::crypto::keys::KeyId;
 pub struct Ticket(pub u64);
 
 /// A password: wiped when the last copy goes, never printed.
-#[derive(Clone)]
+#[derive(Clone, Eq, PartialEq)]
 pub struct Password(Arc<Zeroizing<Vec<u8>>>);
 
 impl Password {
@@ -83,8 +84,61 @@ pub enum Request {
         /// The user has compared safety numbers.
         verified: bool,
     },
+    /// Bring the list of one's groups up to date. Answered when that is done.
+    Groups,
+    /// Bring a group's roster up to date. Answered when that is done.
+    Roster(Name),
+    /// Change a group, or who is in it. Answered when that is done.
+    Group {
+        /// Which group.
+        group: Name,
+        /// The change.
+        wish: GroupWish,
+    },
     /// End the session for good.
     SignOut,
+}
+
+/// A change of a group.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum GroupWish {
+    /// Make it.
+    Create(Admission),
+    /// Become a member; with the group's password, if the user gave one.
+    Join(Option<Password>),
+    /// Be a member no more.
+    Leave,
+    /// Let this account join.
+    Invite(Name),
+    /// End this account's membership or invitation.
+    Remove(Name),
+    /// Make this member the admin.
+    HandOver(Name),
+    /// End the group.
+    Close,
+}
+
+/// Who may join a new group.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Admission {
+    /// Everybody.
+    Open,
+    /// Whoever has this password.
+    Password(Password),
+    /// The invited.
+    Invitation,
+}
+
+impl Admission {
+    /// As the roster says it.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        match self {
+            Self::Open => Policy::Open,
+            Self::Password(_) => Policy::Password,
+            Self::Invitation => Policy::Invitation,
+        }
+    }
 }
 
 /// How the mailbox is read.

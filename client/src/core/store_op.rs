@@ -3,12 +3,16 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use wire::roster::Roster;
 use wire::{FaultCode, LogId, Name, Number, Origin, Seq};
 
 use crate::crypto::key_log::KeyLog;
 use crate::crypto::keys::Identity;
 use crate::failure::Failure;
-use crate::store::{Chain, Contact, Draft, InboxId, OutboxId, Received, SealedPost, Session};
+use crate::store::{
+    Chain, Contact, Draft, GroupRecord, InboxId, KeptStatement, OutboxId, Received, SealedPost,
+    Session,
+};
 
 /// One durable operation. Each is one transaction with full sync.
 #[derive(Debug)]
@@ -112,6 +116,33 @@ pub enum StoreOp {
     AcceptChange(Name),
     /// The user has compared safety numbers.
     MarkVerified(Name),
+    /// Load the names of all groups → [`Stored::Groups`].
+    LoadGroups,
+    /// Load one group → [`Stored::Group`].
+    LoadGroup(Name),
+    /// Load one statement of a group's roster → [`Stored::Statement`].
+    LoadStatement {
+        /// Which group.
+        group: Name,
+        /// Its place.
+        version: u32,
+    },
+    /// The account is a member of this group.
+    KeepGroup(Name),
+    /// The account is no member of this group any more.
+    EndGroup {
+        /// Which group.
+        group: Name,
+        /// Why.
+        why: FaultCode,
+    },
+    /// A roster has grown.
+    AddStatements {
+        /// What is new, in order.
+        statements: Vec<KeptStatement>,
+        /// What the roster has come to.
+        roster: Box<Roster>,
+    },
 }
 
 /// The answer to a [`StoreOp`]. A failed operation has none: the shell stops the program.
@@ -154,6 +185,24 @@ pub enum Stored {
         name: Name,
         /// The record, if there is one.
         contact: Option<Contact>,
+    },
+    /// The groups that are kept, each with the reason why the account is no member.
+    Groups(Vec<(Name, Option<FaultCode>)>),
+    /// What is known of a group.
+    Group {
+        /// Which group.
+        name: Name,
+        /// The record, if there is one.
+        record: Option<Box<GroupRecord>>,
+    },
+    /// A statement of a group's roster.
+    Statement {
+        /// Which group.
+        group: Name,
+        /// Its place.
+        version: u32,
+        /// The statement, if it is kept.
+        statement: Option<KeptStatement>,
     },
 }
 

@@ -1,6 +1,7 @@
 //! The client's side of OPAQUE (RFC 9807) with the suite of [`wire::opaque`].
 //!
-//! Identifiers: client = the account's name as ASCII, server = `fastchat`. The password is the
+//! Identifiers: client = the account's name as ASCII, or [`wire::opaque::group_identity`] for a
+//! group's password; server = `fastchat`. The password is the
 //! UTF-8 bytes that were typed. The stretching is a parameter, so that simulations may use a toy;
 //! programs pass [`wire::opaque::stretch`]. Both `finish` functions take about 0.2 s with it:
 //! never on a loop.
@@ -15,7 +16,6 @@ use opaque_ke::{
 };
 use rand::CryptoRng;
 use thiserror::Error;
-use wire::Name;
 use wire::message::auth::Challenge;
 use wire::opaque::{CONTEXT, Suite};
 use zeroize::Zeroizing;
@@ -112,14 +112,15 @@ impl SignUp {
     /// [`OpaqueError`].
     pub fn finish<R: CryptoRng>(
         self,
-        name: &Name,
+        identity: &[u8],
         response: &[u8],
         stretch: &Stretch,
         rng: &mut R,
     ) -> Result<(Challenge, ExportKey), OpaqueError> {
         let response =
             RegistrationResponse::deserialize(response).map_err(|_| OpaqueError::Malformed)?;
-        let parameters = ClientRegistrationFinishParameters::new(identifiers(name), Some(stretch));
+        let parameters =
+            ClientRegistrationFinishParameters::new(identifiers(identity), Some(stretch));
         let finished = self
             .state
             .finish(&mut Older(rng), &self.password, response, parameters)
@@ -150,7 +151,7 @@ impl SignIn {
     /// [`OpaqueError::IncorrectPassword`] and the others.
     pub fn finish<R: CryptoRng>(
         self,
-        name: &Name,
+        identity: &[u8],
         response: &[u8],
         stretch: &Stretch,
         rng: &mut R,
@@ -158,7 +159,7 @@ impl SignIn {
         let response =
             CredentialResponse::deserialize(response).map_err(|_| OpaqueError::Malformed)?;
         let parameters =
-            ClientLoginFinishParameters::new(Some(CONTEXT), identifiers(name), Some(stretch));
+            ClientLoginFinishParameters::new(Some(CONTEXT), identifiers(identity), Some(stretch));
         let finished = self
             .state
             .finish(&mut Older(rng), &self.password, response, parameters)
@@ -168,8 +169,8 @@ impl SignIn {
     }
 }
 
-fn identifiers(name: &Name) -> Identifiers<'_> {
-    Identifiers { client: Some(name.as_bytes()), server: Some(SERVER_IDENTIFIER) }
+fn identifiers(identity: &[u8]) -> Identifiers<'_> {
+    Identifiers { client: Some(identity), server: Some(SERVER_IDENTIFIER) }
 }
 
 fn challenge(bytes: &[u8]) -> Result<Challenge, OpaqueError> {

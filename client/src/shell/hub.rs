@@ -182,6 +182,7 @@ fn changes_store(notice: &Notice) -> bool {
         Notice::OutboxChanged
             | Notice::Received(_)
             | Notice::ContactChanged { .. }
+            | Notice::GroupChanged(_)
             | Notice::Conflict
     )
 }

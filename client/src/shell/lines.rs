@@ -3,13 +3,14 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use wire::Name;
+use zeroize::Zeroizing;
 
-use crate::core::{Reading, Request};
+use crate::core::{Admission, GroupWish, Password, Reading, Request};
 use crate::crypto::keys::KeyId;
 use crate::failure::{Code, Failure};
 
-/// Longest line; a longer one ends the conversation.
-pub(super) const LINE_LEN_MAX: usize = 1024;
+/// Longest line; a longer one ends the conversation. A group's password fits.
+pub(super) const LINE_LEN_MAX: usize = 2048;
 
 /// What the holder of the connection says.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -31,8 +32,32 @@ pub(super) fn write_request(request: &Request) -> String {
             URL_SAFE_NO_PAD.encode(key.0),
             if *verified { "verified" } else { "pinned" }
         ),
+        Request::Groups => "groups".to_owned(),
+        Request::Roster(group) => format!("roster {group}"),
+        Request::Group { group, wish } => format!("group {group} {}", write_wish(wish)),
         Request::SignOut => "signout".to_owned(),
     }
+}
+
+fn write_wish(wish: &GroupWish) -> String {
+    match wish {
+        GroupWish::Create(Admission::Open) => "create open".to_owned(),
+        GroupWish::Create(Admission::Invitation) => "create invited".to_owned(),
+        GroupWish::Create(Admission::Password(password)) => {
+            format!("create password {}", write_password(password))
+        }
+        GroupWish::Join(None) => "join".to_owned(),
+        GroupWish::Join(Some(password)) => format!("join {}", write_password(password)),
+        GroupWish::Leave => "leave".to_owned(),
+        GroupWish::Invite(user) => format!("invite {user}"),
+        GroupWish::Remove(user) => format!("remove {user}"),
+        GroupWish::HandOver(user) => format!("hand-over {user}"),
+        GroupWish::Close => "close".to_owned(),
+    }
+}
+
+fn write_password(password: &Password) -> String {
+    URL_SAFE_NO_PAD.encode(password.bytes())
 }
 
 /// The request in a line.
@@ -51,9 +76,37 @@ pub(super) fn read_request(line: &str) -> Option<Request> {
                 _ => return None,
             },
         },
+        ["groups"] => Request::Groups,
+        ["roster", group] => Request::Roster(Name::parse(group).ok()?),
+        ["group", group, wish @ ..] => {
+            Request::Group { group: Name::parse(group).ok()?, wish: read_wish(wish)? }
+        }
         ["signout"] => Request::SignOut,
         _ => return None,
     })
+}
+
+fn read_wish(words: &[&str]) -> Option<GroupWish> {
+    let user = |text: &str| Name::parse(text).ok();
+    Some(match words {
+        ["create", "open"] => GroupWish::Create(Admission::Open),
+        ["create", "invited"] => GroupWish::Create(Admission::Invitation),
+        ["create", "password", password] => {
+            GroupWish::Create(Admission::Password(read_password(password)?))
+        }
+        ["join"] => GroupWish::Join(None),
+        ["join", password] => GroupWish::Join(Some(read_password(password)?)),
+        ["leave"] => GroupWish::Leave,
+        ["invite", name] => GroupWish::Invite(user(name)?),
+        ["remove", name] => GroupWish::Remove(user(name)?),
+        ["hand-over", name] => GroupWish::HandOver(user(name)?),
+        ["close"] => GroupWish::Close,
+        _ => return None,
+    })
+}
+
+fn read_password(text: &str) -> Option<Password> {
+    URL_SAFE_NO_PAD.decode(text).ok().map(|bytes| Password::new(Zeroizing::new(bytes)))
 }
 
 /// The reply as a line, without its end.
@@ -66,7 +119,7 @@ pub(super) fn write_reply(reply: &Reply) -> String {
                 .text
                 .chars()
                 .filter(|letter| !letter.is_control())
-                .take(LINE_LEN_MAX / 8)
+                .take(LINE_LEN_MAX / 16)
                 .collect();
             format!("failed {} {text}", failure.code.name())
         }
@@ -91,8 +144,10 @@ pub(super) fn read_reply(line: &str) -> Option<Reply> {
 mod tests {
     use wire::Name;
 
-    use super::{Reply, read_reply, read_request, write_reply, write_request};
-    use crate::core::{Reading, Request};
+    use super::{LINE_LEN_MAX, Reply, read_reply, read_request, write_reply, write_request};
+    use zeroize::Zeroizing;
+
+    use crate::core::{Admission, GroupWish, Password, Reading, Request};
     use crate::crypto::keys::KeyId;
     use crate::failure::{Code, Failure};
 
@@ -106,6 +161,8 @@ mod tests {
             Request::Fetch(name),
             Request::Trust { name, key, verified: true },
             Request::Trust { name, key, verified: false },
+            Request::Groups,
+            Request::Roster(name),
             Request::SignOut,
         ] {
             assert_eq!(read_request(&write_request(&request)), Some(request));
@@ -120,8 +177,39 @@ mod tests {
     }
 
     #[test]
+    fn every_change_of_a_group_survives_its_line() {
+        let group = Name::parse("rust").expect("a name");
+        let password = Password::new(Zeroizing::new(vec![0xff; 1024]));
+        for wish in [
+            GroupWish::Create(Admission::Open),
+            GroupWish::Create(Admission::Invitation),
+            GroupWish::Create(Admission::Password(password.clone())),
+            GroupWish::Join(None),
+            GroupWish::Join(Some(password)),
+            GroupWish::Leave,
+            GroupWish::Invite(group),
+            GroupWish::Remove(group),
+            GroupWish::HandOver(group),
+            GroupWish::Close,
+        ] {
+            let request = Request::Group { group, wish };
+            let line = write_request(&request);
+            assert!(line.len() < LINE_LEN_MAX);
+            assert_eq!(read_request(&line), Some(request));
+        }
+    }
+
+    #[test]
     fn other_lines_are_refused() {
-        for line in ["", "fetch", "fetch 9", "trust bob x pinned", "outbox now"] {
+        for line in [
+            "",
+            "fetch",
+            "fetch 9",
+            "trust bob x pinned",
+            "outbox now",
+            "group rust",
+            "group rust be nice",
+        ] {
             assert_eq!(read_request(line), None, "{line}");
         }
         assert_eq!(read_reply("failed nonsense text"), None);

@@ -42,6 +42,15 @@ pub(super) fn perform(store: &mut Store, op: StoreOp) -> Result<Option<Stored>, 
             let contact = store.contact(&name)?;
             Stored::Contact { name, contact }
         }
+        StoreOp::LoadGroups => Stored::Groups(store.groups()?),
+        StoreOp::LoadGroup(name) => {
+            let record = store.group(&name)?.map(Box::new);
+            Stored::Group { name, record }
+        }
+        StoreOp::LoadStatement { group, version } => {
+            let statement = store.statement(&group, version)?;
+            Stored::Statement { group, version, statement }
+        }
         other => return perform_silent(store, other).map(|()| None),
     };
     Ok(Some(stored))
@@ -60,6 +69,9 @@ fn perform_silent(store: &mut Store, op: StoreOp) -> Result<(), StoreError> {
         StoreOp::MarkChanged(name, log) => store.mark_changed(&name, &log),
         StoreOp::AcceptChange(name) => store.accept_change(&name),
         StoreOp::MarkVerified(name) => store.mark_verified(&name),
+        StoreOp::KeepGroup(name) => store.keep_group(&name),
+        StoreOp::EndGroup { group, why } => store.end_group(&group, why),
+        StoreOp::AddStatements { statements, roster } => store.add_statements(&statements, &roster),
         other => unreachable!("{other:?} has an answer"),
     }
 }

@@ -1,7 +1,8 @@
 //! What the account has received: entries, the cursor and the replay window, always together.
 
-use bytes::{BufMut, Bytes};
+use bytes::{BufMut, Bytes, BytesMut};
 use rusqlite::{OptionalExtension, Row, Transaction};
+use wire::roster::Act;
 use wire::{DecodeError, Field, LogId, Name, Number, Origin, Reader, Seq, Wall};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -81,6 +82,8 @@ pub enum ReceivedContent {
     BeforeYouJoined,
     /// Not a message: a statement of the group's roster.
     Roster {
+        /// What kind of change it is, or claims to be.
+        act: Act,
         /// What it did, or why it counts for nothing; for people.
         text: String,
         /// It is signed by its actor and keeps the rules.
@@ -320,7 +323,7 @@ fn read_message(row: &Row<'_>, sealer: &Sealer) -> Result<InboxMessage, StoreErr
 /// Layout: tag `u8`. 1 text and 2 unknown: verified `u8`, sent `u64`, previous (32), for unknown
 /// the kind `u8`, then the rest is the content; 6 attachment: as these, the rest as in
 /// `crypto::content`. 3 undecryptable: the rest is the reason. 4 before
-/// you joined: nothing. 5 roster: valid `u8`, the rest is the text.
+/// you joined: nothing. 5 roster: valid `u8`, the act, the rest is the text.
 fn encode_content(content: &ReceivedContent) -> Zeroizing<Vec<u8>> {
     let mut out = Zeroizing::new(Vec::new());
     let mut put = |tag: u8, fields: Option<(bool, Wall, &[u8; 32])>, rest: &[&[u8]]| {
@@ -346,8 +349,10 @@ fn encode_content(content: &ReceivedContent) -> Zeroizing<Vec<u8>> {
         }
         ReceivedContent::Undecryptable { reason } => put(3, None, &[reason.as_bytes()]),
         ReceivedContent::BeforeYouJoined => put(4, None, &[]),
-        ReceivedContent::Roster { text, valid } => {
-            put(5, None, &[&[u8::from(*valid)], text.as_bytes()]);
+        ReceivedContent::Roster { act, text, valid } => {
+            let mut code = BytesMut::new();
+            act.put(&mut code);
+            put(5, None, &[&[u8::from(*valid)], &code, text.as_bytes()]);
         }
     }
     out
@@ -361,7 +366,8 @@ fn decode_content(bytes: &[u8]) -> Result<ReceivedContent, DecodeError> {
         4 => return reader.finish().map(|()| ReceivedContent::BeforeYouJoined),
         5 => {
             let valid = bool::get(&mut reader, "valid")?;
-            return Ok(ReceivedContent::Roster { text: rest_as_text(reader)?, valid });
+            let act = Act::get(&mut reader, "act")?;
+            return Ok(ReceivedContent::Roster { act, text: rest_as_text(reader)?, valid });
         }
         _ => {}
     }

@@ -8,6 +8,7 @@ mod account;
 mod contacts;
 mod directory;
 mod error;
+mod groups;
 mod inbox;
 mod key_file;
 mod outbox;
@@ -28,6 +29,7 @@ pub use account::{Account, Session};
 pub use contacts::{Contact, Trust};
 pub use directory::{ConnectionLock, DataDirectory, ShowLock};
 pub use error::StoreError;
+pub use groups::{GroupRecord, KeptStatement};
 pub use inbox::{Continuity, InboxContent, InboxId, InboxMessage, Received, ReceivedContent};
 pub use outbox::{Chain, Draft, OutboxId, PostRecord, PostState, SealedPost};
 

@@ -1,8 +1,8 @@
 //! The database's tables and settings.
 //!
 //! Sealed by the vault: keys, tokens, texts, message bodies, the sign-up frame, and the trust in
-//! contacts (so that it cannot be changed without the key). Readable: names, logs, seqs, numbers,
-//! times, states, sizes, and public key bundles. `secure_delete` overwrites what is removed.
+//! contacts and the rosters of groups (so that they cannot be changed without the key). Readable:
+//! names, logs, seqs, numbers, times, states, sizes, public key bundles and rosters' statements. `secure_delete` overwrites what is removed.
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
@@ -10,7 +10,7 @@ use super::error::StoreError;
 
 /// What leads from each version to the next, from none to the newest. A step that was published
 /// never changes: what is new is a step of its own.
-const STEPS: &[&str] = &[TABLES];
+const STEPS: &[&str] = &[TABLES, GROUPS];
 
 const TABLES: &str = "
 CREATE TABLE installation (
@@ -89,6 +89,21 @@ CREATE TABLE inbox (
 ) STRICT;
 CREATE INDEX inbox_shown ON inbox (shown, id);
 CREATE INDEX inbox_origin ON inbox (log, sender, origin, id);
+";
+
+const GROUPS: &str = "
+CREATE TABLE groups (
+    name TEXT PRIMARY KEY,
+    ended INTEGER,                   -- why the account is no member: a fault's number
+    roster BLOB                      -- sealed: who is in it, by the statements below
+) STRICT, WITHOUT ROWID;
+CREATE TABLE statements (
+    name TEXT NOT NULL REFERENCES groups (name) ON DELETE CASCADE,
+    version INTEGER NOT NULL,
+    statement BLOB NOT NULL,
+    fault TEXT,                      -- why it counts for nothing
+    PRIMARY KEY (name, version)
+) STRICT, WITHOUT ROWID;
 ";
 
 /// Sets what one connection needs. WAL with full sync: a commit returns after its bytes are on the

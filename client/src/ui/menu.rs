@@ -14,6 +14,7 @@ use crate::config::{Config, user_name};
 use crate::core::event::{ContactChange, Step};
 use crate::core::{Command, Notice, Reading, Request, Ticket};
 use crate::crypto::keys::KeyId;
+use crate::escape::one_line;
 use crate::failure::{Code, Failure};
 use crate::output::{Shown, Style, talk};
 use crate::shell::{Shell, store_failure};
@@ -216,6 +217,10 @@ impl Menu {
             }
             Notice::Peeked(_) => {}
             Notice::ContactChanged { name, change } => self.tell_contact(name, change),
+            Notice::GroupChanged(_) => {}
+            Notice::GroupWarning { group, text } => {
+                self.printer.print(&self.style.warning(&format!("#{group}: {}", one_line(&text))));
+            }
             Notice::Answered { ticket, result } => self.on_answered(ticket, result)?,
         }
         Ok(())

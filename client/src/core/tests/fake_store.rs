@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use wire::{LogId, Name, Number, Origin, Seq};
 
+use super::fake_groups::FakeGroups;
 use super::world::number;
 use crate::core::event::LaneRecord;
 use crate::core::{StoreOp, Stored};
@@ -33,6 +34,7 @@ pub(super) struct FakeStore {
     pub(super) contacts: BTreeMap<Name, Contact>,
     pub(super) conflicts: BTreeSet<OutboxId>,
     pub(super) seen: BTreeSet<(Name, Origin, Number)>,
+    pub(super) groups: FakeGroups,
 }
 
 impl FakeStore {
@@ -123,7 +125,12 @@ impl FakeStore {
                 let contact = self.contacts.get(&name).cloned();
                 ("contact", Some(Stored::Contact { name, contact }))
             }
-            op => (self.perform_trust(op), None),
+            StoreOp::Pin(..)
+            | StoreOp::Extend(..)
+            | StoreOp::MarkChanged(..)
+            | StoreOp::AcceptChange(_)
+            | StoreOp::MarkVerified(_) => (self.perform_trust(op), None),
+            op => self.groups.perform(op),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Tests of the core against a scripted server: real encoded frames, real keys, no sockets.
 
 mod contacts;
+mod fake_groups;
 mod fake_store;
 mod inbox;
 mod link;

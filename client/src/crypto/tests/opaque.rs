@@ -30,7 +30,7 @@ fn signed_up(password: &[u8]) -> (Home, Vec<u8>) {
     let request = RegistrationRequest::deserialize(request.bytes()).expect("reads");
     let response = ServerRegistration::start(&setup, request, b"alice").expect("answers");
     let response = response.message.serialize();
-    let finished = sign_up.finish(&name("alice"), &response, &toy(), &mut rng());
+    let finished = sign_up.finish(b"alice", &response, &toy(), &mut rng());
     let (record, export_key) = finished.expect("finishes");
     let upload = RegistrationUpload::deserialize(record.bytes()).expect("reads");
     let record = ServerRegistration::<Suite>::finish(upload).serialize().to_vec();
@@ -56,7 +56,7 @@ fn sign_in(home: &Home, as_name: Name, password: &[u8]) -> Result<Vec<u8>, Opaqu
     );
     let started = started.expect("answers");
     let response = started.message.serialize();
-    let (finish, export_key) = sign_in.finish(&as_name, &response, &toy(), &mut rng())?;
+    let (finish, export_key) = sign_in.finish(as_name.as_bytes(), &response, &toy(), &mut rng())?;
     let finish = CredentialFinalization::deserialize(finish.bytes()).expect("reads");
     started.state.finish(finish, parameters()).expect("the server believes the client");
     Ok(export_key.as_bytes().to_vec())
@@ -86,10 +86,10 @@ fn the_account_name_is_part_of_the_exchange() {
 fn malformed_answers_are_named_so() {
     let start = || SignIn::start(b"password", &mut rng()).expect("starts").0;
     for bytes in [&[][..], &[0; 320], &[0xff; 320]] {
-        let error = start().finish(&name("alice"), bytes, &toy(), &mut rng()).err();
+        let error = start().finish(b"alice", bytes, &toy(), &mut rng()).err();
         assert_eq!(error, Some(OpaqueError::Malformed));
         let sign_up = SignUp::start(b"password", &mut rng()).expect("starts").0;
-        let error = sign_up.finish(&name("alice"), bytes, &toy(), &mut rng()).err();
+        let error = sign_up.finish(b"alice", bytes, &toy(), &mut rng()).err();
         assert_eq!(error, Some(OpaqueError::Malformed));
     }
 }
@@ -100,6 +100,6 @@ fn a_reflected_answer_is_refused() {
     let setup = ServerSetup::<Suite>::new(&mut OlderRng);
     let key = setup.keypair().public().serialize();
     let reflected = [&request.bytes()[..], &key].concat();
-    let error = sign_up.finish(&name("alice"), &reflected, &toy(), &mut rng()).err();
+    let error = sign_up.finish(b"alice", &reflected, &toy(), &mut rng()).err();
     assert_eq!(error, Some(OpaqueError::Malformed));
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use proptest::prelude::*;
+use wire::roster::Act;
 use wire::{BlobId, Seq, Wall};
 
 use super::{Place, log, number, origin};
@@ -35,7 +36,7 @@ fn attachment() -> ReceivedContent {
 }
 
 fn statement(text: &str, valid: bool) -> ReceivedContent {
-    ReceivedContent::Roster { text: text.to_owned(), valid }
+    ReceivedContent::Roster { act: Act::Invite, text: text.to_owned(), valid }
 }
 
 /// The entry with this seq and number; its hash is its number.

@@ -1,0 +1,179 @@
+//! The groups that the account is or was in: where it stands, the statements of their rosters, and
+//! what they have come to.
+//!
+//! A roster is folded from verified statements once and kept sealed: who can write to the database
+//! but has not the key cannot make anybody a member.
+
+use bytes::Bytes;
+use rusqlite::{Connection, OptionalExtension, Row, Transaction};
+use wire::roster::Roster;
+use wire::{FaultCode, Name};
+
+use super::error::StoreError;
+use super::{Sealer, Store, value};
+
+const ROSTER: &str = "groups.roster";
+
+/// What is kept of a group.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct GroupRecord {
+    /// Which group.
+    pub name: Name,
+    /// Why the account is no member; `None`: it is one.
+    pub ended: Option<FaultCode>,
+    /// Who is in it, as of the newest statement that is kept here.
+    pub roster: Option<Roster>,
+}
+
+/// One statement of a roster, verified or passed over.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct KeptStatement {
+    /// Its place.
+    pub version: u32,
+    /// The whole statement.
+    pub encoded: Bytes,
+    /// Why it counts for nothing; `None`: it counts.
+    pub fault: Option<String>,
+}
+
+impl Store {
+    /// Every group that is kept, by name, each with the reason why the account is no member.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn groups(&self) -> Result<Vec<(Name, Option<FaultCode>)>, StoreError> {
+        let sql = "SELECT name, ended FROM groups ORDER BY name";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows =
+            statement.query_and_then((), |row| Ok((value::name(row, "name")?, ended(row)?)))?;
+        rows.collect()
+    }
+
+    /// One group, if it is kept.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn group(&self, name: &Name) -> Result<Option<GroupRecord>, StoreError> {
+        let sql = "SELECT name, ended, roster FROM groups WHERE name = ?1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query((name.as_str(),))?;
+        rows.next()?.map(|row| read_group(row, &self.sealer)).transpose()
+    }
+
+    /// One statement of a group's roster, if it is kept.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn statement(
+        &self,
+        group: &Name,
+        version: u32,
+    ) -> Result<Option<KeptStatement>, StoreError> {
+        let sql = "SELECT statement, fault FROM statements WHERE name = ?1 AND version = ?2";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let found = statement.query_row((group.as_str(), version), |row| {
+            let encoded = Bytes::from(row.get::<_, Vec<u8>>(0)?);
+            Ok(KeptStatement { version, encoded, fault: row.get(1)? })
+        });
+        Ok(found.optional()?)
+    }
+
+    /// The account is a member: its log is read from now on.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn keep_group(&mut self, name: &Name) -> Result<(), StoreError> {
+        self.write(|transaction, _| {
+            transaction.execute(
+                "INSERT INTO groups (name) VALUES (?1)
+                 ON CONFLICT (name) DO UPDATE SET ended = NULL",
+                (name.as_str(),),
+            )?;
+            Ok(())
+        })
+    }
+
+    /// The account is a member no more. What was received stays.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn end_group(&mut self, name: &Name, why: FaultCode) -> Result<(), StoreError> {
+        self.write(|transaction, _| {
+            let sql = "UPDATE groups SET ended = ?2 WHERE name = ?1";
+            transaction.execute(sql, (name.as_str(), why.0))?;
+            Ok(())
+        })
+    }
+
+    /// Keeps the next statements of a roster and what it has come to by them. A group that was not
+    /// kept before is kept as one that the account is no member of.
+    ///
+    /// # Errors
+    /// [`StoreError::Changed`] when a statement does not follow those that are kept.
+    pub fn add_statements(
+        &mut self,
+        statements: &[KeptStatement],
+        roster: &Roster,
+    ) -> Result<(), StoreError> {
+        let name = roster.group();
+        self.write(|transaction, sealer| {
+            transaction.execute(
+                "INSERT INTO groups (name, ended) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+                (name.as_str(), FaultCode::NOT_A_MEMBER.0),
+            )?;
+            for statement in statements {
+                add_statement(transaction, &name, statement)?;
+            }
+            put_roster(transaction, sealer, roster)
+        })
+    }
+}
+
+fn add_statement(
+    transaction: &Transaction<'_>,
+    name: &Name,
+    statement: &KeptStatement,
+) -> Result<(), StoreError> {
+    let newest = newest_version(transaction, name)?;
+    if statement.version != newest + 1 {
+        return Err(StoreError::Changed("a group's statements do not follow each other"));
+    }
+    let sql = "INSERT INTO statements (name, version, statement, fault) VALUES (?1, ?2, ?3, ?4)";
+    let (encoded, fault) = (statement.encoded.as_ref(), statement.fault.as_deref());
+    transaction.prepare_cached(sql)?.execute((name.as_str(), statement.version, encoded, fault))?;
+    Ok(())
+}
+
+fn newest_version(connection: &Connection, name: &Name) -> Result<u32, StoreError> {
+    let sql = "SELECT max(version) FROM statements WHERE name = ?1";
+    let mut statement = connection.prepare_cached(sql)?;
+    let newest: Option<u32> = statement.query_row((name.as_str(),), |row| row.get(0))?;
+    Ok(newest.unwrap_or(0))
+}
+
+fn put_roster(
+    transaction: &Transaction<'_>,
+    sealer: &mut Sealer,
+    roster: &Roster,
+) -> Result<(), StoreError> {
+    let name = roster.group();
+    let sealed = sealer.seal(ROSTER, name.as_bytes(), &roster.encode());
+    let sql = "UPDATE groups SET roster = ?2 WHERE name = ?1";
+    transaction.execute(sql, (name.as_str(), sealed))?;
+    Ok(())
+}
+
+fn read_group(row: &Row<'_>, sealer: &Sealer) -> Result<GroupRecord, StoreError> {
+    let name = value::name(row, "name")?;
+    let sealed: Option<Vec<u8>> = row.get("roster")?;
+    let roster = sealed.map(|sealed| {
+        let bytes = sealer.open(ROSTER, name.as_bytes(), &sealed)?;
+        let roster = Roster::decode(Bytes::copy_from_slice(&bytes));
+        roster.map_err(|_| StoreError::Damaged("roster"))
+    });
+    Ok(GroupRecord { name, ended: ended(row)?, roster: roster.transpose()? })
+}
+
+fn ended(row: &Row<'_>) -> Result<Option<FaultCode>, StoreError> {
+    Ok(row.get::<_, Option<u16>>("ended")?.map(FaultCode))
+}
