@@ -38,7 +38,7 @@ fn push_escaped(letter: char, out: &mut String) {
 }
 
 /// Controls of ASCII and Latin-1, line separators, and what reorders or hides text.
-fn is_harmful(letter: char) -> bool {
+pub(crate) fn is_harmful(letter: char) -> bool {
     letter.is_control()
         || matches!(
             letter,
