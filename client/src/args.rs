@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use argh::{EarlyExit, FromArgs};
 
+pub mod group;
+
 /// Stands for a lone `-`, which the parser would take for an option. No shell can type it.
 const STANDARD_INPUT: &str = "\u{1}-";
 
@@ -78,6 +80,8 @@ pub enum Command {
     Contacts(Contacts),
     /// See [`Verify`].
     Verify(Verify),
+    /// See [`group::Group`].
+    Group(group::Group),
 }
 
 /// make an account; later commands need no password
@@ -114,7 +118,7 @@ pub struct SignOut {
 #[derive(Debug, FromArgs, PartialEq)]
 #[argh(subcommand, name = "send")]
 pub struct Send {
-    /// who shall read it
+    /// who shall read it: a user, or a group as '#NAME'
     #[argh(positional)]
     pub user: String,
     /// what it says; `-` reads standard input
@@ -224,6 +228,7 @@ impl Command {
             Self::WhoAmI(command) => command.json,
             Self::Contacts(command) => command.json,
             Self::Verify(command) => command.json,
+            Self::Group(group) => group.command.is_json(),
         }
     }
 }
@@ -285,6 +290,16 @@ mod tests {
             "whoami",
             "contacts",
             "verify bob --ok",
+            "group create rust --invite-only",
+            "group create rust --password",
+            "group join rust --group-password-file secret",
+            "group leave rust",
+            "group list",
+            "group members rust",
+            "group invite rust bob",
+            "group remove rust bob",
+            "group hand-over rust bob",
+            "group close rust",
         ] {
             let args = parse(&format!("{line} --json"));
             assert!(args.command.expect("a command").is_json(), "{line}");
@@ -293,7 +308,7 @@ mod tests {
 
     #[test]
     fn wrong_words_are_refused_and_help_is_not_an_error() {
-        for line in ["sing", "send bob", "recv --wait soon", "--nonsense"] {
+        for line in ["sing", "send bob", "recv --wait soon", "--nonsense", "group", "group join"] {
             let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
             let early = Args::parse(&words).expect_err(line);
             assert!(early.status.is_err());

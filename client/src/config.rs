@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use wire::Name;
+use wire::{LogId, Name};
 
 use crate::args::Args;
 use crate::failure::Failure;
@@ -61,11 +61,30 @@ pub fn user_name(text: &str, what: &str) -> Result<Name, Failure> {
     Name::parse(text).map_err(|error| Failure::usage(format!("{what} {text:?}: {error}")))
 }
 
+/// A group's name as typed, with or without its `#`.
+///
+/// # Errors
+/// It breaks a rule of names; the text says which.
+pub fn group_name(text: &str) -> Result<Name, Failure> {
+    user_name(text.strip_prefix('#').unwrap_or(text), "group")
+}
+
+/// Whom a message is for as typed: a user, or a group with its `#`.
+///
+/// # Errors
+/// It breaks a rule of names; the text says which.
+pub fn target(text: &str) -> Result<LogId, Failure> {
+    match text.strip_prefix('#') {
+        Some(group) => user_name(group, "group").map(LogId::group),
+        None => user_name(text.strip_prefix('@').unwrap_or(text), "user").map(LogId::mailbox),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
 
-    use super::Config;
+    use super::{Config, target};
     use crate::args::Args;
     use crate::failure::Code;
 
@@ -88,6 +107,14 @@ mod tests {
         assert_eq!(config.data, None::<PathBuf>);
         let config = Config::new(&args(&[]), environment).expect("good");
         assert_eq!(config.routers, ["a:1", "b:2"]);
+    }
+
+    #[test]
+    fn a_hash_makes_a_group_of_a_target() {
+        for (typed, log) in [("bob", "@bob"), ("@Bob", "@bob"), ("#rust", "#rust")] {
+            assert_eq!(target(typed).expect("good").to_string(), log);
+        }
+        assert!(target("#").is_err() && target("##x").is_err());
     }
 
     #[test]

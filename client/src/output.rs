@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use wire::roster::Act;
-use wire::{LogId, Name, Number, Seq, Wall};
+use wire::{LogId, LogKind, Name, Number, Seq, Wall};
 
 use crate::crypto::Attachment;
 use crate::escape::{indented, one_line};
@@ -84,7 +84,7 @@ impl Shown {
     #[must_use]
     pub fn line(&self, style: Style) -> String {
         let time = style.dim(&local_time(self.at));
-        let sender = style.bold(self.sender.as_str());
+        let speaker = self.speaker(style);
         let gap = match self.is_after_gap {
             true => style.warning("a message before this one never came"),
             false => String::new(),
@@ -116,7 +116,18 @@ impl Shown {
             }
             _ => String::new(),
         };
-        format!("{gap}{time} {sender}: {said}{note}")
+        format!("{gap}{time} {speaker}: {said}{note}")
+    }
+
+    /// Who says it, and in which group; changes of a group say themselves who made them.
+    fn speaker(&self, style: Style) -> String {
+        let sender = style.bold(self.sender.as_str());
+        let log = style.bold(&self.log.to_string());
+        match (self.log.kind, &self.content) {
+            (LogKind::Mailbox, _) => sender,
+            (LogKind::Group, ReceivedContent::Roster { .. }) => log,
+            (LogKind::Group, _) => format!("{log} {sender}"),
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use crate::shell::store_failure;
 use crate::store::{Account, ConnectionLock, DataDirectory, Store};
 
 mod account;
+mod group;
 pub mod password;
 mod people;
 mod progress;
@@ -21,6 +22,7 @@ mod receive;
 mod send;
 mod task;
 
+pub use group::{done as group_change_done, list_lines as group_lines, member_lines};
 pub use people::{PersonView, line as contact_line, view};
 pub use progress::Progress;
 pub use send::outcome as post_outcome;
@@ -132,6 +134,7 @@ pub fn run(command: Command, config: Config) -> Result<(), Failure> {
         Command::Receive(command) => receive::receive(local, &command),
         Command::Contacts(_) => people::contacts(&local),
         Command::Verify(command) => people::verify(local, &command),
+        Command::Group(group) => group::group(local, group.command),
     }
 }
 

@@ -19,15 +19,9 @@ pub const PASSWORD_LEN_MAX: usize = 1024;
 /// The file cannot be read, or holds no usable password.
 pub fn given(config: &Config) -> Result<Option<Password>, Failure> {
     if let Some(path) = &config.password_file {
-        return from_file(path).map(Some);
+        return from_file(path, "--password-file").map(Some);
     }
-    match std::env::var("FASTCHAT_PASSWORD") {
-        Ok(text) => check(Zeroizing::new(text.into_bytes())).map(Some),
-        Err(std::env::VarError::NotPresent) => Ok(None),
-        Err(std::env::VarError::NotUnicode(_)) => {
-            Err(Failure::usage("FASTCHAT_PASSWORD is not UTF-8"))
-        }
-    }
+    from_environment("FASTCHAT_PASSWORD")
 }
 
 /// The given password, else one typed at a prompt; twice when it is a new one.
@@ -43,8 +37,30 @@ pub fn read(config: &Config, is_new: bool) -> Result<Password, Failure> {
             "no password; use --password-file FILE or FASTCHAT_PASSWORD, or a terminal",
         ));
     }
-    let password = prompt("Password: ")?;
-    if is_new && prompt("Again: ")?.bytes() != password.bytes() {
+    match is_new {
+        true => prompt_new("Password: "),
+        false => prompt("Password: "),
+    }
+}
+
+/// A group's password that was given without a prompt, if one was.
+///
+/// # Errors
+/// The file cannot be read, or holds no usable password.
+pub fn for_group(file: Option<&Path>) -> Result<Option<Password>, Failure> {
+    match file {
+        Some(path) => from_file(path, "--group-password-file").map(Some),
+        None => from_environment("FASTCHAT_GROUP_PASSWORD"),
+    }
+}
+
+/// Asks at the terminal for a new password, twice.
+///
+/// # Errors
+/// As [`prompt`], or the two differ.
+pub fn prompt_new(words: &str) -> Result<Password, Failure> {
+    let password = prompt(words)?;
+    if prompt("Again: ")?.bytes() != password.bytes() {
         return Err(Failure::usage("the two passwords differ; try again"));
     }
     Ok(password)
@@ -72,10 +88,19 @@ pub fn check(bytes: Zeroizing<Vec<u8>>) -> Result<Password, Failure> {
     }
 }
 
-fn from_file(path: &Path) -> Result<Password, Failure> {
-    let wrong = |error: std::io::Error| {
-        Failure::usage(format!("--password-file {}: {error}", path.display()))
-    };
+fn from_environment(variable: &str) -> Result<Option<Password>, Failure> {
+    match std::env::var(variable) {
+        Ok(text) => check(Zeroizing::new(text.into_bytes())).map(Some),
+        Err(std::env::VarError::NotPresent) => Ok(None),
+        Err(std::env::VarError::NotUnicode(_)) => {
+            Err(Failure::usage(format!("{variable} is not UTF-8")))
+        }
+    }
+}
+
+fn from_file(path: &Path, option: &str) -> Result<Password, Failure> {
+    let wrong =
+        |error: std::io::Error| Failure::usage(format!("{option} {}: {error}", path.display()));
     let limit = u64::try_from(PASSWORD_LEN_MAX).expect("a small constant") + 3;
     let mut line = Zeroizing::new(Vec::with_capacity(PASSWORD_LEN_MAX + 3));
     let file = File::open(path).map_err(wrong)?;
@@ -97,7 +122,7 @@ mod tests {
     fn written(content: &str) -> Result<Vec<u8>, crate::failure::Failure> {
         let file = tempfile::NamedTempFile::new().expect("a file");
         fs::write(file.path(), content).expect("written");
-        from_file(file.path()).map(|password| password.bytes().to_vec())
+        from_file(file.path(), "--password-file").map(|password| password.bytes().to_vec())
     }
 
     #[test]

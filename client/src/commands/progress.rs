@@ -38,6 +38,14 @@ impl Progress {
         }
     }
 
+    /// Tells something to be careful about, unless the output is for a script.
+    pub fn warn(&mut self, text: &str) {
+        self.end();
+        if !self.is_silent {
+            talk(&format!("warning: {text}"));
+        }
+    }
+
     /// Clears the line for other words.
     pub fn end(&mut self) {
         if let Some(spinner) = self.spinner.take() {

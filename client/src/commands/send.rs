@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use serde_json::json;
 use wire::net::Clock;
-use wire::{LogId, Name};
+use wire::{FaultCode, LogId, LogKind, Name};
 
 use super::Local;
 use super::task::{self, Flow, Task};
 use crate::args;
-use crate::config::user_name;
+use crate::config::target;
 use crate::core::Request;
 use crate::crypto::plaintext::{TEXT_LEN_MAX, check_text};
 use crate::failure::{Code, Failure};
@@ -23,7 +23,7 @@ const WAIT: Duration = Duration::from_secs(60);
 
 /// `fastchat send`.
 pub(super) fn send(mut local: Local, command: args::Send) -> Result<(), Failure> {
-    let reader = user_name(&command.user, "USER")?;
+    let log = target(&command.user)?;
     local.signed_in()?;
     let text = match command.reads_standard_input() {
         true => read_text()?,
@@ -33,38 +33,36 @@ pub(super) fn send(mut local: Local, command: args::Send) -> Result<(), Failure>
         return Err(Failure::usage("there is nothing to send: the text is empty"));
     }
     check_text(&text).map_err(|error| Failure::usage(error.to_string()))?;
-    let log = LogId::mailbox(reader);
     let created = Clock::new().wall();
     let id = local.store.add_draft(&log, &text, created);
     let mut task = Sending {
         id: id.map_err(|e| store_failure(&e))?,
-        reader,
         wait: command.wait.unwrap_or(WAIT),
         is_json: local.is_json,
     };
     task::run(&mut task, local)
 }
 
-/// What became of a post to `reader`: accepted, not known yet, or why not.
+/// What became of a post: accepted, not known yet, or why not.
 ///
 /// # Errors
 /// It was definitely not stored.
-pub fn outcome(post: &PostRecord, reader: &Name) -> Result<Option<PostRecord>, Failure> {
+pub fn outcome(post: &PostRecord) -> Result<Option<PostRecord>, Failure> {
+    let log = &post.log;
     match &post.state {
         PostState::Draft | PostState::Sealed => Ok(None),
         PostState::Accepted { .. } => Ok(Some(post.clone())),
         PostState::Rejected(code) => Err(Failure::fault(*code)),
-        PostState::Refused(reason) => Err(refusal(reason, reader)),
+        PostState::Refused(reason) => Err(refusal(reason, log)),
         PostState::Conflict => Err(Failure::unexpected(format!(
-            "not known whether {reader} has it: this installation was restored from an old copy; \
-             ask {reader}, or send it again"
+            "not known whether it reached {log}: this installation was restored from an old copy; \
+             ask there, or send it again"
         ))),
     }
 }
 
 struct Sending {
     id: OutboxId,
-    reader: Name,
     wait: Duration,
     is_json: bool,
 }
@@ -105,7 +103,7 @@ impl Task for Sending {
     }
 
     fn look(&mut self, store: &mut Store) -> Result<Flow, Failure> {
-        match outcome(&self.post(store)?, &self.reader)? {
+        match outcome(&self.post(store)?)? {
             Some(post) => {
                 self.tell(&post)?;
                 Ok(Flow::Done)
@@ -146,8 +144,35 @@ impl Task for Sending {
     }
 }
 
-fn refusal(reason: &str, reader: &Name) -> Failure {
-    match Code::named(reason) {
+fn refusal(reason: &str, log: &LogId) -> Failure {
+    let code = Code::named(reason);
+    match log.kind {
+        LogKind::Mailbox => refusal_by_user(reason, code, &log.name),
+        LogKind::Group => refusal_by_group(reason, code, log),
+    }
+}
+
+fn refusal_by_group(reason: &str, code: Option<Code>, log: &LogId) -> Failure {
+    let fault = match code {
+        Some(Code::NoSuchGroup) => FaultCode::NO_SUCH_GROUP,
+        Some(Code::NotAMember) => FaultCode::NOT_A_MEMBER,
+        Some(Code::Removed) => FaultCode::REMOVED,
+        Some(Code::UntrustedKey) => {
+            return Failure::new(
+                Code::UntrustedKey,
+                format!(
+                    "the key of a member of {log} has changed or cannot be trusted, so nothing \
+                     was sent; see `fastchat contacts`, then `fastchat verify`"
+                ),
+            );
+        }
+        _ => return other_refusal(reason, code),
+    };
+    Failure::fault(fault)
+}
+
+fn refusal_by_user(reason: &str, code: Option<Code>, reader: &Name) -> Failure {
+    match code {
         Some(Code::NoSuchUser) => Failure::new(
             Code::NoSuchUser,
             format!("no user is called {reader}; check the spelling"),
@@ -159,9 +184,12 @@ fn refusal(reason: &str, reader: &Name) -> Failure {
                  safety numbers with `fastchat verify {reader}`, then agree with --ok"
             ),
         ),
-        Some(code) => Failure::new(code, format!("not sent: {reason}")),
-        None => Failure::unexpected(format!("not sent: {reason}")),
+        code => other_refusal(reason, code),
     }
+}
+
+fn other_refusal(reason: &str, code: Option<Code>) -> Failure {
+    Failure::new(code.unwrap_or(Code::Unexpected), format!("not sent: {reason}"))
 }
 
 fn read_text() -> Result<String, Failure> {
@@ -203,7 +231,7 @@ mod tests {
         let reader = Name::parse("bob").expect("a name");
         let log = LogId::mailbox(reader);
         let id = store.add_draft(&log, "hello", Wall(1)).expect("adds");
-        let mut sending = Sending { id, reader, wait: WAIT, is_json: true };
+        let mut sending = Sending { id, wait: WAIT, is_json: true };
 
         let late = sending.on_time_over(None).expect_err("not accepted");
         assert_eq!(late.code, Code::Queued);

@@ -9,6 +9,7 @@ use wire::net::Clock;
 use super::{Local, Progress};
 use crate::core::event::Peeked;
 use crate::core::{Notice, Request};
+use crate::escape::one_line;
 use crate::failure::{Code, Failure};
 use crate::shell::follower::{Follower, Heard, Reply};
 use crate::shell::{Shell, store_failure};
@@ -213,6 +214,10 @@ fn lead_on(
                 Notice::SessionOver(failure) => return Err(failure),
                 Notice::Trouble(failure) if failure.code == Code::UntrustedKey => {
                     return Err(failure);
+                }
+                Notice::GroupWarning { group, text } => {
+                    progress.warn(&format!("#{group}: {}", one_line(&text)));
+                    Flow::On
                 }
                 Notice::Peeked(peeked) => {
                     task.on_peeked(peeked)?;

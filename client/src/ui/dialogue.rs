@@ -1,15 +1,21 @@
 //! What the user may type and what it means: pure, so that every path through the menu is tested.
 
-use wire::Name;
+use wire::{LogId, LogKind, Name};
 
-use crate::config::user_name;
-use crate::core::Password;
+use crate::config::{group_name, target, user_name};
+use crate::core::{GroupWish, Password};
 use crate::crypto::keys::KeyId;
 use crate::crypto::plaintext::check_text;
 use crate::failure::{Code, Failure};
 
+use groups::{GroupDialogue, Turn};
+
+mod groups;
+mod log_in;
+
 const LOG_IN: &str = "1 sign up · 2 sign in · q quit";
-const MAIN: &str = "1 message a user · 2 read what waits · 3 contacts and fingerprints · q quit";
+const MAIN: &str = "1 message a user · 2 message a group · 3 groups: create, join, leave, members …\n\
+                    4 pending · 5 contacts and safety numbers · q quit";
 
 /// What the menu wants from its surroundings.
 #[derive(Clone, Debug)]
@@ -20,8 +26,14 @@ pub(super) enum Action {
     SignUp(Name, Password),
     /// Begin a session.
     SignIn(Name, Password, bool),
-    /// Put a message into the outbox.
-    Send(Name, String),
+    /// Put a message to a user or a group into the outbox.
+    Send(LogId, String),
+    /// Show the groups that the user is in.
+    ListGroups,
+    /// Show who is in a group.
+    ListMembers(Name),
+    /// Change a group.
+    Change(Name, GroupWish),
     /// Show the messages that wait.
     ShowWaiting,
     /// Show all contacts.
@@ -63,8 +75,9 @@ enum Place {
     Working { name: Name, password: Password },
     TakeOver { name: Name, password: Password },
     Main { me: Name },
-    To { me: Name },
-    Text { me: Name, to: Name },
+    To { me: Name, is_group: bool },
+    Text { me: Name, to: LogId },
+    Groups { me: Name, groups: GroupDialogue },
     Contacts { me: Name },
     Looking { me: Name },
     Contact { me: Name, name: Name, key: KeyId },
@@ -82,6 +95,7 @@ impl Dialogue {
         match self.place {
             Place::LogIn => Some(LOG_IN),
             Place::Main { .. } => Some(MAIN),
+            Place::Groups { ref groups, .. } => groups.heading(),
             _ => None,
         }
     }
@@ -99,8 +113,10 @@ impl Dialogue {
             Place::Working { .. } | Place::Looking { .. } => Prompt::Nothing,
             Place::TakeOver { .. } => line("End the session there and go on here? [y/N] "),
             Place::Main { me } => Prompt::Line(format!("{me}> ")),
-            Place::To { .. } => line("To: "),
-            Place::Text { to, .. } => Prompt::Line(format!("Message to {to}: ")),
+            Place::To { is_group: false, .. } => line("To: "),
+            Place::To { is_group: true, .. } => line("To group: "),
+            Place::Text { to, .. } => Prompt::Line(format!("Message to {}: ", shown(to))),
+            Place::Groups { groups, .. } => groups.prompt(),
             Place::Contacts { .. } => line("Whose safety number? (Enter: back) "),
             Place::Contact { .. } => line(
                 "v verified: the numbers are the same · a agree without comparing · Enter back: ",
@@ -116,8 +132,9 @@ impl Dialogue {
             Place::User { is_new } => self.on_user(line, is_new),
             Place::TakeOver { name, password } => self.on_take_over(line, name, password),
             Place::Main { me } => self.on_main(line, me),
-            Place::To { me } => self.on_to(line, me),
+            Place::To { me, is_group } => self.on_to(line, me, is_group),
             Place::Text { me, to } => self.on_text(line, me, to),
+            Place::Groups { me, groups } => self.on_groups(me, groups.on_line(line)),
             Place::Contacts { me } => self.on_contacts(line, me),
             Place::Contact { me, name, key } => self.on_choice(line, me, name, key),
             Place::Password { .. } | Place::Again { .. } => Vec::new(),
@@ -127,6 +144,9 @@ impl Dialogue {
 
     /// The user has typed a password, or the wrong thing for one.
     pub(super) fn on_secret(&mut self, typed: Result<Password, Failure>) -> Vec<Action> {
+        if let Place::Groups { me, groups } = self.place.clone() {
+            return self.on_groups(me, groups.on_secret(typed));
+        }
         let password = match typed {
             Ok(password) => password,
             Err(failure) => return self.back_to_log_in(&failure.text),
@@ -149,8 +169,9 @@ impl Dialogue {
     pub(super) fn on_cancel(&mut self) -> Vec<Action> {
         match self.place.clone() {
             Place::LogIn | Place::Main { .. } => vec![Action::Quit],
-            Place::To { me }
+            Place::To { me, .. }
             | Place::Text { me, .. }
+            | Place::Groups { me, .. }
             | Place::Contacts { me }
             | Place::Looking { me }
             | Place::Contact { me, .. } => self.go_main(me),
@@ -199,72 +220,42 @@ impl Dialogue {
         }
     }
 
-    fn on_log_in(&mut self, line: &str) -> Vec<Action> {
-        match line {
-            "1" | "2" => {
-                self.place = Place::User { is_new: line == "1" };
-                Vec::new()
-            }
-            "q" | "quit" => vec![Action::Quit],
-            "" => Vec::new(),
-            _ => unknown(line, "1, 2 or q"),
-        }
-    }
-
-    fn on_user(&mut self, line: &str, is_new: bool) -> Vec<Action> {
-        let name = match (line, self.user) {
-            ("", Some(user)) => user,
-            (line, _) => match user_name(line, "username") {
-                Ok(name) => name,
-                Err(failure) => return vec![Action::Print(failure.text)],
-            },
-        };
-        match (&self.given, is_new) {
-            (Some(password), true) => self.sign_up(name, password.clone()),
-            (Some(password), false) => self.sign_in(name, password.clone(), false),
-            (None, is_new) => {
-                self.place = Place::Password { name, is_new };
-                Vec::new()
-            }
-        }
-    }
-
-    fn on_take_over(&mut self, line: &str, name: Name, password: Password) -> Vec<Action> {
-        match line {
-            "y" | "yes" | "Y" => self.sign_in(name, password, true),
-            _ => {
-                self.place = Place::LogIn;
-                Vec::new()
-            }
-        }
-    }
-
     fn on_main(&mut self, line: &str, me: Name) -> Vec<Action> {
-        if let Some((to, text)) = line.strip_prefix('@').and_then(|rest| rest.split_once(' ')) {
-            return match user_name(to, "user") {
+        if line.starts_with(['@', '#'])
+            && let Some((to, text)) = line.split_once(' ')
+        {
+            return match target(to) {
                 Ok(to) => self.on_text(text.trim(), me, to),
                 Err(failure) => vec![Action::Print(failure.text)],
             };
         }
         match line {
-            "1" => self.place = Place::To { me },
-            "2" => return vec![Action::ShowWaiting],
+            "1" | "2" => self.place = Place::To { me, is_group: line == "2" },
             "3" => {
+                self.place = Place::Groups { me, groups: GroupDialogue::default() };
+                return vec![Action::ListGroups];
+            }
+            "4" => return vec![Action::ShowWaiting],
+            "5" => {
                 self.place = Place::Contacts { me };
                 return vec![Action::ListContacts];
             }
             "q" | "quit" => return vec![Action::Quit],
             "" => {}
-            _ => return unknown(line, "1, 2, 3 or q, or @NAME and a message"),
+            _ => return unknown(line, "1 to 5 or q, or @NAME or #GROUP and a message"),
         }
         Vec::new()
     }
 
-    fn on_to(&mut self, line: &str, me: Name) -> Vec<Action> {
+    fn on_to(&mut self, line: &str, me: Name, is_group: bool) -> Vec<Action> {
         if line.is_empty() {
             return self.go_main(me);
         }
-        match user_name(line, "user") {
+        let to = match is_group {
+            true => group_name(line).map(LogId::group),
+            false => user_name(line, "user").map(LogId::mailbox),
+        };
+        match to {
             Ok(to) => {
                 self.place = Place::Text { me, to };
                 Vec::new()
@@ -273,7 +264,7 @@ impl Dialogue {
         }
     }
 
-    fn on_text(&mut self, line: &str, me: Name, to: Name) -> Vec<Action> {
+    fn on_text(&mut self, line: &str, me: Name, to: LogId) -> Vec<Action> {
         self.place = Place::Main { me };
         if line.is_empty() {
             return Vec::new();
@@ -282,6 +273,14 @@ impl Dialogue {
             Ok(()) => vec![Action::Send(to, line.to_owned())],
             Err(error) => vec![Action::Print(error.to_string())],
         }
+    }
+
+    fn on_groups(&mut self, me: Name, (next, actions): Turn) -> Vec<Action> {
+        self.place = match next {
+            Some(groups) => Place::Groups { me, groups },
+            None => Place::Main { me },
+        };
+        actions
     }
 
     fn on_contacts(&mut self, line: &str, me: Name) -> Vec<Action> {
@@ -308,34 +307,18 @@ impl Dialogue {
         }
     }
 
-    fn sign_up(&mut self, name: Name, password: Password) -> Vec<Action> {
-        let place = Place::Working { name, password: password.clone() };
-        self.place = place;
-        vec![Action::SignUp(name, password)]
-    }
-
-    fn sign_in(&mut self, name: Name, password: Password, takeover: bool) -> Vec<Action> {
-        let place = Place::Working { name, password: password.clone() };
-        self.place = place;
-        vec![Action::SignIn(name, password, takeover)]
-    }
-
     fn go_main(&mut self, me: Name) -> Vec<Action> {
         self.place = Place::Main { me };
         Vec::new()
     }
-
-    fn back_to_log_in(&mut self, text: &str) -> Vec<Action> {
-        self.place = Place::LogIn;
-        vec![Action::Print(in_menu(text))]
-    }
 }
 
-/// The next step of a failure as the log-in screen offers it, instead of a command line.
-fn in_menu(text: &str) -> String {
-    text.replace("run `fastchat signin --takeover`", "choose 2")
-        .replace("run `fastchat signin`", "choose 2")
-        .replace("run `fastchat signup`", "choose 1")
+/// A log as people call it.
+pub(super) fn shown(log: &LogId) -> String {
+    match log.kind {
+        LogKind::Mailbox => log.name.to_string(),
+        LogKind::Group => log.to_string(),
+    }
 }
 
 fn unknown(line: &str, choices: &str) -> Vec<Action> {
@@ -344,121 +327,4 @@ fn unknown(line: &str, choices: &str) -> Vec<Action> {
 }
 
 #[cfg(test)]
-mod tests {
-    use wire::Name;
-    use zeroize::Zeroizing;
-
-    use super::{Action, Dialogue, Prompt};
-    use crate::core::Password;
-    use crate::crypto::keys::KeyId;
-    use crate::failure::{Code, Failure};
-
-    fn name(text: &str) -> Name {
-        Name::parse(text).expect("a name")
-    }
-
-    fn password(text: &str) -> Password {
-        Password::new(Zeroizing::new(text.as_bytes().to_vec()))
-    }
-
-    fn signed_in() -> Dialogue {
-        let mut dialogue = Dialogue::new(None, None);
-        dialogue.on_signed_in(name("alice"));
-        dialogue
-    }
-
-    #[test]
-    fn a_new_user_chooses_a_name_and_types_the_password_twice() {
-        let mut dialogue = Dialogue::new(None, None);
-        assert!(dialogue.on_line("1").is_empty());
-        assert!(matches!(dialogue.on_line("9x").as_slice(), [Action::Print(_)]));
-        assert!(dialogue.on_line("Alice").is_empty());
-        assert!(dialogue.on_secret(Ok(password("pw"))).is_empty());
-        let wrong = dialogue.on_secret(Ok(password("other")));
-        assert!(matches!(wrong.as_slice(), [Action::Print(text)] if text.contains("differ")));
-        dialogue.on_line("1");
-        dialogue.on_line("alice");
-        dialogue.on_secret(Ok(password("pw")));
-        let actions = dialogue.on_secret(Ok(password("pw")));
-        assert!(matches!(actions.as_slice(), [Action::SignUp(who, _)] if *who == name("alice")));
-        assert_eq!(dialogue.prompt(), Prompt::Nothing);
-        dialogue.on_signed_in(name("alice"));
-        assert_eq!(dialogue.prompt(), Prompt::Line("alice> ".to_owned()));
-    }
-
-    #[test]
-    fn a_session_elsewhere_can_be_taken_over_or_left_alone() {
-        let elsewhere = Failure::new(Code::AlreadyLoggedIn, "elsewhere");
-        for (answer, takes_over) in [("y", true), ("", false)] {
-            let mut dialogue = Dialogue::new(Some(name("alice")), None);
-            dialogue.on_line("2");
-            dialogue.on_line("");
-            dialogue.on_secret(Ok(password("pw")));
-            dialogue.on_sign_in_failed(&elsewhere);
-            let actions = dialogue.on_line(answer);
-            let takeover = matches!(actions.as_slice(), [Action::SignIn(_, _, true)]);
-            assert_eq!(takeover, takes_over);
-        }
-    }
-
-    #[test]
-    fn a_message_is_sent_from_the_menu_or_in_one_line() {
-        let mut dialogue = signed_in();
-        dialogue.on_line("1");
-        dialogue.on_line("bob");
-        let actions = dialogue.on_line("hello there");
-        assert!(matches!(actions.as_slice(), [Action::Send(to, text)]
-                if *to == name("bob") && text == "hello there"));
-        let actions = dialogue.on_line("@bob me again");
-        assert!(matches!(actions.as_slice(), [Action::Send(_, text)] if text == "me again"));
-        let long = format!("@bob {}", "x".repeat(100_000));
-        assert!(matches!(dialogue.on_line(&long).as_slice(), [Action::Print(_)]));
-    }
-
-    #[test]
-    fn a_contact_is_looked_at_and_verified() {
-        let mut dialogue = signed_in();
-        assert!(matches!(dialogue.on_line("3").as_slice(), [Action::ListContacts]));
-        assert!(matches!(dialogue.on_line("bob").as_slice(), [Action::ShowContact(_)]));
-        assert_eq!(dialogue.prompt(), Prompt::Nothing);
-        dialogue.on_contact(Some((name("bob"), KeyId([7; 32]))));
-        let actions = dialogue.on_line("v");
-        assert!(
-            matches!(actions.as_slice(), [Action::Trust(_, key, true)] if *key == KeyId([7; 32]))
-        );
-    }
-
-    #[test]
-    fn cancel_goes_one_step_back_and_out_at_last() {
-        let mut dialogue = signed_in();
-        dialogue.on_line("1");
-        dialogue.on_line("bob");
-        assert!(dialogue.on_cancel().is_empty());
-        assert_eq!(dialogue.prompt(), Prompt::Line("alice> ".to_owned()));
-        assert!(matches!(dialogue.on_cancel().as_slice(), [Action::Quit]));
-        dialogue.on_session_over(&Failure::signed_out());
-        assert!(matches!(dialogue.on_line("q").as_slice(), [Action::Quit]));
-    }
-
-    #[test]
-    fn a_session_that_is_over_leads_to_the_log_in_choices() {
-        let mut dialogue = signed_in();
-        dialogue.on_line("1");
-        let actions = dialogue.on_session_over(&Failure::signed_out());
-        assert!(matches!(&actions[0], Action::Print(text) if text.contains("choose 2")));
-        assert_eq!(dialogue.heading(), Some(super::LOG_IN));
-        assert!(dialogue.on_line("2").is_empty());
-        assert_eq!(dialogue.prompt(), Prompt::Line("Username [alice]: ".to_owned()));
-    }
-
-    #[test]
-    fn a_wrong_given_password_is_asked_for_the_next_time() {
-        let mut dialogue = Dialogue::new(Some(name("alice")), Some(password("wrong")));
-        dialogue.on_line("2");
-        assert!(matches!(dialogue.on_line("").as_slice(), [Action::SignIn(..)]));
-        dialogue.on_sign_in_failed(&Failure::new(Code::IncorrectPassword, "wrong"));
-        dialogue.on_line("2");
-        dialogue.on_line("");
-        assert!(matches!(dialogue.prompt(), Prompt::Secret(_)));
-    }
-}
+mod tests;

@@ -6,19 +6,21 @@ use std::time::Duration;
 
 use wire::{LogId, Name};
 
-use super::dialogue::{Action, Dialogue, Prompt};
+use super::dialogue::{Action, Dialogue, Prompt, shown};
 use super::input::{Input, Typed};
 use super::printer::Printer;
 use crate::commands::{Local, password, post_outcome, view};
 use crate::config::{Config, user_name};
 use crate::core::event::{ContactChange, Step};
-use crate::core::{Command, Notice, Reading, Request, Ticket};
+use crate::core::{Command, GroupWish, Notice, Reading, Request, Ticket};
 use crate::crypto::keys::KeyId;
 use crate::escape::one_line;
 use crate::failure::{Code, Failure};
 use crate::output::{Shown, Style, talk};
 use crate::shell::{Shell, store_failure};
 use crate::store::{DataDirectory, OutboxId, PostRecord, Trust};
+
+mod groups;
 
 /// Messages taken from the store at a time.
 const PAGE: u32 = 256;
@@ -51,6 +53,8 @@ pub fn run(mut config: Config) -> Result<(), Failure> {
         printer,
         style: Style::detect(),
         sent: BTreeMap::new(),
+        changing: BTreeMap::new(),
+        members: None,
         looking: None,
         trusting: None,
         is_asked: false,
@@ -70,7 +74,10 @@ struct Menu {
     printer: Printer,
     style: Style,
     /// Messages sent from here whose outcome was not told yet.
-    sent: BTreeMap<OutboxId, Name>,
+    sent: BTreeMap<OutboxId, LogId>,
+    /// Changes of groups, and questions for members, that were not answered yet.
+    changing: BTreeMap<Ticket, (Name, GroupWish)>,
+    members: Option<(Ticket, Name)>,
     looking: Option<(Ticket, Name)>,
     trusting: Option<(Ticket, Name)>,
     is_asked: bool,
@@ -158,6 +165,9 @@ impl Menu {
                     self.shell.command(Command::SignIn { name, password, takeover })?;
                 }
                 Action::Send(to, text) => self.send(to, &text)?,
+                Action::ListGroups => self.list_groups()?,
+                Action::ListMembers(group) => self.ask_members(group)?,
+                Action::Change(group, wish) => self.change(group, wish)?,
                 Action::ShowWaiting => {
                     if self.show_waiting()? == 0 {
                         self.printer.print("nothing waits");
@@ -260,10 +270,9 @@ impl Menu {
         }
     }
 
-    fn send(&mut self, to: Name, text: &str) -> Result<(), Failure> {
+    fn send(&mut self, to: LogId, text: &str) -> Result<(), Failure> {
         let created = self.shell.wall();
-        let log = LogId::mailbox(to);
-        let id = self.shell.store().add_draft(&log, text, created);
+        let id = self.shell.store().add_draft(&to, text, created);
         self.sent.insert(id.map_err(|e| store_failure(&e))?, to);
         self.shell.ask(Request::Outbox).map(drop)
     }
@@ -273,10 +282,14 @@ impl Menu {
         for (id, to) in self.sent.clone() {
             let post: Option<PostRecord> =
                 self.shell.store().post(id).map_err(|e| store_failure(&e))?;
-            let told = match post.map(|post| post_outcome(&post, &to)) {
+            let told = match post.map(|post| post_outcome(&post)) {
                 Some(Ok(None)) => continue,
-                Some(Ok(Some(_))) => self.style.dim(&format!("accepted: your message to {to}")),
-                Some(Err(failure)) => self.style.warning(&format!("not sent to {to}: {failure}")),
+                Some(Ok(Some(_))) => {
+                    self.style.dim(&format!("accepted: your message to {}", shown(&to)))
+                }
+                Some(Err(failure)) => {
+                    self.style.warning(&format!("not sent to {}: {failure}", shown(&to)))
+                }
                 None => String::new(),
             };
             self.sent.remove(&id);
@@ -331,6 +344,7 @@ impl Menu {
             self.looking = None;
             return self.show_contact(name, result);
         }
+        self.on_group_answered(ticket, &result)?;
         if self.trusting.is_some_and(|(asked, _)| asked == ticket) {
             self.trusting = None;
             if let Err(failure) = result {
@@ -367,7 +381,7 @@ impl Menu {
             ContactChange::Pinned => {}
             ContactChange::Changed => {
                 let text = format!(
-                    "{name}'s key has changed; nothing is sent to {name} before you agree (3)"
+                    "{name}'s key has changed; nothing is sent to {name} before you agree (5)"
                 );
                 self.printer.print(&self.style.warning(&text));
             }
