@@ -126,6 +126,11 @@ pub const EXCHANGES_MAX: usize = 65_536;
 pub const LOGINS_MAX: usize = 4096;
 /// Accounts whose recent password guesses one home remembers.
 pub const GUESSED_ACCOUNTS_MAX: usize = 65_536;
+/// How long a group's password may take from its challenge to its proof, with every try again
+/// because another statement came first.
+pub const JOIN_TIME_MAX: Duration = Duration::from_secs(30);
+/// How often a home looks for entries of groups that have expired.
+pub const EXPIRY_INTERVAL: Duration = Duration::from_secs(600);
 /// Operations that may wait for one account: an installation has one, an attacker many.
 pub const ACCOUNT_WAITING_MAX: usize = 16;
 /// Key logs that one home may be reading for clients at once.

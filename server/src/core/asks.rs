@@ -1,10 +1,14 @@
 //! What homes are asked: by seats for clients that sign in, and for sessions.
 
-use wire::message::{Answer, AnswerBody, Ask, AskAs, Fault, Question};
+use wire::message::{
+    Answer, AnswerBody, Ask, AskAs, ChangeRoster, Fault, Question, SessionQuestion,
+};
+use wire::roster::Statement;
 use wire::{ExchangeId, FaultCode, Kind, LogId, Name, RequestId, ServerId};
 
 use super::account::refuse;
 use super::event::Alarm;
+use super::log::{LogAsk, LogQuestion};
 use super::parts::Parts;
 use super::relay::Subject;
 use super::turn::Turn;
@@ -32,12 +36,49 @@ impl Parts {
         }
     }
 
-    pub(super) fn on_ask_as(&mut self, from: ServerId, ask: &AskAs, turn: &mut Turn<'_>) {
-        let Subject { kind, request, log } = Subject::of(&ask.question, ask.account);
+    pub(super) fn on_ask_as(&mut self, from: ServerId, ask: AskAs, turn: &mut Turn<'_>) {
+        let AskAs { exchange, account, origin, epoch, question } = ask;
+        let Subject { kind, request, log } = Subject::of(&question, account);
         if self.seat.map.home_of(&log) != self.me {
             turn.alarm(Alarm::NotHome { from });
+            return refuse_request(from, exchange, FaultCode::UNAVAILABLE, (kind, request), turn);
         }
-        refuse_request(from, ask.exchange, FaultCode::UNAVAILABLE, (kind, request), turn);
+        let question = match question {
+            SessionQuestion::GroupStart(start) => LogQuestion::Start(start),
+            SessionQuestion::ChangeRoster(change) => match self.read_change(from, account, change) {
+                Ok(question) => question,
+                Err(code) => {
+                    return refuse_request(from, exchange, code, (kind, request), turn);
+                }
+            },
+            SessionQuestion::FetchRoster(fetch) => LogQuestion::FetchRoster(fetch),
+            SessionQuestion::PutGrants(put) => LogQuestion::PutGrants(put),
+            SessionQuestion::FetchGrant(fetch) => LogQuestion::FetchGrant(fetch),
+            _ => {
+                let code = FaultCode::UNAVAILABLE;
+                return refuse_request(from, exchange, code, (kind, request), turn);
+            }
+        };
+        let ask = LogAsk { exchange, account, origin, epoch, question };
+        self.logs.on_ask(turn.wall, from, ask, &mut self.log_out);
+        self.drain_logs(turn);
+    }
+
+    /// Decodes a statement, which must be the asking account's, and looks at its proof.
+    fn read_change(
+        &mut self,
+        from: ServerId,
+        account: Name,
+        change: ChangeRoster,
+    ) -> Result<LogQuestion, FaultCode> {
+        let statement = Statement::decode(change.statement.bytes().clone())
+            .map_err(|_| FaultCode::MALFORMED)?;
+        if statement.actor != account || statement.group != change.group {
+            return Err(FaultCode::MALFORMED);
+        }
+        let entrance = self.group_passwords.on_statement(from, &statement, &change.proof)?;
+        let statement = Box::new(statement);
+        Ok(LogQuestion::Change { change, statement, entrance })
     }
 }
 

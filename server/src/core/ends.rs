@@ -126,6 +126,7 @@ impl Parts {
                 LinkChange::Lost(server) => {
                     self.logs.on_link_lost(server);
                     self.accounts.on_link_lost(server, turn);
+                    self.group_passwords.on_link_lost(server);
                     self.seat.on_link_lost(server, turn);
                 }
             }

@@ -17,10 +17,13 @@ mod ends;
 mod entropy;
 pub mod event;
 mod exchange;
+mod group_password;
+mod guesses;
 mod limit;
 mod load;
 pub mod log;
 mod metrics;
+mod opaque;
 mod parts;
 mod password;
 mod peers;
@@ -47,7 +50,7 @@ use wire::{ConnId, Instant, Name, ServerId, SessionEpoch, ToPeer, ToServer, Wall
 pub use config::Config;
 pub use event::{Alarm, CloseReason, Effect, Event, Level, Outgoing, Side, Target};
 pub use metrics::Metrics;
-pub use password::SERVER_IDENTITY;
+pub use opaque::SERVER_IDENTITY;
 
 use commit::Tickets;
 use ends::Role;
@@ -262,7 +265,7 @@ impl Parts {
                 self.drain_logs(turn);
             }
             ToPeer::Ask(ask) => self.on_ask(from, ask, turn),
-            ToPeer::AskAs(ask) => self.on_ask_as(from, &ask, turn),
+            ToPeer::AskAs(ask) => self.on_ask_as(from, ask, turn),
             ToPeer::Dismiss(dismiss) => self.seat.on_dismiss(from, &dismiss, turn),
             ToPeer::Answer(answer) => self.seat.on_answer(from, answer, turn),
             ToPeer::Probe(probe) => self.seat.on_probe(from, &probe, turn),

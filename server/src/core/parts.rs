@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use sha2::{Digest, Sha256};
 use storage::{Answer, Batch};
+use wire::limits::EXPIRY_INTERVAL;
 use wire::{Instant, ServerId};
 
 use super::account::Accounts;
@@ -12,6 +13,7 @@ use super::config::Config;
 use super::ends::Role;
 use super::entropy::Entropy;
 use super::event::Alarm;
+use super::group_password::GroupPasswords;
 use super::load::{Card, Routers};
 use super::log::{LogOut, LogRead, Logs};
 use super::metrics::Metrics;
@@ -31,6 +33,7 @@ pub(super) struct Parts {
     pub(super) key_logs: KeyLogs,
     pub(super) logs: Logs,
     pub(super) log_out: LogOut,
+    pub(super) group_passwords: GroupPasswords,
     pub(super) peers: Peers,
     pub(super) routers: Routers,
     /// Nothing new is taken; what makes room goes on.
@@ -57,6 +60,8 @@ impl Parts {
         let random = entropy.number();
         let peers = Peers::new(me, &servers, entropy.bytes());
         let routers = Routers::new(card, config.routers, entropy.bytes());
+        let group_passwords =
+            GroupPasswords::new(config.setup.clone(), Entropy::new(entropy.bytes()));
         let passwords = Passwords::new(config.setup, Entropy::new(entropy.bytes()));
         Self {
             me,
@@ -66,6 +71,7 @@ impl Parts {
             key_logs: KeyLogs::default(),
             logs: Logs::new(me, config.opened.store_epoch, hash_key, config.log_limits),
             log_out: LogOut::default(),
+            group_passwords,
             peers,
             routers,
             is_disk_full: false,
@@ -74,6 +80,13 @@ impl Parts {
 
     pub(super) fn start(&mut self, turn: &mut Turn<'_>) {
         self.routers.start(turn);
+        self.expire(turn);
+    }
+
+    /// Entries of groups expire, now and from time to time.
+    fn expire(&mut self, turn: &mut Turn<'_>) {
+        self.logs.expire(turn.wall);
+        turn.timers.arm(turn.now + EXPIRY_INTERVAL, Timer::Expiry);
     }
 
     /// Everything that followed from an event has been done.
@@ -89,6 +102,8 @@ impl Parts {
             Timer::Reread(conn) => self.seat.on_reread(conn, turn),
             Timer::Exchanges => self.seat.on_exchanges_due(turn),
             Timer::Logins => self.accounts.on_logins_due(turn),
+            Timer::Joins => self.group_passwords.on_joins_due(turn),
+            Timer::Expiry => self.expire(turn),
             Timer::Held(name) => self.accounts.on_held_timeout(name, turn),
             Timer::Leases => self.accounts.on_leases_due(turn),
             Timer::Greeting(conn) => self.peers.on_greeting_timeout(conn, turn),
@@ -145,6 +160,9 @@ impl Parts {
         turn.peers.extend(self.log_out.messages.drain(..));
         for (read, asked) in self.log_out.reads.drain(..) {
             turn.read(ReadKey::Log(read), asked);
+        }
+        for started in self.log_out.starts.drain(..) {
+            self.group_passwords.on_started(&started, turn);
         }
         for alarm in self.log_out.alarms.drain(..) {
             turn.alarm(Alarm::Log(alarm));

@@ -1,25 +1,17 @@
-//! The home's side of OPAQUE (RFC 9807): registration, and sign-ins that were begun. The password
-//! never comes here; the slow hash runs on the client.
+//! Passwords of accounts at their home: registration, and sign-ins that were begun.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
-use opaque_ke::{
-    CredentialFinalization, CredentialRequest, Identifiers, RegistrationRequest,
-    RegistrationUpload, ServerLogin, ServerLoginParameters, ServerRegistration, ServerSetup,
-};
-use wire::limits::{
-    EARLY_TIME_MAX, GUESS_INTERVAL, GUESSED_ACCOUNTS_MAX, GUESSES_BURST, LOGINS_MAX,
-};
+use opaque_ke::{ServerLogin, ServerSetup};
+use wire::limits::{EARLY_TIME_MAX, LOGINS_MAX};
 use wire::message::Challenge;
-use wire::opaque::{CONTEXT, Suite};
+use wire::opaque::Suite;
 use wire::{ExchangeId, FaultCode, Instant, Name, ServerId};
 
 use super::entropy::Entropy;
-use super::limit::Bucket;
-
-/// OPAQUE's name for the server: the whole cluster is one.
-pub const SERVER_IDENTITY: &[u8] = b"fastchat";
+use super::guesses::Guesses;
+use super::opaque::{self, Opening};
 
 /// What the home needs for OPAQUE, and the sign-ins that are half done.
 pub(super) struct Passwords {
@@ -27,9 +19,7 @@ pub(super) struct Passwords {
     logins: BTreeMap<(ServerId, ExchangeId), Login>,
     /// In the order they were begun: each has the same time.
     begun: VecDeque<(Instant, ServerId, ExchangeId)>,
-    guesses: BTreeMap<Name, Bucket>,
-    /// When guesses that no longer count were last looked for.
-    swept: Instant,
+    guesses: Guesses<Name>,
     entropy: Entropy,
 }
 
@@ -47,8 +37,7 @@ impl Passwords {
             setup,
             logins: BTreeMap::new(),
             begun: VecDeque::new(),
-            guesses: BTreeMap::new(),
-            swept: Instant(0),
+            guesses: Guesses::default(),
             entropy,
         }
     }
@@ -59,19 +48,7 @@ impl Passwords {
         name: &Name,
         request: &Challenge,
     ) -> Result<Challenge, FaultCode> {
-        let request = RegistrationRequest::<Suite>::deserialize(request.bytes())
-            .map_err(|_| FaultCode::MALFORMED)?;
-        let answer = ServerRegistration::<Suite>::start(&self.setup, request, name.as_bytes())
-            .map_err(|_| FaultCode::MALFORMED)?;
-        Ok(challenge(&answer.message.serialize()))
-    }
-
-    /// Second step of a sign-up: what the account keeps.
-    pub(super) fn registration(upload: &Challenge) -> Result<Bytes, FaultCode> {
-        let upload = RegistrationUpload::<Suite>::deserialize(upload.bytes())
-            .map_err(|_| FaultCode::MALFORMED)?;
-        let record = ServerRegistration::<Suite>::finish(upload).serialize();
-        Ok(Bytes::copy_from_slice(&record))
+        opaque::answer_registration(&self.setup, name.as_bytes(), request)
     }
 
     /// First step of a sign-in, charged as a guess: from here on the client can test a password.
@@ -83,29 +60,17 @@ impl Passwords {
         (record, sealed_keys): (&Bytes, Bytes),
         request: &Challenge,
     ) -> Result<Challenge, FaultCode> {
-        let request = CredentialRequest::<Suite>::deserialize(request.bytes())
-            .map_err(|_| FaultCode::MALFORMED)?;
-        let record =
-            ServerRegistration::<Suite>::deserialize(record).map_err(|_| FaultCode::UNAVAILABLE)?;
+        let opening = Opening::new(record, request)?;
         if self.logins.len() >= LOGINS_MAX {
             return Err(FaultCode::UNAVAILABLE);
         }
-        self.charge(now, name)?;
-        let id = name.as_bytes();
-        let started = ServerLogin::start(
-            &mut self.entropy,
-            &self.setup,
-            Some(record),
-            request,
-            id,
-            parameters(id),
-        )
-        .map_err(|_| FaultCode::MALFORMED)?;
+        self.guesses.charge(now, *name)?;
+        let (state, response) = opening.answer(&self.setup, &mut self.entropy, name.as_bytes())?;
         let until = now + EARLY_TIME_MAX;
-        let login = Login { name: *name, state: started.state, sealed_keys, until };
+        let login = Login { name: *name, state, sealed_keys, until };
         self.logins.insert((from, exchange), login);
         self.begun.push_back((until, from, exchange));
-        Ok(challenge(&started.message.serialize()))
+        Ok(response)
     }
 
     /// Second step of a sign-in: the account's sealed keys when the password is proven. A proven
@@ -122,15 +87,10 @@ impl Passwords {
         if login.name != *name {
             return Err(FaultCode::WRONG_STATE);
         }
-        let finish = CredentialFinalization::<Suite>::deserialize(finish.bytes())
-            .map_err(|_| FaultCode::MALFORMED)?;
-        login
-            .state
-            .finish(finish, parameters(name.as_bytes()))
-            .map_err(|_| FaultCode::INCORRECT_PASSWORD)?;
-        if let Some(bucket) = self.guesses.get_mut(name) {
-            bucket.refund();
+        if !opaque::is_proven(login.state, name.as_bytes(), finish)? {
+            return Err(FaultCode::INCORRECT_PASSWORD);
         }
+        self.guesses.refund(name);
         Ok(login.sealed_keys)
     }
 
@@ -145,7 +105,7 @@ impl Passwords {
                 self.logins.remove(&key);
             }
         }
-        self.sweep(now);
+        self.guesses.sweep(now);
     }
 
     /// The link to a seat is lost: it has forgotten its exchanges.
@@ -157,32 +117,4 @@ impl Passwords {
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.begun.front().map(|(until, ..)| *until)
     }
-
-    fn sweep(&mut self, now: Instant) {
-        if now.since(self.swept) >= GUESS_INTERVAL {
-            self.swept = now;
-            self.guesses.retain(|_, bucket| !bucket.is_full(now));
-        }
-    }
-
-    fn charge(&mut self, now: Instant, name: &Name) -> Result<(), FaultCode> {
-        self.sweep(now);
-        if !self.guesses.contains_key(name) && self.guesses.len() >= GUESSED_ACCOUNTS_MAX {
-            return Err(FaultCode::RATE_LIMITED);
-        }
-        let fresh = || Bucket::new(GUESS_INTERVAL, GUESSES_BURST, now);
-        let bucket = self.guesses.entry(*name).or_insert_with(fresh);
-        bucket.try_charge(now).then_some(()).ok_or(FaultCode::RATE_LIMITED)
-    }
-}
-
-fn parameters(account: &[u8]) -> ServerLoginParameters<'_, '_> {
-    ServerLoginParameters {
-        context: Some(CONTEXT),
-        identifiers: Identifiers { client: Some(account), server: Some(SERVER_IDENTITY) },
-    }
-}
-
-fn challenge(bytes: &[u8]) -> Challenge {
-    Challenge::new(Bytes::copy_from_slice(bytes)).expect("OPAQUE messages are below their limit")
 }

@@ -13,7 +13,7 @@ use wire::{ExchangeId, FaultCode, Kind, Name, Origin, ServerId, SessionEpoch};
 use super::account::{Accounts, Asked, Entry, Outcome, Step, Stored, Wish, refuse};
 use super::claim::Claim;
 use super::event::Alarm;
-use super::password::Passwords;
+use super::opaque;
 use super::registry::{self, Live};
 use super::timer::Timer;
 use super::turn::Turn;
@@ -186,7 +186,7 @@ impl Accounts {
             return Err(FaultCode::MALFORMED);
         }
         let account = AccountRecord {
-            record: Passwords::registration(&finish.record)?,
+            record: opaque::registration(&finish.record)?,
             sign_up_hash,
             sealed_keys: claim.sealed_keys.clone(),
             created: turn.wall,

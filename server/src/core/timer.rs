@@ -19,6 +19,10 @@ pub(super) enum Timer {
     Exchanges,
     /// A sign-in was begun and not finished.
     Logins,
+    /// A group's password was asked for and not proven.
+    Joins,
+    /// Entries of groups may have expired.
+    Expiry,
     /// A sign-in waits for another session's seat.
     Held(Name),
     /// The lease of a seat that was lost is over.

@@ -8,6 +8,8 @@ use wire::{
     ExchangeId, FaultCode, Kind, LogId, LogKind, Name, Number, Origin, ServerId, SessionEpoch, Wall,
 };
 
+use super::ask::{Asked, LogQuestion};
+use super::grant::grants_cost;
 use super::home::{Home, cost};
 use super::out::{AlarmCause, LogOut};
 
@@ -28,6 +30,7 @@ pub(super) enum Arrival {
     Detach { from: ServerId, detach: PeerDetach },
     Seen { from: ServerId, seen: PeerSeen },
     Read { from: ServerId, read: PeerRead },
+    Ask(Box<Asked>),
 }
 
 impl Arrival {
@@ -39,6 +42,7 @@ impl Arrival {
             Self::Detach { detach, .. } => &detach.log,
             Self::Seen { seen, .. } => &seen.log,
             Self::Read { read, .. } => &read.log,
+            Self::Ask(asked) => &asked.log,
         }
     }
 
@@ -50,13 +54,14 @@ impl Arrival {
             | Self::Detach { from, .. }
             | Self::Seen { from, .. }
             | Self::Read { from, .. } => *from,
+            Self::Ask(asked) => asked.asker.to,
         }
     }
 
     /// The reader that the operation is of, if it is one.
     pub(super) fn reader(&self) -> Option<(&Name, SessionEpoch)> {
         match self {
-            Self::Open { .. } | Self::Post(_) => None,
+            Self::Open { .. } | Self::Post(_) | Self::Ask(_) => None,
             Self::Attach { attach, .. } => Some((&attach.account, attach.epoch)),
             Self::Detach { detach, .. } => Some((&detach.account, detach.epoch)),
             Self::Seen { seen, .. } => Some((&seen.account, seen.epoch)),
@@ -69,13 +74,21 @@ impl Arrival {
         match self {
             Self::Open { ask, .. } => Some((ask.account, ask.origin)),
             Self::Post(Posted { post, .. }) => Some((post.sender, post.origin)),
+            Self::Ask(asked) if matches!(asked.question, LogQuestion::PutGrants(_)) => {
+                Some((asked.asker.account, asked.origin))
+            }
             _ => None,
         }
     }
 
     /// Whether its sender hears of a refusal.
     pub(super) fn is_answered(&self) -> bool {
-        matches!(self, Self::Open { .. } | Self::Post(_) | Self::Read { .. })
+        matches!(self, Self::Open { .. } | Self::Post(_) | Self::Read { .. } | Self::Ask(_))
+    }
+
+    /// Whether a group may begin with it.
+    pub(super) fn creates(&self) -> bool {
+        matches!(self, Self::Ask(asked) if asked.question.creates())
     }
 
     /// Whether the operation is reason enough to read its log from the store. Who detaches or has
@@ -88,6 +101,10 @@ impl Arrival {
     pub(super) fn pending_len(&self) -> usize {
         match self {
             Self::Post(posted) => cost(&posted.post.body),
+            Self::Ask(asked) => match &asked.question {
+                LogQuestion::PutGrants(put) => grants_cost(put),
+                _ => 0,
+            },
             _ => 0,
         }
     }
@@ -99,22 +116,21 @@ impl Arrival {
             LogKind::Mailbox => FaultCode::NO_SUCH_USER,
             LogKind::Group => FaultCode::NO_SUCH_GROUP,
         };
-        if !matches!(self, Self::Open { .. }) {
+        if !matches!(self, Self::Open { .. } | Self::Ask(_)) {
             home.alarm(AlarmCause::NoSuchLog, self.from(), self.log(), out);
         }
         match self {
-            Self::Open { from, exchange, ask } => fault(code, from, exchange, &ask, out),
+            Self::Open { from, exchange, ask } => out.send(from, not_opened(code, exchange, &ask)),
             Self::Post(Posted { from, post, .. }) => home.refuse(from, &post, Refusal::Busy, out),
             Self::Read { from, read } => out.send(from, failed(&read)),
+            Self::Ask(asked) => out.answer(asked.asker.fault(code)),
             Self::Attach { .. } | Self::Detach { .. } | Self::Seen { .. } => {}
         }
     }
 
     /// The log is not in memory and is not going to be for this.
     pub(super) fn refuse_cold(self, home: &mut Home, out: &mut LogOut) {
-        if self.log().kind == LogKind::Group {
-            self.refuse_absent(home, out);
-        } else if self.loads() {
+        if self.loads() {
             self.refuse_busy(home, out);
         }
     }
@@ -124,8 +140,9 @@ impl Arrival {
     pub(super) fn refuse_busy(self, home: &mut Home, out: &mut LogOut) {
         match self {
             Self::Open { from, exchange, ask } => {
-                fault(FaultCode::UNAVAILABLE, from, exchange, &ask, out);
+                out.send(from, not_opened(FaultCode::UNAVAILABLE, exchange, &ask));
             }
+            Self::Ask(asked) => out.answer(asked.asker.fault(FaultCode::UNAVAILABLE)),
             Self::Post(Posted { from, post, .. }) => home.refuse(from, &post, Refusal::Busy, out),
             Self::Read { from, read } => out.send(from, failed(&read)),
             Self::Attach { .. } | Self::Detach { .. } | Self::Seen { .. } => {
@@ -167,13 +184,8 @@ pub(super) fn refused(post: &PeerPost, refusal: Refusal) -> PeerRefused {
     }
 }
 
-fn fault(
-    code: FaultCode,
-    from: ServerId,
-    exchange: ExchangeId,
-    ask: &AskOpenLog,
-    out: &mut LogOut,
-) {
+/// The answer to an open that did not.
+pub(super) fn not_opened(code: FaultCode, exchange: ExchangeId, ask: &AskOpenLog) -> Answer {
     let body = Fault::about(code, Kind::OPEN_LOG, ask.handle.0).into();
-    out.send(from, Answer { exchange, body });
+    Answer { exchange, body }
 }

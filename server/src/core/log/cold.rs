@@ -1,15 +1,18 @@
-//! A log that is not in memory: its account is read, then its cursors and index, while later
-//! operations wait in order.
+//! A log that is not in memory: its account or group is read, then its cursors and index, while
+//! later operations wait in order.
 //!
 //! That an account does not exist is true of the moment of the read: it answers those who waited
-//! then, and for the others the store is asked again. Nothing remembers it.
+//! then, and for the others the store is asked again. Nothing remembers it. A group begins nowhere
+//! but here: one that does not exist is a log like others until those who waited were answered.
 
-use storage::{CursorRecord, IndexEntry, Read, SessionRecord};
+use storage::{CursorRecord, GroupRecord, IndexEntry, Read, SessionRecord};
 use wire::{LogKind, Name};
 
 use super::Logs;
 use super::arrival::Arrival;
+use super::group::Group;
 use super::home::{Home, Pending};
+use super::member::Members;
 use super::out::LogOut;
 use super::state::Log;
 
@@ -22,10 +25,25 @@ impl Logs {
         let id = *arrival.log();
         let entry = self.logs.vacant_entry();
         self.by_id.insert(id, entry.key());
-        let log = Log::mailbox(id, entry.key());
+        let log = Log::new(id, entry.key());
         let log = entry.insert(log);
         log.wait(arrival, &mut self.home, out);
-        log.ask_account(&mut self.home, out);
+        match id.kind {
+            LogKind::Mailbox => log.ask_account(&mut self.home, out),
+            LogKind::Group => log.ask_group_record(&mut self.home, out),
+        }
+    }
+
+    /// A group was read.
+    pub(super) fn on_group(&mut self, key: usize, record: Option<GroupRecord>, out: &mut LogOut) {
+        let log = &mut self.logs[key];
+        let Some(record) = record else {
+            return self.on_log(key, &[], Vec::new(), out);
+        };
+        let group = Group::from_record(record);
+        log.members = Members::of(group.roster().members().map(|(account, _)| *account));
+        log.group = Some(Box::new(group));
+        log.ask_index(&mut self.home, out);
     }
 
     /// The account of a mailbox was read.
@@ -59,6 +77,7 @@ impl Logs {
     ) {
         let log = &mut self.logs[key];
         log.load(cursors, index, self.home.last_seq());
+        log.expire(&mut self.home);
         self.home.metrics.logs_loaded += 1;
         while let Some(arrival) = log.waiting.pop(&mut self.home) {
             log.handle(arrival, &mut self.home, out);
@@ -66,8 +85,7 @@ impl Logs {
     }
 
     fn can_load(&self, arrival: &Arrival) -> bool {
-        arrival.log().kind == LogKind::Mailbox
-            && arrival.loads()
+        arrival.loads()
             && self.home.can_read()
             && self.home.waiting < self.home.limits.waiting_max
     }
@@ -78,6 +96,11 @@ impl Log {
         self.waiting.ask();
         let pending = Pending::Account { log: self.key };
         self.ask(pending, Read::Account { name: self.id.name }, home, out);
+    }
+
+    fn ask_group_record(&mut self, home: &mut Home, out: &mut LogOut) {
+        let read = Read::Group { group: self.id.name };
+        self.ask(Pending::Group { log: self.key }, read, home, out);
     }
 
     fn ask_index(&mut self, home: &mut Home, out: &mut LogOut) {

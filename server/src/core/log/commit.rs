@@ -15,7 +15,7 @@ use super::state::Log;
 
 /// What a batch may still hold.
 #[derive(Debug)]
-struct Budget {
+pub(super) struct Budget {
     entries: usize,
     len: usize,
     is_untouched: bool,
@@ -65,23 +65,40 @@ impl Logs {
 impl Log {
     fn compose(&mut self, budget: &mut Budget, batch: &mut Batch) {
         let (log, before) = (self.id, self.composed);
-        for held in self.tail.above(before) {
+        // Grants first: no entry is on disk before those that it needs, nor a row that counts on
+        // them.
+        let is_granted = self.grants.compose(log, budget, batch);
+        if is_granted {
+            self.compose_entries(budget, batch);
+        }
+        if let Some(group) = &self.group {
+            group.compose(log, before, self.composed, batch);
+        }
+        self.members.compose(log, self.composed, batch);
+        let upto = self.floor().min(self.composed);
+        if upto > self.truncated {
+            self.truncated = upto;
+            batch.changes.push(Change::Truncate { log, upto });
+        }
+        if is_granted {
+            self.rows.drop_grants(log, self.truncated, batch);
+            self.rows.compose(log, self.composed, batch);
+        }
+        self.in_flight = true;
+        self.is_dirty = self.grants.is_waiting()
+            || !self.members.is_written()
+            || self.tail.above(self.composed).next().is_some();
+    }
+
+    fn compose_entries(&mut self, budget: &mut Budget, batch: &mut Batch) {
+        let log = self.id;
+        for held in self.tail.above(self.composed) {
             if !budget.take(held.entry.body.bytes().len()) {
                 break;
             }
             self.composed = held.entry.seq;
             batch.changes.push(Change::Append { log, entry: held.entry.clone() });
         }
-        self.rows.compose(log, self.composed, batch);
-        self.members.compose(log, self.composed, batch);
-        let upto = self.members.lowest_cursor().min(self.composed);
-        if upto > self.truncated {
-            self.truncated = upto;
-            batch.changes.push(Change::Truncate { log, upto });
-        }
-        self.in_flight = true;
-        self.is_dirty =
-            !self.members.is_written() || self.tail.above(self.composed).next().is_some();
     }
 
     /// Everything composed is durable.
@@ -89,10 +106,13 @@ impl Log {
         assert!(self.in_flight, "a batch of this log was composed");
         self.in_flight = false;
         let before = std::mem::replace(&mut self.durable, self.composed);
+        self.reveal(before, home, out);
+        self.settle_grants(home, out);
         let rows = self.settle_committed(before, home);
         for row in rows {
             self.release(row, home, out);
         }
+        self.expire(home);
         self.trim(home);
     }
 
@@ -105,9 +125,11 @@ impl Log {
             self.uncommitted_len -= cost;
             home.pending_len -= cost;
             home.metrics.committed += 1;
-            self.rows.note_committed(held.row);
-            if rows.last() != Some(&held.row) {
-                rows.push(held.row);
+            if let Some(row) = held.row {
+                self.rows.note_committed(row);
+                if rows.last() != Some(&row) {
+                    rows.push(row);
+                }
             }
         }
         rows
@@ -120,7 +142,7 @@ impl Budget {
     }
 
     /// Room for one more entry of `len` bytes, if there is; the first one always fits.
-    fn take(&mut self, len: usize) -> bool {
+    pub(super) fn take(&mut self, len: usize) -> bool {
         if !self.is_untouched && (self.entries == 0 || len > self.len) {
             return false;
         }

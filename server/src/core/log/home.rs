@@ -7,12 +7,14 @@ use siphasher::sip::SipHasher24;
 use slab::Slab;
 use storage::Read;
 use wire::message::{Body, PeerPost, Refusal};
-use wire::{LogId, Name, Seq, ServerId};
+use wire::{LogId, Name, Seq, ServerId, Wall};
 
 use super::arrival::refused;
+use super::ask::Asker;
 use super::limits::LogLimits;
 use super::metrics::LogMetrics;
 use super::out::{AlarmCause, LogOut, LogRead};
+use super::roster::StatementsFor;
 use super::state::Log;
 
 /// Memory that an entry needs beside its body.
@@ -27,9 +29,12 @@ pub(super) fn cost(body: &Body) -> usize {
 #[derive(Debug)]
 pub(super) enum Pending {
     Account { log: usize },
+    Group { log: usize },
     Log { log: usize },
     Row { log: usize, row: usize },
     Range(PendingRange),
+    Statements { log: usize, asked: StatementsFor },
+    Grant { log: usize, asker: Asker },
 }
 
 /// A range read in flight, and for whom.
@@ -48,7 +53,12 @@ pub(super) struct PendingRange {
 impl Pending {
     pub(super) fn log(&self) -> usize {
         match self {
-            Self::Account { log } | Self::Log { log } | Self::Row { log, .. } => *log,
+            Self::Account { log }
+            | Self::Group { log }
+            | Self::Log { log }
+            | Self::Row { log, .. }
+            | Self::Statements { log, .. }
+            | Self::Grant { log, .. } => *log,
             Self::Range(range) => range.log,
         }
     }
@@ -61,13 +71,15 @@ pub(super) struct Home {
     last_seq: Seq,
     hash_key: [u8; 16],
     refusing: bool,
+    /// The wall clock, as it was told last.
+    pub(super) now: Wall,
     attachments: u64,
     reads: Slab<Pending>,
     pub(super) limits: LogLimits,
     pub(super) metrics: LogMetrics,
     /// Operations that wait for cold state, in all.
     pub(super) waiting: usize,
-    /// Costs of posts that wait for cold state or are not durable, in all.
+    /// Costs of posts, statements and grants that wait for cold state or are not durable, in all.
     pub(super) pending_len: usize,
     /// Costs of entries in tails, in all.
     pub(super) tails_len: usize,
@@ -88,6 +100,7 @@ impl Home {
             last_seq: Seq::new(store_epoch, 0),
             hash_key,
             refusing: false,
+            now: Wall(0),
             attachments: 0,
             reads: Slab::new(),
             limits,

@@ -1,5 +1,7 @@
 //! The bounds of a home's logs, from `wire::limits`, and a tiny set that makes the edges happen.
 
+use std::time::Duration;
+
 use wire::limits;
 
 /// Bounds of everything that grows in [`super::Logs`]. Bytes are bytes of bodies; where memory is
@@ -14,6 +16,12 @@ pub struct LogLimits {
     pub sender_entries_max: u64,
     /// Bytes of one sender in one mailbox.
     pub sender_bytes_max: u64,
+    /// Entries of one group that are kept for members who have not received them.
+    pub group_entries_max: u64,
+    /// Bytes of one group that are kept.
+    pub group_bytes_max: u64,
+    /// How long entries of a group are kept.
+    pub group_retention: Duration,
     /// Bytes of one log's tail that are kept for readers; what is not durable is kept anyway.
     pub tail_len_max: usize,
     /// Bytes of all tails; above it a log keeps only what is not durable.
@@ -49,6 +57,9 @@ impl LogLimits {
             mailbox_bytes_max: limits::MAILBOX_BYTES_MAX,
             sender_entries_max: limits::SENDER_ENTRIES_MAX,
             sender_bytes_max: limits::SENDER_BYTES_MAX,
+            group_entries_max: limits::GROUP_ENTRIES_MAX,
+            group_bytes_max: limits::GROUP_BYTES_MAX,
+            group_retention: limits::GROUP_RETENTION,
             tail_len_max: limits::TAIL_LEN_MAX,
             tails_len_max: 64 * limits::TAIL_LEN_MAX,
             cold_waiting_max: limits::COLD_WAITING_MAX,
@@ -60,7 +71,7 @@ impl LogLimits {
             range_entries_max: limits::RANGE_ENTRIES_MAX,
             range_len_max: limits::RANGE_LEN_MAX,
             rows_max: 1024,
-            idle_weight_max: 256 * 1024,
+            idle_weight_max: 512 * 1024,
         }
     }
 
@@ -72,6 +83,9 @@ impl LogLimits {
             mailbox_bytes_max: 160,
             sender_entries_max: 8,
             sender_bytes_max: 120,
+            group_entries_max: 24,
+            group_bytes_max: 6_000,
+            group_retention: Duration::from_secs(60),
             tail_len_max: 500,
             tails_len_max: 900,
             cold_waiting_max: 4,

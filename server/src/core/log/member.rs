@@ -5,21 +5,28 @@ use std::collections::BTreeMap;
 use storage::{Batch, Change, CursorRecord};
 use wire::{LogId, Name, Seq, ServerId, SessionEpoch};
 
-/// The accounts that read a log. A mailbox has one, its owner.
+/// The accounts that read a log. A mailbox has one, its owner; a group has its members.
 #[derive(Debug, Default)]
 pub(super) struct Members {
     by_account: BTreeMap<Name, Member>,
     /// Servers with attached readers, and how many.
     servers: Vec<(ServerId, usize)>,
+    /// Members whose record differs from what a batch held last.
+    changed: Vec<Name>,
+    /// The lowest cursor of all, and how many are there.
+    lowest: (Seq, usize),
 }
 
 #[derive(Debug, Default)]
 struct Member {
     cursor: Seq,
-    /// The cursor that a batch held last.
-    written: Seq,
-    /// Entries that expired before the account received them, since it last was told.
+    /// Entries that expired before this account received them, and that it has not acknowledged.
     missed: u64,
+    /// How many of them the attached session was told of, and up to where it was sent everything.
+    told: Option<(u64, Seq)>,
+    /// The record that a batch held last.
+    written: CursorRecord,
+    is_changed: bool,
     /// Sessions with an epoch below this change nothing any more.
     floor: SessionEpoch,
     reader: Option<Reader>,
@@ -46,20 +53,47 @@ pub(super) enum NotAttached {
 }
 
 impl Members {
-    /// The owner of a mailbox.
-    pub(super) fn owner(account: Name) -> Self {
-        let by_account = BTreeMap::from([(account, Member::default())]);
-        Self { by_account, servers: Vec::new() }
+    /// These accounts, with nothing received.
+    pub(super) fn of(accounts: impl IntoIterator<Item = Name>) -> Self {
+        let accounts = accounts.into_iter().map(|account| (account, Member::default()));
+        let by_account: BTreeMap<Name, Member> = accounts.collect();
+        let lowest = (Seq(0), by_account.len());
+        Self { by_account, lowest, ..Self::default() }
     }
 
-    /// Takes the stored cursors in.
+    /// Takes the stored cursors in. Those of former members stay where they are.
     pub(super) fn load(&mut self, cursors: &[(Name, CursorRecord)]) {
-        for (account, CursorRecord { cursor, missed }) in cursors {
+        for (account, record) in cursors {
             if let Some(member) = self.by_account.get_mut(account) {
-                (member.cursor, member.written) = (*cursor, *cursor);
-                member.missed = *missed;
+                (member.cursor, member.missed) = (record.cursor, record.missed);
+                member.written = *record;
             }
         }
+        self.find_lowest();
+    }
+
+    /// A new member, whose cursor is in a batch.
+    pub(super) fn insert(&mut self, account: Name, cursor: Seq) {
+        let written = CursorRecord { cursor, missed: 0 };
+        let member = Member { cursor, written, ..Member::default() };
+        let former = self.by_account.insert(account, member);
+        assert!(former.is_none(), "a member does not join");
+        self.find_lowest();
+    }
+
+    /// The account is a member no more; gives its attached session.
+    pub(super) fn remove(&mut self, account: &Name) -> Option<Reader> {
+        let member = self.by_account.remove(account)?;
+        self.changed.retain(|changed| changed != account);
+        self.find_lowest();
+        if let Some(reader) = &member.reader {
+            leave(&mut self.servers, reader.server);
+        }
+        member.reader
+    }
+
+    pub(super) fn contains(&self, account: &Name) -> bool {
+        self.by_account.contains_key(account)
     }
 
     /// Attaches a session, instead of an older one of the account.
@@ -69,6 +103,7 @@ impl Members {
             return Err(NotAttached::Stale);
         }
         member.floor = reader.epoch;
+        member.told = None;
         if let Some(old) = member.reader.replace(reader) {
             leave(&mut self.servers, old.server);
         }
@@ -115,6 +150,11 @@ impl Members {
         self.detach(account, |reader| reader.epoch < floor);
     }
 
+    /// A newer session of the account than that with this epoch is known.
+    pub(super) fn is_stale(&self, account: &Name, epoch: SessionEpoch) -> bool {
+        self.by_account.get(account).is_some_and(|member| epoch < member.floor)
+    }
+
     /// Detaches every session on `server`.
     pub(super) fn forget_server(&mut self, server: ServerId) {
         for member in self.by_account.values_mut() {
@@ -123,17 +163,56 @@ impl Members {
         self.servers.retain(|(other, _)| *other != server);
     }
 
-    /// Moves a cursor forward; whether it moved.
+    /// The account holds everything up to `upto`; whether that is news.
     pub(super) fn advance(&mut self, account: &Name, upto: Seq) -> bool {
         let member = self.by_account.get_mut(account).expect("readers are members");
-        let moved = member.cursor < upto;
-        member.cursor = member.cursor.max(upto);
-        moved
+        let before = member.cursor;
+        let told = member.told.take_if(|(_, sent)| *sent <= upto);
+        member.missed -= told.map_or(0, |(count, _)| count);
+        member.cursor = before.max(upto);
+        let moved = before < upto;
+        if moved || told.is_some_and(|(count, _)| count > 0) {
+            self.note_change(account);
+        }
+        if moved {
+            self.leave_lowest(before);
+        }
+        moved || told.is_some()
     }
 
-    /// Everything up to this was received by every member.
-    pub(super) fn lowest_cursor(&self) -> Seq {
-        self.by_account.values().map(|member| member.cursor).min().unwrap_or_default()
+    /// Moves every cursor below `upto` there: the entries between are gone. `missed` counts those
+    /// above a cursor.
+    pub(super) fn force(&mut self, upto: Seq, missed: impl Fn(Seq) -> u64) {
+        for (account, member) in &mut self.by_account {
+            if member.cursor < upto {
+                member.missed += missed(member.cursor);
+                member.cursor = upto;
+                if !std::mem::replace(&mut member.is_changed, true) {
+                    self.changed.push(*account);
+                }
+            }
+        }
+        self.find_lowest();
+    }
+
+    /// How many entries expired that the attached session of `account` was not told of. When it is
+    /// sent everything up to `caught_up`, it is told with that.
+    pub(super) fn tell_expired(&mut self, account: &Name, caught_up: Option<Seq>) -> u64 {
+        let Some(member) = self.by_account.get_mut(account) else {
+            return 0;
+        };
+        let told = member.told.map_or(0, |(count, _)| count);
+        if let Some(upto) = caught_up
+            && member.missed > told
+        {
+            member.told = Some((member.missed, upto));
+        }
+        member.missed - told
+    }
+
+    /// Everything up to this was received by every member; nothing is known when there is none.
+    pub(super) fn lowest_cursor(&self) -> Option<Seq> {
+        (!self.by_account.is_empty()).then_some(self.lowest.0)
     }
 
     /// The highest cursor of all.
@@ -141,21 +220,25 @@ impl Members {
         self.by_account.values().map(|member| member.cursor).max().unwrap_or_default()
     }
 
-    /// Puts moved cursors into a batch that holds the log's entries up to `composed`.
+    /// Puts changed cursors into a batch that holds the log's entries up to `composed`.
     pub(super) fn compose(&mut self, log: LogId, composed: Seq, batch: &mut Batch) {
-        for (reader, member) in &mut self.by_account {
+        let members = &mut self.by_account;
+        self.changed.retain(|account| {
+            let member = members.get_mut(account).expect("a member that goes is forgotten here");
             let cursor = member.cursor.min(composed);
-            if cursor > member.written {
-                member.written = cursor;
-                let cursor = CursorRecord { cursor, missed: member.missed };
-                batch.changes.push(Change::PutCursor { log, reader: *reader, cursor });
+            let record = CursorRecord { cursor, missed: member.missed };
+            if record != member.written {
+                member.written = record;
+                batch.changes.push(Change::PutCursor { log, reader: *account, cursor: record });
             }
-        }
+            member.is_changed = member.cursor > composed;
+            member.is_changed
+        });
     }
 
     /// Whether every cursor is in a batch.
     pub(super) fn is_written(&self) -> bool {
-        self.by_account.values().all(|member| member.cursor == member.written)
+        self.changed.is_empty()
     }
 
     /// Servers with attached readers.
@@ -169,10 +252,45 @@ impl Members {
     }
 
     pub(super) fn is_coherent(&self) -> bool {
-        let readers = self.by_account.values().filter(|member| member.reader.is_some()).count();
+        let members = || self.by_account.values();
+        let readers = members().filter(|member| member.reader.is_some()).count();
+        let lowest = members().map(|member| member.cursor).min().unwrap_or_default();
+        let at_lowest = members().filter(|member| member.cursor == lowest).count();
         readers == self.readers()
             && self.servers.iter().all(|(_, count)| *count > 0)
-            && self.by_account.values().all(|member| member.written <= member.cursor)
+            && self.lowest == (lowest, at_lowest)
+            && self.changed.len() == members().filter(|member| member.is_changed).count()
+            && members().all(|member| member.written.cursor <= member.cursor)
+            && members().all(|member| member.told.is_none_or(|(count, _)| count <= member.missed))
+    }
+
+    fn note_change(&mut self, account: &Name) {
+        let member = self.by_account.get_mut(account).expect("readers are members");
+        if !std::mem::replace(&mut member.is_changed, true) {
+            self.changed.push(*account);
+        }
+    }
+
+    /// A cursor moved up from `before`. All members are looked at once per round, when the last of
+    /// them leaves the lowest place.
+    fn leave_lowest(&mut self, before: Seq) {
+        if before == self.lowest.0 {
+            self.lowest.1 -= 1;
+            if self.lowest.1 == 0 {
+                self.find_lowest();
+            }
+        }
+    }
+
+    fn find_lowest(&mut self) {
+        let mut lowest = (Seq(u64::MAX), 0);
+        for member in self.by_account.values() {
+            if member.cursor < lowest.0 {
+                lowest = (member.cursor, 0);
+            }
+            lowest.1 += usize::from(member.cursor == lowest.0);
+        }
+        self.lowest = if lowest.1 == 0 { (Seq(0), 0) } else { lowest };
     }
 }
 

@@ -19,6 +19,14 @@ pub struct LogMetrics {
     pub busy: u64,
     /// Entries pushed to servers with attached readers, once per server.
     pub pushed: u64,
+    /// Statements appended to groups.
+    pub statements: u64,
+    /// Grants of readers taken.
+    pub grants: u64,
+    /// Entries of groups that expired before every member had received them.
+    pub expired: u64,
+    /// Sessions dismissed because their account is a member no more.
+    pub dismissed: u64,
     /// Range replies from the tail alone.
     pub ranges_from_tail: u64,
     /// Range replies that read the store.

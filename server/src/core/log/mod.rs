@@ -1,4 +1,4 @@
-//! The home's logs: one abstraction for mailboxes and, later, groups.
+//! The home's logs: one abstraction for mailboxes and groups.
 //!
 //! A post comes in, is checked against its row, gets a seq, is pushed to servers with attached
 //! readers, waits in the tail for its batch, and is accepted when the batch is durable. Readers
@@ -11,20 +11,27 @@
 //! [`Logs::end_reader`]; a lost link by [`Logs::on_link_lost`].
 //!
 //! Start reading at `post.rs`; `row.rs` says what a resend hears, `range.rs` what a reader misses
-//! (nothing), `commit.rs` what is durable together.
+//! (nothing), `commit.rs` what is durable together, `roster.rs` who is in a group, `grant.rs` what
+//! its posts need.
 
 mod arrival;
+mod ask;
 mod cold;
 mod commit;
+mod expiry;
+mod grant;
+mod group;
 mod home;
 mod idle;
 mod limits;
 mod member;
+mod message_session;
 mod metrics;
 mod out;
 mod post;
 mod range;
 mod reader;
+mod roster;
 mod row;
 mod rows;
 mod state;
@@ -40,10 +47,12 @@ use wire::message::{AskOpenLog, PeerAttach, PeerDetach, PeerRead, PeerSeen};
 use wire::{ExchangeId, LogId, Name, ServerId, SessionEpoch};
 
 use arrival::Arrival;
+use grant::answer_grant;
 use home::{Home, Pending};
 use idle::Idle;
 use state::Log;
 
+pub use ask::{Entrance, LogAsk, LogQuestion, Started};
 pub use limits::LogLimits;
 pub use metrics::LogMetrics;
 pub use out::{Alarm, AlarmCause, LogOut, LogRead};
@@ -150,6 +159,13 @@ impl Logs {
             (Pending::Account { .. }, Answer::Account(account, session)) => {
                 self.on_account(key, account.is_some(), session, out);
             }
+            (Pending::Group { .. }, Answer::Group(record)) => self.on_group(key, record, out),
+            (Pending::Statements { asked, .. }, Answer::Statements { statements, complete }) => {
+                self.logs[key].on_statements(asked, statements, complete, out);
+            }
+            (Pending::Grant { asker, .. }, Answer::Grant(found)) => {
+                answer_grant(&asker, found, out);
+            }
             (Pending::Log { .. }, Answer::Log { cursors, index }) => {
                 self.on_log(key, &cursors, index, out);
             }
@@ -193,6 +209,11 @@ impl Logs {
         };
         if !log.is_idle() {
             self.idle.remove(log.idle_since_mut());
+            return;
+        }
+        if log.is_absent() {
+            self.by_id.remove(log.id());
+            self.logs.remove(key);
             return;
         }
         let weight = log.weight();

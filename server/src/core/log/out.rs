@@ -2,7 +2,10 @@
 
 use std::fmt;
 
+use wire::message::Answer;
 use wire::{LogId, ServerId, ToPeer};
+
+use super::ask::Started;
 
 /// What a call on [`super::Logs`] wants done, in order within each list. The core drains it after
 /// each call and keeps it for the next.
@@ -12,6 +15,8 @@ pub struct LogOut {
     pub messages: Vec<(ServerId, ToPeer)>,
     /// Reads for the store; each is answered with its key through [`super::Logs::on_answer`].
     pub reads: Vec<(LogRead, storage::Read)>,
+    /// Groups that may be created or joined: the core answers.
+    pub starts: Vec<Started>,
     /// What an operator should know of.
     pub alarms: Vec<Alarm>,
 }
@@ -19,6 +24,10 @@ pub struct LogOut {
 impl LogOut {
     pub(super) fn send(&mut self, to: ServerId, message: impl Into<ToPeer>) {
         self.messages.push((to, message.into()));
+    }
+
+    pub(super) fn answer(&mut self, (to, answer): (ServerId, Answer)) {
+        self.send(to, answer);
     }
 
     pub(super) fn alarm(&mut self, cause: AlarmCause, from: ServerId, log: LogId) {

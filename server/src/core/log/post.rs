@@ -2,11 +2,12 @@
 //! `row.rs`; when an entry is durable, in `commit.rs`.
 
 use storage::{IndexEntry, Read, RowRecord};
-use wire::message::{Class, Entry, PeerAccepted, PeerDeliver, PeerPost, PeerRefused, Refusal};
-use wire::{FaultCode, LogKind, Name, Origin, ServerId, Wall};
+use wire::message::{Class, Entry, PeerAccepted, PeerPost, PeerRefused, Refusal};
+use wire::{FaultCode, Name, Origin, ServerId, SessionEpoch, Wall};
 
 use super::Logs;
 use super::arrival::{Arrival, Posted, opened};
+use super::ask::{Asked, LogAsk, LogQuestion};
 use super::home::{Home, Pending, cost};
 use super::out::LogOut;
 use super::row::{Claim, Outcome, Reply, Verdict};
@@ -17,7 +18,15 @@ impl Logs {
     pub fn on_post(&mut self, at: Wall, from: ServerId, mut post: PeerPost, out: &mut LogOut) {
         // It is kept in the tail, where bounds count the body and not the buffer that it came in.
         post.body = post.body.detached();
+        self.home.now = at;
         self.arrive(Arrival::Post(Posted { at, from, post }), out);
+    }
+
+    /// A session's question about a group or grants. What changes something is answered when that
+    /// is durable.
+    pub fn on_ask(&mut self, at: Wall, from: ServerId, ask: LogAsk, out: &mut LogOut) {
+        self.home.now = at;
+        self.arrive(Arrival::Ask(Box::new(Asked::new(at, from, ask))), out);
     }
 
     /// One operation: to its log when that is in memory, else it waits for the log.
@@ -38,8 +47,16 @@ impl Logs {
 impl Log {
     /// Does one operation.
     pub(super) fn handle(&mut self, arrival: Arrival, home: &mut Home, out: &mut LogOut) {
+        let Some(arrival) = self.admit(arrival, home, out) else {
+            return;
+        };
         match arrival {
-            Arrival::Open { .. } | Arrival::Post(_) => self.reach_row(arrival, home, out),
+            Arrival::Ask(asked) if !matches!(asked.question, LogQuestion::PutGrants(_)) => {
+                self.ask_log(*asked, home, out);
+            }
+            Arrival::Open { .. } | Arrival::Post(_) | Arrival::Ask(_) => {
+                self.reach_row(arrival, home, out);
+            }
             Arrival::Attach { from, attach } => self.attach(from, &attach, home, out),
             Arrival::Detach { from, detach } => self.detach(from, &detach, home),
             Arrival::Seen { from, seen } => self.seen(from, &seen, home, out),
@@ -71,6 +88,10 @@ impl Log {
         out: &mut LogOut,
     ) {
         let mut waiting = self.rows.load(key, record);
+        let (row, ..) = self.rows.ready(key);
+        if row.message_sessions.can_release(self.truncated) {
+            self.mark_dirty(home);
+        }
         while let Some(arrival) = waiting.pop(home) {
             self.decide(key, arrival, home, out);
         }
@@ -108,17 +129,27 @@ impl Log {
     fn decide(&mut self, key: usize, arrival: Arrival, home: &mut Home, out: &mut LogOut) {
         match arrival {
             Arrival::Open { from, exchange, ask } => {
+                self.note_epoch(&ask.account, ask.epoch);
                 let (row, ..) = self.rows.ready(key);
                 row.open(ask.epoch);
                 out.send(from, opened(exchange, &ask, row.base()));
             }
             Arrival::Post(posted) => self.post(key, posted, home, out),
+            Arrival::Ask(asked) => {
+                let Asked { asker, origin, question, .. } = *asked;
+                if let LogQuestion::PutGrants(put) = question {
+                    self.put_grants(key, (&asker, origin), &put, home, out);
+                }
+            }
             other => panic!("{other:?} does not wait for a row"),
         }
     }
 
     fn post(&mut self, key: usize, posted: Posted, home: &mut Home, out: &mut LogOut) {
         let Posted { from, ref post, .. } = posted;
+        if !self.note_epoch(&post.sender, post.epoch) {
+            return home.refuse(from, post, Refusal::Busy, out);
+        }
         let hash = home.hash(&post.body);
         let (epoch, number, settled) = (post.epoch, post.number, post.settled);
         let claim = Claim { from, epoch, number, settled, hash };
@@ -142,7 +173,12 @@ impl Log {
         home: &mut Home,
         out: &mut LogOut,
     ) {
-        if let Some(code) = self.full(&post, home) {
+        if let Some(code) = self.forbidden(key, &post, home) {
+            let is_settling = self.group.as_ref().is_some_and(|group| group.is_settling());
+            if is_settling && code != FaultCode::GRANT_MISSING {
+                // The statement that forbids it may be lost by a crash: nothing is said yet.
+                return home.refuse(from, &post, Refusal::Busy, out);
+            }
             self.rows.ready(key).0.push(hash, Outcome::Rejected(code));
             self.rows.note_change(key, false);
             return self.release(key, home, out);
@@ -151,24 +187,30 @@ impl Log {
             return home.refuse(from, &post, Refusal::Busy, out);
         }
         let seq = home.next_seq();
-        self.rows.ready(key).0.push(hash, Outcome::Appended(seq));
+        let (row, ..) = self.rows.ready(key);
+        row.push(hash, Outcome::Appended(seq));
+        row.message_sessions.post(post.message_session, seq);
         self.rows.note_change(key, true);
         let PeerPost { sender, origin, number, body, .. } = post;
-        self.keep(key, Entry { seq, sender, origin, number, at, body }, home, out);
+        self.keep(Some(key), Entry { seq, sender, origin, number, at, body }, home, out);
     }
 
-    /// Pushes the entry to servers with attached readers, and keeps it for the next batch.
-    fn keep(&mut self, key: usize, entry: Entry, home: &mut Home, out: &mut LogOut) {
-        for (server, _) in self.members.servers() {
-            out.send(*server, PeerDeliver { log: self.id, entry: entry.clone() });
-            home.metrics.pushed += 1;
+    /// Keeps the entry for the next batch, and for readers. Those of a mailbox have it at once.
+    pub(super) fn keep(
+        &mut self,
+        row: Option<usize>,
+        entry: Entry,
+        home: &mut Home,
+        out: &mut LogOut,
+    ) {
+        if self.is_mailbox() {
+            self.push(&entry, home, out);
         }
         let (cost, len) = (cost(&entry.body), entry.body.bytes().len());
         let len = u32::try_from(len).expect("a body is at most BODY_LEN_MAX");
-        let Entry { seq, sender, at, .. } = entry;
-        self.usage.append(IndexEntry { seq, sender, len, at });
+        self.usage.append(IndexEntry { seq: entry.seq, sender: entry.sender, len, at: entry.at });
         self.head = entry.seq;
-        self.tail.push(entry, key);
+        self.tail.push(entry, row);
         self.uncommitted_len += cost;
         home.pending_len += cost;
         home.tails_len += cost;
@@ -192,12 +234,36 @@ impl Log {
         }
     }
 
-    fn full(&self, post: &PeerPost, home: &Home) -> Option<FaultCode> {
+    /// Why a post is never stored, if it is not.
+    fn forbidden(&mut self, key: usize, post: &PeerPost, home: &Home) -> Option<FaultCode> {
         let len = u64::try_from(post.body.bytes().len()).expect("sizes fit");
-        match self.id.kind {
-            LogKind::Mailbox => self.usage.full(&post.sender, len, &home.limits),
-            LogKind::Group => None,
+        let session = post.message_session;
+        let usable = self.rows.ready(key).0.message_sessions.usable(session);
+        let Some(group) = &self.group else {
+            let full = self.usage.full(&post.sender, len, &home.limits);
+            let is_granted = session.0 == 0 || usable.is_some();
+            return full.or((!is_granted).then_some(FaultCode::GRANT_MISSING));
+        };
+        group.refuses_post_of(&post.sender).or_else(|| match usable {
+            None => Some(FaultCode::GRANT_MISSING),
+            Some(version) if version < group.roster().last_departure() => {
+                Some(FaultCode::ROSTER_BEHIND)
+            }
+            Some(_) => None,
+        })
+    }
+
+    /// A member of a group acts in a session with this epoch: older ones do no more. Whether it is
+    /// the newest known. A mailbox hears of its owner's sessions from the account.
+    fn note_epoch(&mut self, account: &Name, epoch: SessionEpoch) -> bool {
+        if self.is_mailbox() {
+            return true;
         }
+        if self.members.is_stale(account, epoch) {
+            return false;
+        }
+        self.members.raise_floor(account, epoch);
+        true
     }
 }
 

@@ -62,8 +62,12 @@ impl Log {
         home.metrics.ranges_from_store += 1;
         let (to, epoch) = (reader.server, reader.epoch);
         let asker = Asker { to, account: range.account, epoch, after: range.after };
+        let (gone, visible) = (self.truncated, self.visible());
+        let entries = entries.into_iter();
+        let entries = entries.filter(|entry| gone < entry.seq && entry.seq <= visible).collect();
         let page = Page::new(entries, range.entries_max, home.limits.range_len_max);
         let covered = if more { upto } else { upto.max(range.watermark) };
+        let covered = covered.min(visible.max(range.after));
         self.reply(&asker, page, covered, out);
     }
 
@@ -110,12 +114,19 @@ impl Log {
         self.ask(Pending::Range(range), read, home, out);
     }
 
+    /// What readers may be sent: of a group what is durable, see `roster.rs`.
+    pub(super) fn visible(&self) -> Seq {
+        if self.is_mailbox() { self.head } else { self.head.min(self.durable) }
+    }
+
     /// Sends `page`, which holds everything above `asker.after` and up to `covered`, with as much
     /// of the tail as still fits.
-    fn reply(&self, asker: &Asker, mut page: Page, mut covered: Seq, out: &mut LogOut) {
+    fn reply(&mut self, asker: &Asker, mut page: Page, mut covered: Seq, out: &mut LogOut) {
+        let visible = self.visible();
         let mut caught_up = covered >= self.tail.from();
         if caught_up {
-            for held in self.tail.above(covered) {
+            let above = self.tail.above(covered);
+            for held in above.take_while(|held| held.entry.seq <= visible) {
                 caught_up = page.push(&held.entry);
                 if !caught_up {
                     break;
@@ -123,15 +134,17 @@ impl Log {
                 covered = held.entry.seq;
             }
         }
-        let head = if caught_up { self.head } else { covered.min(self.head) };
+        let upto = if caught_up { visible } else { covered.min(visible) };
+        let upto = upto.max(asker.after);
+        let expired = self.members.tell_expired(&asker.account, caught_up.then_some(upto));
         let range = PeerRange {
             log: self.id,
             account: asker.account,
             epoch: asker.epoch,
             after: asker.after,
             entries: page.into_list(),
-            upto: head.max(asker.after),
-            expired: 0,
+            upto,
+            expired,
             caught_up,
             failed: false,
         };

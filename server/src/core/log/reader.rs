@@ -77,8 +77,8 @@ impl Log {
             }
             return;
         }
-        if self.members.advance(account, upto) {
-            self.usage.truncate(self.members.lowest_cursor());
+        if self.members.advance(account, upto.min(self.visible())) {
+            self.usage.truncate(self.floor());
             self.mark_dirty(home);
             self.trim(home);
         }

@@ -43,7 +43,9 @@ use std::collections::VecDeque;
 
 use storage::RowRecord;
 use wire::limits::UNANSWERED_MAX;
-use wire::{FaultCode, MessageSession, Number, Seq, ServerId, SessionEpoch};
+use wire::{FaultCode, Number, Seq, ServerId, SessionEpoch};
+
+use super::message_session::MessageSessions;
 
 /// What a used number came to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -122,24 +124,22 @@ pub(super) struct Row {
     last: Number,
     /// Hash and outcome of each number above `settled` up to `last`.
     seen: VecDeque<(u64, Outcome)>,
+    pub(super) message_sessions: MessageSessions,
     /// The session that posts, and the server it sits on.
     poster: Option<(ServerId, SessionEpoch)>,
     /// The highest number that this session posted.
     asked: Number,
     /// The highest number that this session was answered, or said is settled.
     told: Number,
-    /// As in [`RowRecord`].
-    message_sessions: Vec<(MessageSession, u32)>,
-    /// As in [`RowRecord`].
-    retired: Vec<(MessageSession, Seq)>,
 }
 
 impl Row {
     pub(super) fn from_record(record: RowRecord) -> Self {
         let RowRecord { epoch, settled, last, seen, message_sessions, retired } = record;
+        let message_sessions = MessageSessions::from_record(message_sessions, retired);
         let seen = seen.into_iter().map(|(hash, seq)| (hash, Outcome::from_seq(seq))).collect();
         let last = last.max(settled);
-        let row = Self { epoch, settled, last, seen, message_sessions, retired, ..Self::default() };
+        let row = Self { epoch, settled, last, seen, message_sessions, ..Self::default() };
         assert!(row.is_coherent(), "the store keeps what was put");
         row
     }
@@ -150,15 +150,9 @@ impl Row {
         let seen: Vec<_> = within.map(|(hash, outcome)| (*hash, outcome.to_seq())).collect();
         let is_whole = seen.len() == self.seen.len();
         let last = self.number_at(seen.len());
-        let record = RowRecord {
-            epoch: self.epoch,
-            settled: self.settled,
-            last,
-            seen,
-            message_sessions: self.message_sessions.clone(),
-            retired: self.retired.clone(),
-        };
-        (record, is_whole)
+        let (message_sessions, retired) = self.message_sessions.record();
+        let (epoch, settled) = (self.epoch, self.settled);
+        (RowRecord { epoch, settled, last, seen, message_sessions, retired }, is_whole)
     }
 
     /// `max(last, settled)`: the next number is the one after.
@@ -169,6 +163,11 @@ impl Row {
     /// A session opens the log to post: older ones post no more.
     pub(super) fn open(&mut self, epoch: SessionEpoch) {
         self.epoch = self.epoch.max(epoch);
+    }
+
+    /// A newer session than that with this epoch has posted.
+    pub(super) fn is_stale(&self, epoch: SessionEpoch) -> bool {
+        epoch < self.epoch
     }
 
     /// Decides on a post. Only what the claim settles is noted.
@@ -249,6 +248,7 @@ impl Row {
         used == u64::try_from(self.seen.len()).ok()
             && used.is_some_and(|used| used <= UNANSWERED_MAX)
             && self.asked <= self.last.max(self.told)
+            && self.message_sessions.is_coherent()
     }
 
     /// Another session posts: what it said is settled is all that it was told.

@@ -25,7 +25,7 @@ pub(super) struct Place {
     pub(super) sender: Name,
     pub(super) origin: Origin,
     state: State,
-    /// Entries of this row that are not durable.
+    /// Entries and grants of this row that are not durable.
     uncommitted: usize,
     is_changed: bool,
 }
@@ -95,9 +95,28 @@ impl Rows {
         }
     }
 
-    /// One entry of the row is durable.
+    /// Grants of the row are on their way to the disk.
+    pub(super) fn pin(&mut self, key: usize) {
+        self.places[key].uncommitted += 1;
+    }
+
+    /// One entry of the row, or one frame of its grants, is durable.
     pub(super) fn note_committed(&mut self, key: usize) {
         self.places[key].uncommitted -= 1;
+    }
+
+    /// The log is gone up to `truncated`: rows in memory let go of grants that no entry needs.
+    pub(super) fn drop_grants(&mut self, log: LogId, truncated: Seq, batch: &mut Batch) {
+        for (key, place) in &mut self.places {
+            let State::Ready(row) = &mut place.state else { continue };
+            if let Some(below) = row.message_sessions.release(truncated) {
+                let (sender, origin) = (place.sender, place.origin);
+                batch.changes.push(Change::DropGrants { log, sender, origin, below });
+                if !std::mem::replace(&mut place.is_changed, true) {
+                    self.changed.push(key);
+                }
+            }
+        }
     }
 
     /// Puts the changed rows into a batch that holds the log's entries up to `composed`.
@@ -105,7 +124,10 @@ impl Rows {
         let places = &mut self.places;
         self.changed.retain(|key| {
             let place = &mut places[*key];
-            let State::Ready(row) = &place.state else { panic!("a row that changed was read") };
+            let State::Ready(row) = &mut place.state else {
+                panic!("a row that changed was read")
+            };
+            row.message_sessions.compose(composed);
             let (record, is_whole) = row.record(composed);
             let (sender, origin) = (place.sender, place.origin);
             batch.changes.push(Change::PutRow { log, sender, origin, row: record });

@@ -1,9 +1,11 @@
 //! One log in memory.
 
 use storage::{CursorRecord, IndexEntry, Read};
-use wire::{LogId, Name, Seq, ServerId, SessionEpoch};
+use wire::{LogId, LogKind, Name, Seq, ServerId, SessionEpoch};
 
 use super::arrival::Arrival;
+use super::grant::Grants;
+use super::group::Group;
 use super::home::{Home, Pending};
 use super::member::Members;
 use super::out::LogOut;
@@ -20,7 +22,10 @@ pub(super) struct Log {
     pub(super) key: usize,
     pub(super) is_ready: bool,
     pub(super) waiting: Waiting,
+    /// What a group has beside its log; none in a mailbox, or while the group does not exist.
+    pub(super) group: Option<Box<Group>>,
     pub(super) members: Members,
+    pub(super) grants: Grants,
     pub(super) usage: Usage,
     pub(super) rows: Rows,
     pub(super) tail: Tail,
@@ -43,14 +48,17 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// A mailbox that nothing is known of yet.
-    pub(super) fn mailbox(id: LogId, key: usize) -> Self {
+    /// A log that nothing is known of yet.
+    pub(super) fn new(id: LogId, key: usize) -> Self {
+        let owner = (id.kind == LogKind::Mailbox).then_some(id.name);
         Self {
             id,
             key,
             is_ready: false,
             waiting: Waiting::default(),
-            members: Members::owner(id.name),
+            group: None,
+            members: Members::of(owner),
+            grants: Grants::default(),
             usage: Usage::default(),
             rows: Rows::default(),
             tail: Tail::new(Seq(0)),
@@ -78,8 +86,8 @@ impl Log {
         assert!(!self.is_ready, "a log is loaded once");
         self.members.load(cursors);
         index.into_iter().for_each(|entry| self.usage.append(entry));
-        self.truncated = self.members.lowest_cursor();
         self.head = self.usage.last().unwrap_or_default().max(self.members.highest_cursor());
+        self.truncated = self.floor();
         assert!(self.head <= last_seq, "a store's epoch is above its entries");
         self.usage.truncate(self.truncated);
         self.tail = Tail::new(self.head);
@@ -93,6 +101,15 @@ impl Log {
 
     pub(super) fn is_ready(&self) -> bool {
         self.is_ready
+    }
+
+    pub(super) fn is_mailbox(&self) -> bool {
+        self.id.kind == LogKind::Mailbox
+    }
+
+    /// It is known that there is no such group.
+    pub(super) fn is_absent(&self) -> bool {
+        self.is_ready && !self.is_mailbox() && self.group.is_none()
     }
 
     /// Lets one operation wait until the log is ready.
@@ -126,7 +143,7 @@ impl Log {
     pub(super) fn trim(&mut self, home: &mut Home) {
         let is_read = self.members.readers() > 0 && home.tails_len <= home.limits.tails_len_max;
         let len_max = if is_read { home.limits.tail_len_max } else { 0 };
-        let seen = self.members.lowest_cursor().min(self.durable);
+        let seen = self.floor().min(self.durable);
         home.tails_len -= self.tail.trim(seen, 0);
         home.tails_len -= self.tail.trim(self.durable, len_max);
     }
@@ -143,6 +160,8 @@ impl Log {
         self.members.forget_server(server);
         self.waiting.retain(home, |arrival| arrival.from() != server);
         self.rows.forget_server(server, home);
+        self.grants.forget_server(server);
+        self.group.iter_mut().for_each(|group| group.forget_server(server));
         self.trim(home);
     }
 
@@ -179,7 +198,9 @@ impl Log {
 
     /// Costs of posts that wait here or are not durable.
     pub(super) fn pending_len(&self) -> usize {
-        self.waiting.pending_len() + self.rows.waiting().1 + self.uncommitted_len
+        let group = self.group.as_ref().map_or(0, |group| group.len());
+        let waiting = self.waiting.pending_len() + self.rows.waiting().1;
+        waiting + self.uncommitted_len + self.grants.len() + group
     }
 
     pub(super) fn tail_len(&self) -> usize {
@@ -197,5 +218,7 @@ impl Log {
             && self.rows.is_coherent()
             && self.tail.is_coherent()
             && self.members.is_coherent()
+            && self.grants.is_coherent()
+            && self.group.as_ref().is_none_or(|group| group.is_coherent())
     }
 }

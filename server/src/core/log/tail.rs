@@ -15,11 +15,11 @@ pub(super) struct Tail {
     from: Seq,
 }
 
-/// An entry, and where its row is while it is not durable.
+/// An entry, and where its row is while it is not durable; a statement has none.
 #[derive(Debug)]
 pub(super) struct TailEntry {
     pub(super) entry: Entry,
-    pub(super) row: usize,
+    pub(super) row: Option<usize>,
 }
 
 impl Tail {
@@ -38,7 +38,7 @@ impl Tail {
         self.len
     }
 
-    pub(super) fn push(&mut self, entry: Entry, row: usize) {
+    pub(super) fn push(&mut self, entry: Entry, row: Option<usize>) {
         let last = self.entries.back().map_or(self.from, |last| last.entry.seq);
         assert!(last < entry.seq, "seqs rise");
         self.len += cost(&entry.body);

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use storage::IndexEntry;
-use wire::{FaultCode, Name, Seq};
+use wire::{FaultCode, Name, Seq, Wall};
 
 use super::limits::LogLimits;
 
@@ -48,6 +48,31 @@ impl Usage {
         self.all
             .is_above(len, limits.mailbox_entries_max, limits.mailbox_bytes_max)
             .then_some(FaultCode::MAILBOX_FULL)
+    }
+
+    /// Up to where a group's entries expire now: because of their age, their number or their bytes.
+    pub(super) fn expired(&self, now: Wall, limits: &LogLimits) -> Seq {
+        let retention = u64::try_from(limits.group_retention.as_millis()).unwrap_or(u64::MAX);
+        let mut left = self.all;
+        let mut upto = Seq(0);
+        for entry in &self.index {
+            let is_old = entry.at.0.saturating_add(retention) <= now.0;
+            let is_much =
+                left.entries > limits.group_entries_max || left.len > limits.group_bytes_max;
+            if !is_old && !is_much {
+                break;
+            }
+            left.remove(entry.len);
+            upto = entry.seq;
+        }
+        upto
+    }
+
+    /// How many entries are held above `after` and up to `upto`.
+    pub(super) fn count(&self, after: Seq, upto: Seq) -> u64 {
+        let place = |seq: Seq| self.index.partition_point(|entry| entry.seq <= seq);
+        let count = place(upto).saturating_sub(place(after));
+        u64::try_from(count).expect("sizes fit")
     }
 
     /// Entries held.

@@ -57,15 +57,18 @@ fn nobody_has_no_mailbox() {
 }
 
 #[test]
-fn no_group_exists_yet() {
+fn a_group_that_nobody_created_is_not_remembered() {
     let mut rig = Rig::standard();
     let group = LogId::group(name("alice"));
     rig.open(group, "bob");
+    rig.load();
     let fault = Fault::about(FaultCode::NO_SUCH_GROUP, Kind::OPEN_LOG, 4);
     assert_eq!(faults(&mut rig), [fault]);
     rig.post(SEAT, PeerPost { log: group, ..post(1, 0, "a") });
+    rig.load();
     assert_eq!(rig.answers(), [Busy(1)]);
-    assert!(rig.reads.is_empty());
+    assert_eq!(rig.causes(), [AlarmCause::NoSuchLog]);
+    assert_eq!(rig.logs.metrics().logs, 0);
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! The logs over the engine in memory: a rig that plays the core.
 
+mod club;
+mod grants;
+mod groups;
 mod loading;
 mod model;
-
 mod posts;
 mod readers;
 
@@ -63,6 +65,8 @@ struct Rig {
     out: LogOut,
     tickets: u64,
     reads: Vec<(Ticket, LogRead)>,
+    /// What was composed last.
+    batch: Batch,
     /// The batch in flight is the logs'.
     is_committing: bool,
     sent: Vec<(ServerId, ToPeer)>,
@@ -90,6 +94,7 @@ impl Rig {
             out: LogOut::default(),
             tickets: 0,
             reads: Vec::new(),
+            batch: Batch::default(),
             is_committing: false,
             sent: Vec::new(),
             alarms: Vec::new(),
@@ -161,6 +166,7 @@ impl Rig {
         self.logs.compose(&mut batch);
         assert!(!batch.changes.is_empty(), "has_changes promised some");
         let ticket = self.ticket();
+        self.batch = batch.clone();
         self.store.submit(Op::Commit { ticket, batch });
         self.is_committing = true;
         self.drain();

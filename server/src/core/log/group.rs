@@ -1,0 +1,196 @@
+//! What makes a log a group: its roster, its password, and the statements that are not durable yet.
+//!
+//! Two things are true at once. The *roster* is folded from every statement that was taken: it
+//! decides which statement comes next and who may post. The log's *members* are those of the
+//! durable statements: they read. What is said of a statement is said when it is durable.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use storage::{Batch, Change, CursorRecord, GroupRecord};
+use wire::message::Answer;
+use wire::roster::{Act, Roster, Statement};
+use wire::{FaultCode, LogId, Name, Seq, ServerId, Wall};
+
+/// Statements of one group that may wait for their batch.
+const STATED_MAX: usize = 64;
+/// Answers that may wait for one statement.
+const ANSWERS_MAX: usize = 64;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Group {
+    roster: Roster,
+    password: Bytes,
+    created: Wall,
+    stated: VecDeque<Stated>,
+    len: usize,
+}
+
+/// A statement that is not durable.
+#[derive(Debug)]
+pub(super) struct Stated {
+    pub(super) statement: Statement,
+    bytes: Bytes,
+    /// The seq of its entry.
+    seq: Seq,
+    /// The log's head before it: where a new member begins to read.
+    before: Seq,
+    /// The roster with it.
+    roster: Bytes,
+    answers: Vec<(ServerId, Answer)>,
+}
+
+/// A new statement, the roster with it, and its place in the log.
+pub(super) struct Next {
+    pub(super) roster: Roster,
+    /// The roster as bytes.
+    pub(super) snapshot: Bytes,
+    pub(super) statement: Statement,
+    pub(super) bytes: Bytes,
+    pub(super) seq: Seq,
+    pub(super) before: Seq,
+    pub(super) answer: (ServerId, Answer),
+}
+
+impl Stated {
+    /// What it costs while it is not durable, beside its entry.
+    fn len(&self) -> usize {
+        self.roster.len()
+    }
+
+    pub(super) fn before(&self) -> Seq {
+        self.before
+    }
+
+    pub(super) fn into_answers(self) -> Vec<(ServerId, Answer)> {
+        self.answers
+    }
+}
+
+impl Group {
+    /// A group with this roster.
+    pub(super) fn new(roster: Roster, password: Bytes, created: Wall) -> Self {
+        Self { roster, password, created, stated: VecDeque::new(), len: 0 }
+    }
+
+    /// What the store holds.
+    pub(super) fn from_record(record: GroupRecord) -> Self {
+        let roster = Roster::decode(record.roster).expect("the store keeps what was put");
+        Self::new(roster, record.password, record.created)
+    }
+
+    pub(super) fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
+    pub(super) fn password(&self) -> &Bytes {
+        &self.password
+    }
+
+    /// Whether some statement is not durable.
+    pub(super) fn is_settling(&self) -> bool {
+        !self.stated.is_empty()
+    }
+
+    /// Whether another statement may wait for its batch.
+    pub(super) fn has_room(&self) -> bool {
+        self.stated.len() < STATED_MAX
+    }
+
+    /// Costs of statements that are not durable, beside their entries.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Takes the next statement; gives what it costs until it is durable.
+    pub(super) fn state(&mut self, next: Next) -> usize {
+        let Next { roster, snapshot, statement, bytes, seq, before, answer } = next;
+        self.roster = roster;
+        let answers = vec![answer];
+        let stated = Stated { statement, bytes, seq, before, roster: snapshot, answers };
+        let len = stated.len();
+        self.len += len;
+        self.stated.push_back(stated);
+        len
+    }
+
+    /// The statement of this version, if it is not durable.
+    pub(super) fn unsettled(&self, version: u32) -> Option<&Bytes> {
+        let stated = self.stated.iter().find(|stated| stated.statement.version == version);
+        stated.map(|stated| &stated.bytes)
+    }
+
+    /// Lets an answer wait until every statement is durable; whether there was room.
+    pub(super) fn answer_later(&mut self, answer: (ServerId, Answer)) -> bool {
+        let last = self.stated.back_mut();
+        let last = last.filter(|stated| stated.answers.len() < ANSWERS_MAX);
+        last.map(|stated| stated.answers.push(answer)).is_some()
+    }
+
+    /// The statement with this seq is durable; gives it, and what it cost.
+    pub(super) fn settle(&mut self, seq: Seq) -> Option<(Stated, usize)> {
+        let stated = self.stated.pop_front_if(|stated| stated.seq == seq)?;
+        let len = stated.len();
+        self.len -= len;
+        Some((stated, len))
+    }
+
+    /// Nobody waits at `server` any more.
+    pub(super) fn forget_server(&mut self, server: ServerId) {
+        for stated in &mut self.stated {
+            stated.answers.retain(|(to, _)| *to != server);
+        }
+    }
+
+    /// Puts the statements above `before` and up to `composed` into a batch that holds their
+    /// entries, with the roster and the new members' cursors.
+    pub(super) fn compose(&self, log: LogId, before: Seq, composed: Seq, batch: &mut Batch) {
+        let group = log.name;
+        let next = self.stated.iter().skip_while(|stated| stated.seq <= before);
+        let mut newest = None;
+        for stated in next.take_while(|stated| stated.seq <= composed) {
+            let Statement { version, act, actor, .. } = stated.statement;
+            let statement = stated.bytes.clone();
+            batch.changes.push(Change::AddStatement { group, version, statement });
+            if let Act::Create | Act::Join = act {
+                let cursor = CursorRecord { cursor: stated.before, missed: 0 };
+                batch.changes.push(Change::PutCursor { log, reader: actor, cursor });
+            }
+            newest = Some(stated.roster.clone());
+        }
+        if let Some(roster) = newest {
+            let (password, created) = (self.password.clone(), self.created);
+            let record = GroupRecord { roster, password, created };
+            batch.changes.push(Change::PutGroup { group, record });
+        }
+    }
+
+    /// Why `account`, which is no member, may not use the group.
+    pub(super) fn refusal(&self, account: &Name) -> FaultCode {
+        if self.roster.is_removed(account) {
+            FaultCode::REMOVED
+        } else if self.roster.is_closed() {
+            FaultCode::GROUP_CLOSED
+        } else {
+            FaultCode::NOT_A_MEMBER
+        }
+    }
+
+    /// Why `account` may not post, if it may not.
+    pub(super) fn refuses_post_of(&self, account: &Name) -> Option<FaultCode> {
+        if !self.roster.is_member(account) {
+            return Some(self.refusal(account));
+        }
+        self.roster.is_closed().then_some(FaultCode::GROUP_CLOSED)
+    }
+
+    pub(super) fn is_coherent(&self) -> bool {
+        let len: usize = self.stated.iter().map(Stated::len).sum();
+        len == self.len
+            && self.stated.iter().is_sorted_by(|a, b| a.seq < b.seq)
+            && self.stated.back().is_none_or(|last| {
+                last.statement.version == self.roster.version()
+            })
+    }
+}

@@ -1,0 +1,348 @@
+//! A group's roster at its home: statements are checked, appended to the group's log, and answered
+//! when they are durable. Who has become a member reads from then on; who has departed is
+//! dismissed.
+//!
+//! A group's entries are shown to its readers when they are durable, unlike a mailbox's: what one
+//! member has seen every member sees, in the same order, and no crash takes a statement back.
+//!
+//! Signatures are not verified here: the home may not hold the actor's keys, and every member
+//! verifies them anyway.
+
+use bytes::Bytes;
+use storage::Read;
+use wire::field::List;
+use wire::message::{
+    Answer, Body, Dismiss, Entry, FetchRoster, GroupStart, PeerDeliver, Roster as RosterPart,
+    RosterChanged, StatementBytes,
+};
+use wire::roster::{Act, Policy, Roster, RosterError, Statement};
+use wire::{FaultCode, Number, Origin, Seq, ServerId, Wall};
+
+use super::arrival::{Arrival, not_opened};
+use super::ask::{Asked, Asker, Entrance, LogQuestion, Started};
+use super::group::{Group, Next};
+use super::home::{Home, Pending, cost};
+use super::out::LogOut;
+use super::state::Log;
+
+/// Why statements are read from the store.
+#[derive(Debug)]
+pub(super) enum StatementsFor {
+    /// A part of the roster was asked for.
+    Part(Asker),
+    /// A statement of a version that there is came: it may be that one, sent again.
+    Repeat(Asker, Change),
+}
+
+/// A statement that a session asks to add.
+#[derive(Debug)]
+pub(super) struct Change {
+    at: Wall,
+    origin: Origin,
+    bytes: Bytes,
+    statement: Box<Statement>,
+    entrance: Entrance,
+}
+
+impl Log {
+    /// Lets through what the log's existence and its members allow; answers the rest.
+    pub(super) fn admit(
+        &mut self,
+        arrival: Arrival,
+        home: &mut Home,
+        out: &mut LogOut,
+    ) -> Option<Arrival> {
+        let Some(group) = &self.group else {
+            if self.is_mailbox() || arrival.creates() {
+                return Some(arrival);
+            }
+            arrival.refuse_absent(home, out);
+            return None;
+        };
+        let (from, account, epoch) = match &arrival {
+            Arrival::Open { from, ask, .. } => (*from, ask.account, ask.epoch),
+            Arrival::Attach { from, attach } => (*from, attach.account, attach.epoch),
+            Arrival::Read { from, read } => (*from, read.account, read.epoch),
+            _ => return Some(arrival),
+        };
+        if self.members.contains(&account) {
+            return Some(arrival);
+        }
+        let code = group.refusal(&account);
+        match &arrival {
+            Arrival::Open { exchange, ask, .. } => {
+                out.send(from, not_opened(code, *exchange, ask));
+            }
+            _ => out.send(from, Dismiss { log: self.id, account, epoch, code }),
+        }
+        None
+    }
+
+    /// A question about the log that needs no row.
+    pub(super) fn ask_log(&mut self, asked: Asked, home: &mut Home, out: &mut LogOut) {
+        let Asked { at, asker, origin, question, .. } = asked;
+        match question {
+            LogQuestion::Start(start) => self.start(&asker, start, out),
+            LogQuestion::Change { change, statement, entrance } => {
+                // It is kept, and the buffer that it came in is not.
+                let bytes = Bytes::copy_from_slice(change.statement.bytes());
+                let change = Change { at, origin, bytes, statement, entrance };
+                self.change(&asker, change, home, out);
+            }
+            LogQuestion::FetchRoster(fetch) => self.fetch_roster(&asker, &fetch, home, out),
+            LogQuestion::FetchGrant(fetch) => self.fetch_grant(&asker, &fetch, home, out),
+            LogQuestion::PutGrants(_) => unreachable!("grants go to their row"),
+        }
+    }
+
+    /// Statements were read.
+    pub(super) fn on_statements(
+        &mut self,
+        asked: StatementsFor,
+        statements: Vec<Bytes>,
+        complete: bool,
+        out: &mut LogOut,
+    ) {
+        let (asker, answer) = match asked {
+            StatementsFor::Part(asker) => {
+                let part = self.part(&asker, statements, complete);
+                (asker, asker.answer(part))
+            }
+            StatementsFor::Repeat(asker, change) => {
+                let is_known = statements.first() == Some(&change.bytes);
+                (asker, change.repeated(&asker, is_known))
+            }
+        };
+        self.answer_settled(&asker, answer, out);
+    }
+
+    /// Says what is true of the roster once it is durable.
+    pub(super) fn answer_settled(
+        &mut self,
+        asker: &Asker,
+        answer: (ServerId, Answer),
+        out: &mut LogOut,
+    ) {
+        match &mut self.group {
+            Some(group) if group.is_settling() => {
+                if !group.answer_later(answer) {
+                    out.answer(asker.fault(FaultCode::UNAVAILABLE));
+                }
+            }
+            _ => out.answer(answer),
+        }
+    }
+
+    /// The entries above `before` are durable: a group's readers are sent them, and what their
+    /// statements say comes true between them.
+    pub(super) fn reveal(&mut self, before: Seq, home: &mut Home, out: &mut LogOut) {
+        if self.is_mailbox() {
+            return;
+        }
+        let mut after = before;
+        while let Some(entry) = self.next_revealed(after) {
+            after = entry.seq;
+            let is_statement = entry.number == Number::NONE;
+            self.push(&entry, home, out);
+            if is_statement {
+                self.settle_statement(after, home, out);
+            }
+        }
+        self.settle_floor(home);
+    }
+
+    /// Sends an entry to every server with attached readers, once.
+    pub(super) fn push(&self, entry: &Entry, home: &mut Home, out: &mut LogOut) {
+        for (server, _) in self.members.servers() {
+            out.send(*server, PeerDeliver { log: self.id, entry: entry.clone() });
+            home.metrics.pushed += 1;
+        }
+    }
+
+    /// The first durable entry of the tail above `after`.
+    fn next_revealed(&self, after: Seq) -> Option<Entry> {
+        let held = self.tail.above(after).next()?;
+        (held.entry.seq <= self.durable).then(|| held.entry.clone())
+    }
+
+    fn settle_statement(&mut self, seq: Seq, home: &mut Home, out: &mut LogOut) {
+        let group = self.group.as_mut().expect("only groups have statements");
+        let (stated, len) = group.settle(seq).expect("each statement becomes durable once");
+        home.pending_len -= len;
+        let Statement { act, actor, subject, .. } = stated.statement;
+        let gone = match act {
+            Act::Create | Act::Join => {
+                self.members.insert(actor, stated.before());
+                None
+            }
+            Act::Leave => self.members.remove(&subject).zip(Some(FaultCode::NOT_A_MEMBER)),
+            Act::Remove => self.members.remove(&subject).zip(Some(FaultCode::REMOVED)),
+            Act::Invite | Act::HandOver | Act::Close => None,
+        };
+        if let Some((reader, code)) = gone {
+            home.metrics.dismissed += 1;
+            let (log, account, epoch) = (self.id, subject, reader.epoch);
+            out.send(reader.server, Dismiss { log, account, epoch, code });
+        }
+        stated.into_answers().into_iter().for_each(|answer| out.answer(answer));
+    }
+
+    fn start(&mut self, asker: &Asker, start: GroupStart, out: &mut LogOut) {
+        match self.started(asker, start) {
+            Ok(started) => out.starts.push(started),
+            Err(code) => self.answer_settled(asker, asker.fault(code), out),
+        }
+    }
+
+    fn started(&self, asker: &Asker, start: GroupStart) -> Result<Started, FaultCode> {
+        let (policy, version, head, password) = match (&self.group, start.act) {
+            (None, Act::Create) if start.opening.bytes().is_empty() => {
+                (Policy::Open, 0, [0; 32], Bytes::new())
+            }
+            (None, Act::Create) => (Policy::Password, 0, [0; 32], Bytes::new()),
+            (Some(_), Act::Create) => return Err(FaultCode::GROUP_NAME_TAKEN),
+            (Some(group), Act::Join) => {
+                let roster = group.roster();
+                roster.check_join(&asker.account).map_err(RosterError::fault)?;
+                (roster.policy(), roster.version(), roster.head(), group.password().clone())
+            }
+            _ => return Err(FaultCode::MALFORMED),
+        };
+        let (to, exchange, account) = (asker.to, asker.exchange, asker.account);
+        Ok(Started { to, exchange, account, start, policy, version, head, password })
+    }
+
+    fn change(&mut self, asker: &Asker, change: Change, home: &mut Home, out: &mut LogOut) {
+        if self.members.is_stale(&asker.account, asker.epoch) {
+            return out.answer(asker.fault(FaultCode::STALE_EPOCH));
+        }
+        self.members.raise_floor(&asker.account, asker.epoch);
+        let version = self.group.as_ref().map_or(0, |group| group.roster().version());
+        if (1..=version).contains(&change.statement.version) {
+            return self.change_again(asker, change, home, out);
+        }
+        match self.next_roster(&change) {
+            Ok(roster) => self.state(asker, change, roster, home, out),
+            Err(code) => self.answer_settled(asker, asker.fault(code), out),
+        }
+    }
+
+    /// There is a statement of this version: it may be this one.
+    fn change_again(&mut self, asker: &Asker, change: Change, home: &mut Home, out: &mut LogOut) {
+        let (group, version) = (self.id.name, change.statement.version);
+        let unsettled = self.group.as_ref().and_then(|group| group.unsettled(version));
+        if let Some(bytes) = unsettled {
+            let answer = change.repeated(asker, *bytes == change.bytes);
+            return self.answer_settled(asker, answer, out);
+        }
+        if !home.can_read() {
+            return out.answer(asker.fault(FaultCode::UNAVAILABLE));
+        }
+        let asked = StatementsFor::Repeat(*asker, change);
+        let read = Read::Statements { group, after: version - 1 };
+        self.ask(Pending::Statements { log: self.key, asked }, read, home, out);
+    }
+
+    /// The roster with the statement, if its place, the rules and the group's password allow it.
+    fn next_roster(&self, change: &Change) -> Result<Roster, FaultCode> {
+        let statement = &change.statement;
+        let hash = Statement::hash(&change.bytes);
+        let Some(group) = &self.group else {
+            let is_registered = matches!(change.entrance, Entrance::Registered(_));
+            if is_registered != (statement.policy == Some(Policy::Password)) {
+                return Err(FaultCode::MALFORMED);
+            }
+            return Roster::create(statement, hash).map_err(RosterError::fault);
+        };
+        let mut roster = group.roster().clone();
+        roster.apply(statement, hash).map_err(RosterError::fault)?;
+        if statement.act != Act::Join || roster.policy() != Policy::Password {
+            return Ok(roster);
+        }
+        match &change.entrance {
+            Entrance::Proven => Ok(roster),
+            Entrance::Failed(code) => Err(*code),
+            Entrance::None | Entrance::Registered(_) => Err(FaultCode::WRONG_GROUP_PASSWORD),
+        }
+    }
+
+    /// Appends the statement to the log; it is answered when it is durable.
+    fn state(
+        &mut self,
+        asker: &Asker,
+        change: Change,
+        roster: Roster,
+        home: &mut Home,
+        out: &mut LogOut,
+    ) {
+        let Change { at, origin, bytes, statement, entrance } = change;
+        let body = Body::new(bytes.clone()).expect("a statement is shorter than a body");
+        let snapshot = roster.encode();
+        let has_room = self.group.as_ref().is_none_or(|group| group.has_room());
+        if !has_room || !home.has_room(cost(&body) + snapshot.len()) {
+            return out.answer(asker.fault(FaultCode::UNAVAILABLE));
+        }
+        let (seq, before, sender) = (home.next_seq(), self.head, statement.actor);
+        let answer = asker.answer(asker.changed(statement.version));
+        let group = self.group.get_or_insert_with(|| {
+            let password = match entrance {
+                Entrance::Registered(record) => record,
+                _ => Bytes::new(),
+            };
+            Box::new(Group::new(roster.clone(), password, at))
+        });
+        let statement = *statement;
+        let next = Next { roster, snapshot, statement, bytes, seq, before, answer };
+        home.pending_len += group.state(next);
+        home.metrics.statements += 1;
+        let number = Number::NONE;
+        self.keep(None, Entry { seq, sender, origin, number, at, body }, home, out);
+    }
+
+    fn fetch_roster(
+        &mut self,
+        asker: &Asker,
+        fetch: &FetchRoster,
+        home: &mut Home,
+        out: &mut LogOut,
+    ) {
+        let Some(group) = &self.group else { return };
+        let account = &asker.account;
+        if !group.roster().is_member(account) && !group.roster().is_invited(account) {
+            let code = group.refusal(account);
+            return self.answer_settled(asker, asker.fault(code), out);
+        }
+        if !home.can_read() {
+            return out.answer(asker.fault(FaultCode::UNAVAILABLE));
+        }
+        let asked = StatementsFor::Part(*asker);
+        let read = Read::Statements { group: fetch.group, after: fetch.after };
+        self.ask(Pending::Statements { log: self.key, asked }, read, home, out);
+    }
+
+    fn part(&self, asker: &Asker, statements: Vec<Bytes>, complete: bool) -> RosterPart {
+        let statements = statements.into_iter();
+        let statements = statements.map(|statement| {
+            StatementBytes::new(statement).expect("the store keeps what was put")
+        });
+        let statements = List::new(statements.collect()).expect("at most STATEMENTS_MAX");
+        RosterPart { request: asker.request, group: self.id.name, statements, complete }
+    }
+}
+
+impl Asker {
+    fn changed(&self, version: u32) -> RosterChanged {
+        RosterChanged { request: self.request, version }
+    }
+}
+
+impl Change {
+    /// What is said to a statement of a version that there is.
+    fn repeated(&self, asker: &Asker, is_known: bool) -> (ServerId, Answer) {
+        match self.statement.act {
+            _ if is_known => asker.answer(asker.changed(self.statement.version)),
+            Act::Create => asker.fault(FaultCode::GROUP_NAME_TAKEN),
+            _ => asker.fault(FaultCode::ROSTER_MOVED),
+        }
+    }
+}
