@@ -45,12 +45,14 @@ impl Parts {
         }
         let question = match question {
             SessionQuestion::GroupStart(start) => LogQuestion::Start(start),
-            SessionQuestion::ChangeRoster(change) => match self.read_change(from, account, change) {
-                Ok(question) => question,
-                Err(code) => {
-                    return refuse_request(from, exchange, code, (kind, request), turn);
+            SessionQuestion::ChangeRoster(change) => {
+                match self.read_change(from, account, change) {
+                    Ok(question) => question,
+                    Err(code) => {
+                        return refuse_request(from, exchange, code, (kind, request), turn);
+                    }
                 }
-            },
+            }
             SessionQuestion::FetchRoster(fetch) => LogQuestion::FetchRoster(fetch),
             SessionQuestion::PutGrants(put) => LogQuestion::PutGrants(put),
             SessionQuestion::FetchGrant(fetch) => LogQuestion::FetchGrant(fetch),

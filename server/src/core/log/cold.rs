@@ -85,9 +85,7 @@ impl Logs {
     }
 
     fn can_load(&self, arrival: &Arrival) -> bool {
-        arrival.loads()
-            && self.home.can_read()
-            && self.home.waiting < self.home.limits.waiting_max
+        arrival.loads() && self.home.can_read() && self.home.waiting < self.home.limits.waiting_max
     }
 }
 

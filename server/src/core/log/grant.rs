@@ -271,11 +271,7 @@ impl Log {
 }
 
 /// Tells a reader its grant, or that there is none.
-pub(super) fn answer_grant(
-    asker: &Asker,
-    found: Option<(Bytes, StoredGrant)>,
-    out: &mut LogOut,
-) {
+pub(super) fn answer_grant(asker: &Asker, found: Option<(Bytes, StoredGrant)>, out: &mut LogOut) {
     let Some((announcement, grant)) = found else {
         return out.answer(asker.fault(FaultCode::GRANT_MISSING));
     };

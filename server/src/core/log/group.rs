@@ -189,8 +189,6 @@ impl Group {
         let len: usize = self.stated.iter().map(Stated::len).sum();
         len == self.len
             && self.stated.iter().is_sorted_by(|a, b| a.seq < b.seq)
-            && self.stated.back().is_none_or(|last| {
-                last.statement.version == self.roster.version()
-            })
+            && self.stated.back().is_none_or(|last| last.statement.version == self.roster.version())
     }
 }

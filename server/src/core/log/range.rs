@@ -62,7 +62,7 @@ impl Log {
         home.metrics.ranges_from_store += 1;
         let (to, epoch) = (reader.server, reader.epoch);
         let asker = Asker { to, account: range.account, epoch, after: range.after };
-        let (gone, visible) = (self.truncated, self.visible());
+        let (gone, visible) = (self.floor(), self.visible());
         let entries = entries.into_iter();
         let entries = entries.filter(|entry| gone < entry.seq && entry.seq <= visible).collect();
         let page = Page::new(entries, range.entries_max, home.limits.range_len_max);

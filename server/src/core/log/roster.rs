@@ -322,9 +322,8 @@ impl Log {
 
     fn part(&self, asker: &Asker, statements: Vec<Bytes>, complete: bool) -> RosterPart {
         let statements = statements.into_iter();
-        let statements = statements.map(|statement| {
-            StatementBytes::new(statement).expect("the store keeps what was put")
-        });
+        let statements = statements
+            .map(|statement| StatementBytes::new(statement).expect("the store keeps what was put"));
         let statements = List::new(statements.collect()).expect("at most STATEMENTS_MAX");
         RosterPart { request: asker.request, group: self.id.name, statements, complete }
     }

@@ -124,9 +124,7 @@ impl Rows {
         let places = &mut self.places;
         self.changed.retain(|key| {
             let place = &mut places[*key];
-            let State::Ready(row) = &mut place.state else {
-                panic!("a row that changed was read")
-            };
+            let State::Ready(row) = &mut place.state else { panic!("a row that changed was read") };
             row.message_sessions.compose(composed);
             let (record, is_whole) = row.record(composed);
             let (sender, origin) = (place.sender, place.origin);

@@ -1,12 +1,12 @@
 //! A rig with a group: `#rust`, created by alice.
 
 use storage::Answer as Stored;
+use wire::RequestId;
+use wire::field::List;
 use wire::message::{
     Announcement, Answer, AnswerBody, ChangeRoster, Dismiss, FetchGrant, FetchRoster, Grant,
     PutGrants, ReaderGrant, StatementBytes, Wrapped,
 };
-use wire::RequestId;
-use wire::field::List;
 use wire::roster::{Act, Policy, Statement};
 
 use super::super::{Entrance, LogAsk, LogQuestion};
@@ -151,6 +151,7 @@ impl Club {
             origin: ORIGIN,
             message_session: MessageSession(session),
         };
+        self.rig.take();
         self.ask(reader, LogQuestion::FetchGrant(fetch));
         if self.rig.sent.is_empty() {
             self.rig.load();
@@ -208,8 +209,9 @@ impl Club {
         self.rig.drain();
     }
 
-    /// What a session is sent of the group after `after`.
+    /// What a session is sent of the group after `after`; what was sent before is dropped.
     pub(super) fn read(&mut self, from: ServerId, account: &str, after: Seq) -> PeerRange {
+        self.rig.take();
         let (account, epoch) = (name(account), SessionEpoch(1));
         let read = PeerRead { log: rust(), account, epoch, after, entries_max: 100 };
         self.rig.logs.on_read(from, read, &mut self.rig.out);
@@ -225,7 +227,6 @@ impl Club {
         let mut after = Seq(0);
         let mut history = Vec::new();
         loop {
-            self.rig.take();
             let range = self.read(SEAT, account, after);
             history.extend(range.entries.items().iter().map(told));
             after = range.upto;
@@ -278,21 +279,11 @@ pub(super) fn change(statement: &Statement, entrance: Entrance) -> LogQuestion {
 }
 
 /// The whole of part 0 of a message session.
-pub(super) fn put(
-    log: LogId,
-    session: u32,
-    roster_version: u32,
-    readers: &[&str],
-) -> LogQuestion {
+pub(super) fn put(log: LogId, session: u32, roster_version: u32, readers: &[&str]) -> LogQuestion {
     LogQuestion::PutGrants(grants(log, session, roster_version, readers))
 }
 
-pub(super) fn grants(
-    log: LogId,
-    session: u32,
-    roster_version: u32,
-    readers: &[&str],
-) -> PutGrants {
+pub(super) fn grants(log: LogId, session: u32, roster_version: u32, readers: &[&str]) -> PutGrants {
     let reader = |reader: &&str| ReaderGrant {
         reader: name(reader),
         wrapping_key: [3; 32],

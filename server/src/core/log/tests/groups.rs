@@ -25,7 +25,8 @@ fn a_statement_is_answered_when_it_is_durable() {
 #[test]
 fn a_group_is_created_once() {
     let mut club = club(&[]);
-    let own = Statement { version: 1, previous: [0; 32], ..club.next(Act::Create, "alice", "alice") };
+    let own =
+        Statement { version: 1, previous: [0; 32], ..club.next(Act::Create, "alice", "alice") };
     let other = Statement { at: Wall(6), ..own.clone() };
     club.ask("alice", change(&other, Entrance::None));
     assert_eq!(club.outcome(&other), Err(FaultCode::GROUP_NAME_TAKEN));
@@ -37,18 +38,25 @@ fn a_group_is_created_once() {
 #[test]
 fn of_two_creations_at_once_one_is_the_first() {
     let mut club = club(&[]);
-    let mine = Statement { group: name("go"), version: 1, previous: [0; 32],
-        ..club.next(Act::Create, "alice", "alice") };
+    let mine = Statement {
+        group: name("go"),
+        version: 1,
+        previous: [0; 32],
+        ..club.next(Act::Create, "alice", "alice")
+    };
     let yours = Statement { actor: name("bob"), subject: name("bob"), ..mine.clone() };
     club.ask("alice", change(&mine, Entrance::None));
     club.ask("bob", change(&yours, Entrance::None));
     assert_eq!(club.rig.take(), []);
     club.rig.settle();
     let answers: Vec<_> = club.rig.take().into_iter().map(|(_, message)| message).collect();
-    assert!(matches!(answers.as_slice(), [
+    assert!(
+        matches!(answers.as_slice(), [
         ToPeer::Answer(wire::message::Answer { body: AnswerBody::RosterChanged(_), .. }),
         ToPeer::Answer(wire::message::Answer { body: AnswerBody::Fault(fault), .. }),
-    ] if fault.code == FaultCode::GROUP_NAME_TAKEN), "{answers:?}");
+    ] if fault.code == FaultCode::GROUP_NAME_TAKEN),
+        "{answers:?}"
+    );
 }
 
 #[test]
@@ -182,7 +190,10 @@ fn who_departs_is_dismissed_after_hearing_of_it() {
             panic!("the statement, then the end: {to_bob:?}");
         };
         assert_eq!(told(&deliver.entry), format!("{act:?} bob"));
-        assert_eq!((dismiss.account, dismiss.epoch, dismiss.code), (name("bob"), SessionEpoch(3), code));
+        assert_eq!(
+            (dismiss.account, dismiss.epoch, dismiss.code),
+            (name("bob"), SessionEpoch(3), code)
+        );
         assert_eq!(club.open("bob"), Err(code));
         club.attach(OTHER_SEAT, "bob", 4, Seq(0));
         assert_eq!(club.dismissed().len(), 1, "a seat that has not heard of it hears of it again");
@@ -259,7 +270,8 @@ fn what_a_crash_could_undo_is_not_said() {
     club.rig.post(SEAT, say("bob", 1, 0, "a"));
     club.rig.post(SEAT, say("carol", 1, 0, "a"));
     assert_eq!(club.rig.answers(), [Busy(1), Busy(1)], "the removal may be lost");
-    let late = Statement { act: Act::Leave, actor: name("carol"), subject: name("carol"), ..remove };
+    let late =
+        Statement { act: Act::Leave, actor: name("carol"), subject: name("carol"), ..remove };
     club.ask("carol", change(&late, Entrance::None));
     assert_eq!(club.rig.take(), []);
     let mut club = club.crash(InFlight::Lost);

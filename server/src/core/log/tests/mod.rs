@@ -1,6 +1,7 @@
 //! The logs over the engine in memory: a rig that plays the core.
 
 mod club;
+mod expiry;
 mod grants;
 mod groups;
 mod loading;
