@@ -148,6 +148,7 @@ impl From<FaultCode> for Code {
             FaultCode::GROUP_FULL | FaultCode::ROSTER_FULL => Self::GroupFull,
             FaultCode::REMOVED => Self::Removed,
             FaultCode::ALREADY_A_MEMBER | FaultCode::TOO_MANY_GROUPS => Self::Usage,
+            FaultCode::NO_SUCH_BLOB | FaultCode::QUOTA_EXCEEDED => Self::Usage,
             FaultCode::UNAVAILABLE
             | FaultCode::ROSTER_MOVED
             | FaultCode::SEAT_FULL

@@ -26,7 +26,7 @@ impl Parts {
                 None => self.asks.push(ask),
             }
         }
-        // Readers and those who change a group are answered by those parts.
+        // Readers, and those who change a group or download, are answered by those parts.
         self.asks.retain(|ask| !(ask.begun && ask.is_handed_over()));
     }
 
@@ -55,9 +55,11 @@ impl Parts {
             }
             Request::Outbox => {
                 self.outbox.load(ctx);
+                self.transfers.load(ctx);
                 return Some(Ok(()));
             }
             Request::Attach(reading) => self.inbox.attach(ask.ticket, *reading),
+            Request::Download(message) => self.transfers.download(ask.ticket, *message, ctx),
             Request::SignOut => ctx.send(SignOut {}),
             Request::Trust { .. } => {}
         }
@@ -67,7 +69,7 @@ impl Parts {
 
 impl Ask {
     fn is_handed_over(&self) -> bool {
-        matches!(self.request, Request::Attach(_) | Request::Group { .. })
+        matches!(self.request, Request::Attach(_) | Request::Group { .. } | Request::Download(_))
     }
 }
 

@@ -46,7 +46,7 @@ struct Waiting {
 
 #[derive(Debug)]
 enum State {
-    Draft(String),
+    Draft(Content),
     Sealing(Number),
     Saving(Number, Body),
     Sealed { number: Number, body: Body, sent: bool },
@@ -92,9 +92,11 @@ impl Lane {
 
     /// Takes a draft, unless it is here already.
     pub(crate) fn add(&mut self, draft: Draft) {
-        let known = self.posts.back().is_some_and(|last| last.id >= draft.id);
+        // Not by order: a draft whose attachment was uploaded meanwhile comes after younger ones.
+        let known = self.posts.iter().any(|post| post.id == draft.id);
         if !known {
-            self.posts.push_back(Waiting { id: draft.id, state: State::Draft(draft.text) });
+            let state = State::Draft(draft.content);
+            self.posts.push_back(Waiting { id: draft.id, state });
         }
     }
 
@@ -122,7 +124,8 @@ impl Lane {
         let sender = ctx.me.name?;
         let number = self.next;
         let post = self.posts.iter_mut().find(|post| !post.is_sealed())?;
-        let State::Draft(text) = std::mem::replace(&mut post.state, State::Sealing(number)) else {
+        let State::Draft(content) = std::mem::replace(&mut post.state, State::Sealing(number))
+        else {
             unreachable!("need() said that a draft waits");
         };
         Some(Plaintext {
@@ -132,7 +135,7 @@ impl Lane {
             number,
             previous: self.previous,
             sent: ctx.wall,
-            content: Content::Text(text),
+            content,
         })
     }
 

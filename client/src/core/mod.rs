@@ -34,12 +34,14 @@ mod request;
 mod store_op;
 #[cfg(test)]
 mod tests;
+mod transfers;
 
 pub use event::{
     Admission, Cause, Command, Effect, Event, GroupWish, LinkId, Notice, Outgoing, Password,
     Reading, Request, StoreOp, Stored, Ticket,
 };
 pub use job::{Job, JobKey, JobResult};
+pub use transfers::TransferProgress;
 
 /// What the store knew of the account when the process began.
 #[derive(Debug)]

@@ -4,6 +4,7 @@ use wire::message::Entry;
 use wire::{LogId, Name};
 
 use super::request::Ticket;
+use super::transfers::TransferProgress;
 use crate::failure::Failure;
 use crate::store::{InboxId, ReceivedContent};
 
@@ -36,6 +37,8 @@ pub enum Notice {
     Received(Vec<InboxId>),
     /// Messages that stay where they are.
     Peeked(Vec<Peeked>),
+    /// An attachment has come further on its way.
+    Transfer(TransferProgress),
     /// A contact was seen for the first time, or its key or trust has changed.
     ContactChanged {
         /// Who.

@@ -16,6 +16,7 @@ use super::job::{JobKey, JobResult};
 use super::link::{self, Happened, Link};
 use super::new_origin;
 use super::outbox::Outbox;
+use super::transfers::Transfers;
 use crate::failure::{Code, Failure};
 
 /// Before a home that could not open a log is asked again.
@@ -29,6 +30,7 @@ pub(super) struct Parts {
     pub(super) contacts: Contacts,
     pub(super) outbox: Outbox,
     pub(super) inbox: Inbox,
+    pub(super) transfers: Transfers,
     pub(super) groups: Groups,
     pub(super) asks: Vec<Ask>,
 }
@@ -41,6 +43,7 @@ impl Parts {
             contacts: Contacts::default(),
             outbox: Outbox::default(),
             inbox: Inbox::new(),
+            transfers: Transfers::default(),
             groups: Groups::default(),
             asks: Vec::new(),
         }
@@ -61,6 +64,7 @@ impl Parts {
             self.contacts.deadline(),
             self.outbox.deadline(),
             self.inbox.deadline(),
+            self.transfers.deadline(),
             self.groups.deadline(),
         ]
         .into_iter()
@@ -97,6 +101,7 @@ impl Parts {
         self.groups.pump(&mut self.contacts, ctx);
         self.outbox.pump(&mut self.contacts, ctx);
         self.inbox.pump(&mut self.contacts, ctx);
+        self.transfers.pump(ctx);
         if self.outbox.is_worn_out() {
             self.begin_origin(ctx);
         }
@@ -186,6 +191,8 @@ impl Parts {
             ToClient::Ping(ping) => {
                 self.pong(ping.nonce, ctx);
             }
+            ToClient::BlobState(state) => self.transfers.on_blob_state(&state, ctx),
+            ToClient::Chunk(chunk) => self.transfers.on_chunk(chunk, ctx),
             ToClient::SessionEnded(ended) => {
                 let outcome = self.auth.on_session_ended(&ended);
                 self.on_outcome(outcome, ctx);
@@ -197,9 +204,7 @@ impl Parts {
             | ToClient::SignInChallenge(_)
             | ToClient::Welcome(_)
             | ToClient::GrantsPut(_)
-            | ToClient::Grant(_)
-            | ToClient::BlobState(_)
-            | ToClient::Chunk(_) => {}
+            | ToClient::Grant(_) => {}
         }
     }
 
@@ -216,6 +221,9 @@ impl Parts {
                     _ => HandleState::Failed(code),
                 };
                 ctx.handles.settle(wire::LogHandle(fault.reference), state);
+            }
+            (Kind::BEGIN_BLOB | Kind::PUT_CHUNK | Kind::FETCH_CHUNK, code) => {
+                self.transfers.on_fault(RequestId(fault.reference), code, ctx);
             }
             (Kind::FETCH_BUNDLES, code) => {
                 let request = RequestId(fault.reference);
@@ -248,6 +256,13 @@ impl Parts {
             Stored::OriginBegun => {}
             Stored::Outbox { lanes, drafts } => self.outbox.on_loaded(lanes, drafts),
             Stored::PostSealed { id, log } => self.outbox.on_saved(log, id),
+            Stored::Uploads(uploads) => self.transfers.on_loaded(uploads),
+            Stored::UploadRead { blob, index, chunk } => {
+                self.transfers.on_read(blob, index, chunk, ctx);
+            }
+            Stored::Download { message, download } => {
+                self.transfers.on_sought(message, download, ctx);
+            }
             Stored::Cursor(cursor) => self.inbox.on_cursor(cursor),
             Stored::Received { cursor, new } => self.inbox.on_received(cursor, new, ctx),
             Stored::Contact { name, contact } => self.contacts.on_loaded(name, contact, ctx),
@@ -308,6 +323,7 @@ impl Parts {
                 ctx.notify(Notice::Online);
                 self.contacts.on_online(ctx);
                 self.outbox.load(ctx);
+                self.transfers.load(ctx);
             }
             Outcome::Retry(failure) => self.fail(failure, ctx),
             Outcome::Ended => self.leave(ctx),
@@ -335,6 +351,7 @@ impl Parts {
         self.contacts.on_offline();
         self.outbox.on_offline();
         self.inbox.on_offline();
+        self.transfers.on_offline();
         self.groups.on_offline();
         for ask in &mut self.asks {
             ask.begun = false;
@@ -353,6 +370,7 @@ impl Parts {
             answer(ask.ticket, result, ctx);
         }
         self.inbox.end(failure, ctx);
+        self.transfers.end(failure, ctx);
         self.groups.end_all(failure, ctx);
         ctx.notify(Notice::SessionOver(failure.clone()));
     }

@@ -7,6 +7,7 @@ use wire::roster::Policy;
 use zeroize::Zeroizing;
 
 use crate::crypto::keys::KeyId;
+use crate::store::InboxId;
 
 /// Names a question of the shell, so that its answer finds the one who asked.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -95,6 +96,8 @@ pub enum Request {
         /// The change.
         wish: GroupWish,
     },
+    /// Bring the attachment of a received message here. Answered when its ciphertext is.
+    Download(InboxId),
     /// End the session for good.
     SignOut,
 }

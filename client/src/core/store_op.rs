@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use wire::roster::Roster;
-use wire::{FaultCode, LogId, Name, Number, Origin, Seq};
+use wire::{BlobId, FaultCode, LogId, Name, Number, Origin, Seq};
 
 use crate::crypto::key_log::KeyLog;
 use crate::crypto::keys::Identity;
 use crate::failure::Failure;
 use crate::store::{
-    Chain, Contact, Draft, GroupRecord, InboxId, KeptStatement, OutboxId, Received, SealedPost,
-    Session,
+    Chain, ChunkBytes, Contact, Download, Draft, GroupRecord, InboxId, KeptStatement, OutboxId,
+    Received, SealedPost, Session, Upload,
 };
 
 /// One durable operation. Each is one transaction with full sync.
@@ -93,6 +93,42 @@ pub enum StoreOp {
         /// Why.
         failure: Failure,
     },
+    /// Load the uploads that drafts wait for → [`Stored::Uploads`].
+    LoadUploads,
+    /// Read a chunk of an upload's file → [`Stored::UploadRead`].
+    ReadUpload {
+        /// Which upload.
+        blob: BlobId,
+        /// Which chunk.
+        index: u32,
+    },
+    /// The upload is whole at the home: its draft may be sealed.
+    FinishUpload {
+        /// The draft.
+        id: OutboxId,
+        /// Which upload.
+        blob: BlobId,
+    },
+    /// The home does not take the upload: its draft is not sent.
+    RejectUpload {
+        /// The draft.
+        id: OutboxId,
+        /// Which upload.
+        blob: BlobId,
+        /// Why.
+        code: FaultCode,
+    },
+    /// What is known of a message's attachment → [`Stored::Download`].
+    LoadDownload(InboxId),
+    /// Keep a chunk of a download.
+    WriteDownload {
+        /// Which download.
+        blob: BlobId,
+        /// Which chunk.
+        index: u32,
+        /// Its bytes.
+        chunk: ChunkBytes,
+    },
     /// Where the mailbox was read up to → [`Stored::Cursor`].
     LoadCursor(LogId),
     /// Keep received messages, the cursor and the replay window → [`Stored::Received`].
@@ -169,6 +205,24 @@ pub enum Stored {
         id: OutboxId,
         /// To which log.
         log: LogId,
+    },
+    /// The uploads that drafts wait for.
+    Uploads(Vec<Upload>),
+    /// A chunk of an upload's file.
+    UploadRead {
+        /// Which upload.
+        blob: BlobId,
+        /// Which chunk.
+        index: u32,
+        /// Its bytes; `None` when the file is not there any more.
+        chunk: Option<ChunkBytes>,
+    },
+    /// What is known of a message's attachment.
+    Download {
+        /// Which message.
+        message: InboxId,
+        /// The attachment, if it has one.
+        download: Option<Download>,
     },
     /// Where the mailbox was read up to.
     Cursor(Seq),

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use crate::core::{Admission, GroupWish, Password, Reading, Request};
 use crate::crypto::keys::KeyId;
 use crate::failure::{Code, Failure};
+use crate::store::InboxId;
 
 /// Longest line; a longer one ends the conversation. A group's password fits.
 pub(super) const LINE_LEN_MAX: usize = 2048;
@@ -35,6 +36,7 @@ pub(super) fn write_request(request: &Request) -> String {
         Request::Groups => "groups".to_owned(),
         Request::Roster(group) => format!("roster {group}"),
         Request::Group { group, wish } => format!("group {group} {}", write_wish(wish)),
+        Request::Download(message) => format!("download {}", message.0),
         Request::SignOut => "signout".to_owned(),
     }
 }
@@ -81,6 +83,7 @@ pub(super) fn read_request(line: &str) -> Option<Request> {
         ["group", group, wish @ ..] => {
             Request::Group { group: Name::parse(group).ok()?, wish: read_wish(wish)? }
         }
+        ["download", message] => Request::Download(InboxId(message.parse().ok()?)),
         ["signout"] => Request::SignOut,
         _ => return None,
     })
@@ -150,6 +153,7 @@ mod tests {
     use crate::core::{Admission, GroupWish, Password, Reading, Request};
     use crate::crypto::keys::KeyId;
     use crate::failure::{Code, Failure};
+    use crate::store::InboxId;
 
     #[test]
     fn every_request_and_reply_survives_its_line() {
@@ -163,6 +167,7 @@ mod tests {
             Request::Trust { name, key, verified: false },
             Request::Groups,
             Request::Roster(name),
+            Request::Download(InboxId(7)),
             Request::SignOut,
         ] {
             assert_eq!(read_request(&write_request(&request)), Some(request));

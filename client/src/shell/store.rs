@@ -33,6 +33,15 @@ pub(super) fn perform(store: &mut Store, op: StoreOp) -> Result<Option<Stored>, 
             store.seal_draft(id, &log, number, &body, &hash)?;
             Stored::PostSealed { id, log }
         }
+        StoreOp::LoadUploads => Stored::Uploads(store.uploads()?),
+        StoreOp::ReadUpload { blob, index } => {
+            let chunk = store.read_upload(&blob, index)?;
+            Stored::UploadRead { blob, index, chunk }
+        }
+        StoreOp::LoadDownload(message) => {
+            let download = store.download(message)?;
+            Stored::Download { message, download }
+        }
         StoreOp::LoadCursor(log) => Stored::Cursor(store.cursor(&log)?),
         StoreOp::Receive { log, items, cursor } => {
             let new = store.receive(&log, &items, cursor)?;
@@ -64,6 +73,9 @@ fn perform_silent(store: &mut Store, op: StoreOp) -> Result<(), StoreError> {
         StoreOp::Settle { log, upto, seq } => store.settle(&log, upto, seq).map(drop),
         StoreOp::Reject { log, number, code } => store.reject(&log, number, code).map(drop),
         StoreOp::Refuse { id, failure } => store.refuse(id, failure.code.name()),
+        StoreOp::FinishUpload { id, blob } => store.finish_upload(id, &blob),
+        StoreOp::RejectUpload { id, blob, code } => store.reject_upload(id, &blob, code),
+        StoreOp::WriteDownload { blob, index, chunk } => store.write_download(&blob, index, &chunk),
         StoreOp::Pin(name, log) => store.pin(&name, &log),
         StoreOp::Extend(name, log) => store.extend(&name, &log).map(drop),
         StoreOp::MarkChanged(name, log) => store.mark_changed(&name, &log),

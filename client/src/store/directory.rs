@@ -4,6 +4,7 @@
 //! DIR/                 0700 when it is made here
 //!   id                 0600  32 hexadecimal digits; names the key file
 //!   fastchat.db        0600  SQLite, beside it -wal and -shm
+//!   blobs/             0700  ciphertext of attachments that are on their way
 //!   connection.lock    0600  held by the one process that owns the connection
 //!   opening.lock       0600  held while the database is opened
 //!   showing.lock       0600  held while unshown messages are printed and marked
@@ -117,6 +118,10 @@ impl DataDirectory {
 
     pub(super) fn database_path(&self) -> PathBuf {
         self.root.join("fastchat.db")
+    }
+
+    pub(super) fn blobs_path(&self) -> PathBuf {
+        self.root.join("blobs")
     }
 
     pub(super) fn id_path(&self) -> PathBuf {

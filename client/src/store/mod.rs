@@ -5,6 +5,7 @@
 //! and what stays readable is listed in `schema`.
 
 mod account;
+mod blobs;
 mod contacts;
 mod directory;
 mod error;
@@ -18,6 +19,8 @@ mod schema;
 mod tests;
 mod value;
 
+use std::path::PathBuf;
+
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -26,6 +29,7 @@ use zeroize::Zeroizing;
 use crate::crypto::Vault;
 
 pub use account::{Account, Session};
+pub use blobs::{ChunkBytes, Download, Upload};
 pub use contacts::{Contact, Trust};
 pub use directory::{ConnectionLock, DataDirectory, ShowLock};
 pub use error::StoreError;
@@ -41,6 +45,8 @@ const PROBE_CELL: &str = "installation.probe";
 pub struct Store {
     connection: Connection,
     sealer: Sealer,
+    /// Where attachments lie that are on their way.
+    blobs: PathBuf,
 }
 
 impl Store {
@@ -65,7 +71,7 @@ impl Store {
             let probe = sealer.seal(PROBE_CELL, b"1", PROBE);
             schema::create(&mut connection, &origin, &probe)?;
         }
-        let mut store = Self { connection, sealer };
+        let mut store = Self { connection, sealer, blobs: directory.blobs_path() };
         store.check_key()?;
         schema::upgrade(&mut store.connection)?;
         Ok(store)

@@ -9,7 +9,8 @@ use wire::{FaultCode, LogId, Number, Origin, Seq, Wall};
 
 use super::account::read_origin;
 use super::error::StoreError;
-use super::{Sealer, Store, value};
+use super::{Sealer, Store, blobs, value};
+use crate::crypto::Content;
 
 const TEXT: &str = "outbox.text";
 const BODY: &str = "outbox.body";
@@ -45,7 +46,7 @@ pub enum PostState {
     Conflict,
 }
 
-/// A text that waits to be sealed.
+/// What waits to be sealed.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Draft {
     /// Which post.
@@ -53,7 +54,7 @@ pub struct Draft {
     /// To which log.
     pub log: LogId,
     /// What it says.
-    pub text: String,
+    pub content: Content,
     /// When it was written.
     pub created: Wall,
 }
@@ -108,31 +109,29 @@ impl Store {
         text: &str,
         created: Wall,
     ) -> Result<OutboxId, StoreError> {
-        self.write(|transaction, sealer| {
-            transaction.execute(
-                "INSERT INTO outbox (log, created, text, state) VALUES (?1, ?2, x'', ?3)",
-                (value::log_value(log), created.0.cast_signed(), DRAFT),
-            )?;
-            let id = transaction.last_insert_rowid();
-            let text = sealer.seal(TEXT, &id.to_be_bytes(), text.as_bytes());
-            transaction.execute("UPDATE outbox SET text = ?2 WHERE id = ?1", (id, text))?;
-            Ok(OutboxId(id))
-        })
+        self.write(|transaction, sealer| insert_draft(transaction, sealer, log, text, created))
     }
 
-    /// The oldest drafts, at most `limit`.
+    /// The oldest drafts that wait for no upload, at most `limit`.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn drafts(&self, limit: u32) -> Result<Vec<Draft>, StoreError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT id, log, text, created FROM outbox WHERE state = 0 ORDER BY id LIMIT ?1",
+            "SELECT id, log, text, created FROM outbox WHERE state = 0 AND NOT EXISTS
+             (SELECT 1 FROM uploads WHERE uploads.id = outbox.id AND is_whole = 0)
+             ORDER BY id LIMIT ?1",
         )?;
         let rows = statement.query_and_then((limit,), |row| {
+            let id = OutboxId(row.get("id")?);
+            let attachment = blobs::attachment_of(&self.connection, &self.sealer, id)?;
             Ok(Draft {
-                id: OutboxId(row.get("id")?),
+                id,
                 log: value::log(row, "log")?,
-                text: read_text(row, &self.sealer)?,
+                content: match attachment {
+                    Some(attachment) => Content::Attachment(Box::new(attachment)),
+                    None => Content::Text(read_text(row, &self.sealer)?),
+                },
                 created: Wall(row.get::<_, i64>("created")?.cast_unsigned()),
             })
         })?;
@@ -348,6 +347,23 @@ impl Store {
             _ => Err(StoreError::Changed("the post is in another state")),
         })
     }
+}
+
+pub(super) fn insert_draft(
+    transaction: &Transaction<'_>,
+    sealer: &mut Sealer,
+    log: &LogId,
+    text: &str,
+    created: Wall,
+) -> Result<OutboxId, StoreError> {
+    transaction.execute(
+        "INSERT INTO outbox (log, created, text, state) VALUES (?1, ?2, x'', ?3)",
+        (value::log_value(log), created.0.cast_signed(), DRAFT),
+    )?;
+    let id = transaction.last_insert_rowid();
+    let text = sealer.seal(TEXT, &id.to_be_bytes(), text.as_bytes());
+    transaction.execute("UPDATE outbox SET text = ?2 WHERE id = ?1", (id, text))?;
+    Ok(OutboxId(id))
 }
 
 fn read_text(row: &Row<'_>, sealer: &Sealer) -> Result<String, StoreError> {

@@ -10,7 +10,7 @@ use super::error::StoreError;
 
 /// What leads from each version to the next, from none to the newest. A step that was published
 /// never changes: what is new is a step of its own.
-const STEPS: &[&str] = &[TABLES, GROUPS];
+const STEPS: &[&str] = &[TABLES, GROUPS, ATTACHMENTS];
 
 const TABLES: &str = "
 CREATE TABLE installation (
@@ -104,6 +104,14 @@ CREATE TABLE statements (
     fault TEXT,                      -- why it counts for nothing
     PRIMARY KEY (name, version)
 ) STRICT, WITHOUT ROWID;
+";
+
+const ATTACHMENTS: &str = "
+CREATE TABLE uploads (
+    id INTEGER PRIMARY KEY REFERENCES outbox (id) ON DELETE CASCADE,
+    attachment BLOB NOT NULL,        -- sealed
+    is_whole INTEGER NOT NULL        -- 0 still to be uploaded: its draft waits; 1 at the home
+) STRICT;
 ";
 
 /// Sets what one connection needs. WAL with full sync: a commit returns after its bytes are on the

@@ -225,7 +225,7 @@ impl Menu {
             Notice::Received(_) => {
                 self.show_waiting()?;
             }
-            Notice::Peeked(_) => {}
+            Notice::Peeked(_) | Notice::Transfer(_) => {}
             Notice::ContactChanged { name, change } => self.tell_contact(name, change),
             Notice::GroupChanged(_) => {}
             Notice::GroupWarning { group, text } => {

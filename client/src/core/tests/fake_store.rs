@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use wire::{LogId, Name, Number, Origin, Seq};
 
+use super::fake_blobs::FakeBlobs;
 use super::fake_groups::FakeGroups;
 use super::world::number;
 use crate::core::event::LaneRecord;
@@ -34,6 +35,7 @@ pub(super) struct FakeStore {
     pub(super) contacts: BTreeMap<Name, Contact>,
     pub(super) conflicts: BTreeSet<OutboxId>,
     pub(super) seen: BTreeSet<(Name, Origin, Number)>,
+    pub(super) blobs: FakeBlobs,
     pub(super) groups: FakeGroups,
 }
 
@@ -130,6 +132,7 @@ impl FakeStore {
             | StoreOp::MarkChanged(..)
             | StoreOp::AcceptChange(_)
             | StoreOp::MarkVerified(_) => (self.perform_trust(op), None),
+            op if FakeBlobs::plays(&op) => self.blobs.perform(op),
             op => self.groups.perform(op),
         }
     }

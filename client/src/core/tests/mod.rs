@@ -1,10 +1,12 @@
 //! Tests of the core against a scripted server: real encoded frames, real keys, no sockets.
 
 mod contacts;
+mod fake_blobs;
 mod fake_groups;
 mod fake_store;
 mod inbox;
 mod link;
 mod outbox;
 mod session;
+mod transfers;
 mod world;

@@ -290,7 +290,12 @@ impl World {
     /// Puts a draft into the store and tells the core.
     pub(super) fn draft(&mut self, to: &str, text: &str) -> OutboxId {
         let id = OutboxId(i64::try_from(self.store.drafts.len()).expect("few") + 1);
-        let draft = Draft { id, log: mailbox(to), text: text.to_owned(), created: Wall(1) };
+        let draft = Draft {
+            id,
+            log: mailbox(to),
+            content: Content::Text(text.to_owned()),
+            created: Wall(1),
+        };
         self.store.drafts.insert(id.0, draft);
         self.ask(Request::Outbox);
         id

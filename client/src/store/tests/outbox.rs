@@ -4,6 +4,7 @@ use bytes::Bytes;
 use wire::{FaultCode, LogId, Seq, Wall};
 
 use super::{Place, log, number};
+use crate::crypto::Content;
 use crate::crypto::test_keys::name;
 use crate::store::{OutboxId, PostState, Store, StoreError};
 
@@ -38,7 +39,13 @@ fn drafts_of_all_processes_come_in_order() {
     other.add_draft(&group, "second", Wall(2)).expect("keeps");
     one.add_draft(&log(), "third", Wall(3)).expect("keeps");
     let drafts = place.open().drafts(10).expect("reads");
-    let texts: Vec<&str> = drafts.iter().map(|draft| draft.text.as_str()).collect();
+    let texts: Vec<&str> = drafts
+        .iter()
+        .map(|draft| match &draft.content {
+            Content::Text(text) => text.as_str(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
     assert_eq!(texts, ["first", "second", "third"]);
     assert_eq!((drafts[1].log, drafts[1].created), (group, Wall(2)));
     assert_eq!(one.drafts(1).expect("reads").len(), 1);
