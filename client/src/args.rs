@@ -5,10 +5,14 @@ use std::time::Duration;
 
 use argh::{EarlyExit, FromArgs};
 
+use crate::failure::Failure;
+
 pub mod group;
 
 /// Stands for a lone `-`, which the parser would take for an option. No shell can type it.
 const STANDARD_INPUT: &str = "\u{1}-";
+const SEND_USAGE: &str = "write `fastchat send TARGET \"TEXT\"`, with -- before a text that begins \
+                          with a hyphen, or see `fastchat help send`";
 
 /// FastChat: end-to-end encrypted chat. Without a command: a menu.
 ///
@@ -118,12 +122,19 @@ pub struct SignOut {
 #[derive(Debug, FromArgs, PartialEq)]
 #[argh(subcommand, name = "send")]
 pub struct Send {
-    /// who shall read it: a user, or a group as '#NAME'
-    #[argh(positional)]
-    pub user: String,
-    /// what it says; `-` reads standard input
-    #[argh(positional)]
-    pub text: String,
+    /// who shall read it (a user, or a group as '#NAME'), then what it says; `-` reads standard
+    /// input; with an attachment the text is its caption and may be left out
+    #[argh(positional, arg_name = "target-and-text")]
+    pub words: Vec<String>,
+    /// an image to send: PNG, JPEG, GIF or WebP; what describes it is taken out
+    #[argh(option)]
+    pub image: Option<PathBuf>,
+    /// a file to send, as it is
+    #[argh(option)]
+    pub file: Option<PathBuf>,
+    /// read messages from standard input, one JSON object per line
+    #[argh(switch)]
+    pub json_stdin: bool,
     /// seconds to wait for acceptance (default: 60); the message stays in the outbox
     #[argh(option, from_str_fn(seconds))]
     pub wait: Option<Duration>,
@@ -145,6 +156,12 @@ pub struct Receive {
     /// acknowledge nothing: all messages stay in place
     #[argh(switch)]
     pub peek: bool,
+    /// save attachments in this folder
+    #[argh(option)]
+    pub save: Option<PathBuf>,
+    /// with --json: attachments' content as base64
+    #[argh(switch)]
+    pub base64: bool,
     /// print JSON, one object per line
     #[argh(switch)]
     pub json: bool,
@@ -223,7 +240,7 @@ impl Command {
             Self::SignUp(command) => command.json,
             Self::SignIn(command) => command.json,
             Self::SignOut(command) => command.json,
-            Self::Send(command) => command.json,
+            Self::Send(command) => command.json || command.json_stdin,
             Self::Receive(command) => command.json,
             Self::WhoAmI(command) => command.json,
             Self::Contacts(command) => command.json,
@@ -237,7 +254,27 @@ impl Send {
     /// The text is to be read from standard input.
     #[must_use]
     pub fn reads_standard_input(&self) -> bool {
-        self.text == STANDARD_INPUT
+        self.text() == STANDARD_INPUT
+    }
+
+    /// Who shall read it, as typed.
+    ///
+    /// # Errors
+    /// Nobody was named, or words are left over.
+    pub fn target(&self) -> Result<&str, Failure> {
+        match self.words.as_slice() {
+            [target] if self.image.is_some() || self.file.is_some() => Ok(target),
+            [target, _] => Ok(target),
+            [] => Err(Failure::usage(format!("to whom? {SEND_USAGE}"))),
+            [_] => Err(Failure::usage(format!("what shall be sent? {SEND_USAGE}"))),
+            _ => Err(Failure::usage(format!("a text is one word to the shell: {SEND_USAGE}"))),
+        }
+    }
+
+    /// What it says; empty when nothing was typed.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        self.words.get(1).map_or("", String::as_str)
     }
 }
 
@@ -267,9 +304,24 @@ mod tests {
         let Some(Command::Send(send)) = args.command else {
             panic!("a send");
         };
-        assert_eq!((send.user.as_str(), send.text.as_str()), ("bob", "hello"));
+        assert_eq!((send.target(), send.text()), (Ok("bob"), "hello"));
         assert_eq!(send.wait, Some(Duration::from_millis(1500)));
         assert!(send.json && !send.reads_standard_input());
+    }
+
+    #[test]
+    fn a_send_says_to_whom_and_what() {
+        let target = |line: &str| match parse(line).command {
+            Some(Command::Send(send)) => send.target().map(str::to_owned),
+            other => panic!("{other:?}"),
+        };
+        for line in ["send bob hello", "send bob --file x", "send bob caption --image x.png"] {
+            assert_eq!(target(line), Ok("bob".to_owned()), "{line}");
+        }
+        for line in ["send", "send bob", "send bob hello there", "send --file x"] {
+            let failure = target(line).expect_err(line);
+            assert!(failure.text.contains("`fastchat help send`"), "{failure}");
+        }
     }
 
     #[test]
@@ -308,7 +360,9 @@ mod tests {
 
     #[test]
     fn wrong_words_are_refused_and_help_is_not_an_error() {
-        for line in ["sing", "send bob", "recv --wait soon", "--nonsense", "group", "group join"] {
+        for line in
+            ["sing", "send --nonsense", "recv --wait soon", "--nonsense", "group", "group join"]
+        {
             let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
             let early = Args::parse(&words).expect_err(line);
             assert!(early.status.is_err());

@@ -1,6 +1,7 @@
 //! How results look, to people and to scripts: data on standard output, talk on standard error.
 
 use std::io::{IsTerminal, Write, stderr, stdout};
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -11,6 +12,8 @@ use wire::{LogId, LogKind, Name, Number, Seq, Wall};
 use crate::crypto::Attachment;
 use crate::escape::{indented, one_line};
 use crate::failure::Failure;
+use crate::media::name::sanitise;
+use crate::media::preview::{Palette, preview};
 use crate::store::{Continuity, InboxMessage, ReceivedContent};
 
 const BEFORE_YOU_JOINED: &str = "a message from before you joined";
@@ -32,6 +35,19 @@ pub struct Shown {
     pub content: ReceivedContent,
     /// The sender's message before it never came.
     pub is_after_gap: bool,
+    /// What became of its attachment here.
+    pub fetched: Fetched,
+}
+
+/// What became of an attachment that came with a message.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Fetched {
+    /// Where it was saved.
+    pub path: Option<PathBuf>,
+    /// Its content as base64, when that was asked for.
+    pub data: Option<String>,
+    /// Why it cannot be had.
+    pub error: Option<String>,
 }
 
 impl From<InboxMessage> for Shown {
@@ -44,6 +60,7 @@ impl From<InboxMessage> for Shown {
             at: message.at,
             content: message.content,
             is_after_gap: message.continuity == Continuity::Missing,
+            fetched: Fetched::default(),
         }
     }
 }
@@ -68,7 +85,7 @@ impl Shown {
                 (roster_kind(*act, *valid), text.clone(), *valid)
             }
         };
-        json!({
+        let mut object = json!({
             "log": self.log.to_string(),
             "from": self.sender.as_str(),
             "number": self.number.value(),
@@ -77,7 +94,55 @@ impl Shown {
             "kind": kind,
             "text": text,
             "verified": verified,
-        })
+        });
+        if let ReceivedContent::Attachment { attachment, .. } = &self.content {
+            object["attachment"] = self.attachment_json(attachment);
+        }
+        object
+    }
+
+    fn attachment_json(&self, attachment: &Attachment) -> Value {
+        let path = self.fetched.path.as_ref().map(|path| path.to_string_lossy());
+        let mut object = json!({
+            "name": sanitise(&attachment.name),
+            "type": attachment.media_type,
+            "size": attachment.size,
+            "path": path,
+        });
+        if let Some(data) = &self.fetched.data {
+            object["data"] = json!(data);
+        }
+        if let Some(error) = &self.fetched.error {
+            object["error"] = json!(error);
+        }
+        object
+    }
+
+    /// The lines that show an attached image, within `columns` cells; none for anything else, or
+    /// without colours.
+    #[must_use]
+    pub fn preview(&self, style: Style, columns: u16) -> Vec<String> {
+        match &self.content {
+            ReceivedContent::Attachment { attachment, .. } if style.is_coloured => {
+                preview(&attachment.thumbnail, columns, Palette::detect()).unwrap_or_default()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Where the attachment is now, or why it is not here.
+    fn fate(&self, indent: &str, style: Style) -> String {
+        match (&self.fetched.path, &self.fetched.error) {
+            (Some(path), _) => {
+                let path = one_line(&path.to_string_lossy());
+                format!("\n{indent}{}", style.dim(&format!("saved as {path}")))
+            }
+            (None, Some(error)) => {
+                let text = format!("not saved: {}", one_line(error));
+                format!("\n{indent}{}", style.warning(&text))
+            }
+            (None, None) => String::new(),
+        }
     }
 
     /// What a person sees: one line, or several when the text has line breaks.
@@ -116,7 +181,8 @@ impl Shown {
             }
             _ => String::new(),
         };
-        format!("{gap}{time} {speaker}: {said}{note}")
+        let fate = self.fate(indent, style);
+        format!("{gap}{time} {speaker}: {said}{fate}{note}")
     }
 
     /// Who says it, and in which group; changes of a group say themselves who made them.
@@ -214,11 +280,18 @@ fn unwritable(error: &std::io::Error) -> Failure {
     Failure::unexpected(format!("standard output cannot be written: {error}"))
 }
 
+/// How many columns the terminal behind standard output has; `None` when there is none.
+#[must_use]
+pub fn columns() -> Option<u16> {
+    let size = rustix::termios::tcgetwinsize(stdout()).ok()?;
+    (stdout().is_terminal() && size.ws_col > 0).then_some(size.ws_col)
+}
+
 /// The file's name, type and size, and what its sender says about it.
 fn attached(attachment: &Attachment, indent: &str, style: Style) -> String {
     let Attachment { name, media_type, size, caption, .. } = attachment;
     let size = indicatif::BinaryBytes(*size);
-    let file = style.bold(&format!("[{}, {}, {size}]", one_line(name), one_line(media_type)));
+    let file = style.bold(&format!("[{}, {}, {size}]", sanitise(name), one_line(media_type)));
     if caption.is_empty() { file } else { format!("{file} {}", indented(caption, indent)) }
 }
 
@@ -255,7 +328,7 @@ fn local_time(at: Wall) -> String {
 mod tests {
     use wire::{LogId, Name, Number, Seq, Wall};
 
-    use super::{Shown, Style};
+    use super::{Fetched, Shown, Style};
     use crate::store::ReceivedContent;
 
     fn message(content: ReceivedContent) -> Shown {
@@ -268,6 +341,7 @@ mod tests {
             at: Wall(1_700_000_000_123),
             content,
             is_after_gap: false,
+            fetched: Fetched::default(),
         }
     }
 

@@ -14,18 +14,22 @@ use crate::shell::store_failure;
 use crate::store::{Account, ConnectionLock, DataDirectory, Store};
 
 mod account;
+pub mod attach;
 mod group;
+mod json_input;
+mod outcome;
 pub mod password;
 mod people;
 mod progress;
 mod receive;
+pub mod saving;
 mod send;
 mod task;
 
 pub use group::{done as group_change_done, list_lines as group_lines, member_lines};
+pub use outcome::outcome as post_outcome;
 pub use people::{PersonView, line as contact_line, view};
 pub use progress::Progress;
-pub use send::outcome as post_outcome;
 
 /// Another command that is about to end is waited for this long.
 const LOCK_TIME_MAX: Duration = Duration::from_secs(2);
@@ -130,7 +134,7 @@ pub fn run(command: Command, config: Config) -> Result<(), Failure> {
         Command::SignIn(command) => account::sign_in(local, command.takeover),
         Command::SignOut(_) => account::sign_out(local),
         Command::WhoAmI(_) => account::who_am_i(&local),
-        Command::Send(command) => send::send(local, command),
+        Command::Send(command) => send::send(local, &command),
         Command::Receive(command) => receive::receive(local, &command),
         Command::Contacts(_) => people::contacts(&local),
         Command::Verify(command) => people::verify(local, &command),

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::core::Notice;
 use crate::core::event::Step;
+use crate::core::{Notice, TransferProgress};
 use crate::output::talk;
 
 const TICK: Duration = Duration::from_millis(100);
@@ -16,6 +16,7 @@ const TICK: Duration = Duration::from_millis(100);
 pub struct Progress {
     is_silent: bool,
     spinner: Option<ProgressBar>,
+    bar: Option<ProgressBar>,
     step: Option<Step>,
 }
 
@@ -23,7 +24,7 @@ impl Progress {
     /// Shows steps, unless the output is for a script.
     #[must_use]
     pub fn new(is_json: bool) -> Self {
-        Self { is_silent: is_json, spinner: None, step: None }
+        Self { is_silent: is_json, spinner: None, bar: None, step: None }
     }
 
     /// Shows what `notice` says about slow steps.
@@ -33,7 +34,10 @@ impl Progress {
                 self.step = Some(*step);
                 self.begin(*step);
             }
-            Notice::Progress(_) | Notice::Trouble(_) => {}
+            Notice::Transfer(progress) if !self.is_silent && stderr().is_terminal() => {
+                self.advance(*progress);
+            }
+            Notice::Progress(_) | Notice::Trouble(_) | Notice::Transfer(_) => {}
             _ => self.end(),
         }
     }
@@ -48,10 +52,23 @@ impl Progress {
 
     /// Clears the line for other words.
     pub fn end(&mut self) {
+        for line in [self.spinner.take(), self.bar.take()].into_iter().flatten() {
+            line.finish_and_clear();
+        }
+        self.step = None;
+    }
+
+    /// How far an attachment is, how fast it goes and how long it will take.
+    fn advance(&mut self, progress: TransferProgress) {
         if let Some(spinner) = self.spinner.take() {
             spinner.finish_and_clear();
         }
-        self.step = None;
+        let bar = self.bar.get_or_insert_with(|| bar(progress));
+        bar.set_length(progress.total);
+        bar.set_position(progress.done);
+        if progress.done >= progress.total {
+            self.end();
+        }
     }
 
     fn begin(&mut self, step: Step) {
@@ -76,6 +93,19 @@ impl Drop for Progress {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+fn bar(progress: TransferProgress) -> ProgressBar {
+    let template = "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}";
+    let style = ProgressStyle::with_template(template);
+    let bar = ProgressBar::new(progress.total);
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.set_message(if progress.is_upload { "uploading" } else { "downloading" });
+    bar.enable_steady_tick(TICK);
+    // What was there before counts as no speed.
+    bar.set_position(progress.done);
+    bar.reset_eta();
+    bar
 }
 
 fn spinner() -> ProgressBar {

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use super::Local;
+use super::saving::Fetching;
 use super::task::{self, Flow, Task};
 use crate::args;
 use crate::core::event::Peeked;
 use crate::core::{Reading, Request};
-use crate::failure::Failure;
-use crate::output::{Shown, Style, data, flush};
+use crate::failure::{Code, Failure};
+use crate::output::{Fetched, Shown, Style, columns, data, flush};
 use crate::shell::store_failure;
 use crate::store::{DataDirectory, InboxId, InboxMessage, Store};
 
@@ -21,9 +22,20 @@ pub(super) fn receive(local: Local, command: &args::Receive) -> Result<(), Failu
     if command.count == Some(0) {
         return Err(Failure::usage("--count 0 asks for nothing"));
     }
+    if command.peek && (command.save.is_some() || command.base64) {
+        return Err(Failure::usage(
+            "--peek leaves attachments where they are; drop --save, --base64",
+        ));
+    }
+    if command.base64 && !command.json {
+        return Err(Failure::usage("--base64 goes with --json"));
+    }
     let directory = local.directory.clone();
     let mut task = Receiving {
         directory,
+        fetching: Fetching::new(command.save.clone(), command.base64),
+        wanted: None,
+        is_download_asked: false,
         wait: command.wait,
         left: command.count,
         is_peek: command.peek,
@@ -37,6 +49,11 @@ pub(super) fn receive(local: Local, command: &args::Receive) -> Result<(), Failu
 
 struct Receiving {
     directory: DataDirectory,
+    fetching: Fetching,
+    /// The message that waits for its attachment, and those behind it with it.
+    wanted: Option<InboxId>,
+    /// It was asked for.
+    is_download_asked: bool,
     wait: Option<Duration>,
     left: Option<u32>,
     is_peek: bool,
@@ -57,7 +74,11 @@ impl Printer {
     fn print(self, message: &Shown) -> Result<(), Failure> {
         match self.is_json {
             true => data(&message.json().to_string()),
-            false => data(&message.line(self.style)),
+            false => {
+                data(&message.line(self.style))?;
+                let lines = message.preview(self.style, columns().unwrap_or(0));
+                lines.iter().try_for_each(|line| data(line))
+            }
         }
     }
 }
@@ -84,10 +105,32 @@ impl Receiving {
             if messages.is_empty() || limit == 0 {
                 return Ok(());
             }
-            let ids: Vec<_> = messages.iter().map(|message| message.id).collect();
-            self.print(messages)?;
+            let (ids, shown) = self.fetch(messages, store)?;
+            self.print(shown)?;
             store.mark_shown(&ids).map_err(broken)?;
+            if self.wanted.is_some() {
+                return Ok(());
+            }
         }
+    }
+
+    /// The messages up to the first whose attachment has to be downloaded.
+    fn fetch(
+        &mut self,
+        messages: Vec<InboxMessage>,
+        store: &Store,
+    ) -> Result<(Vec<InboxId>, Vec<Shown>), Failure> {
+        self.wanted = None;
+        let (mut ids, mut shown) = (Vec::new(), Vec::new());
+        for message in messages {
+            let Some(fetched) = self.fetching.fetch(&message, store)? else {
+                self.wanted = Some(message.id);
+                break;
+            };
+            ids.push(message.id);
+            shown.push(Shown { fetched, ..message.into() });
+        }
+        Ok((ids, shown))
     }
 
     /// Shows what came into the store since the last look, and leaves it unshown.
@@ -98,13 +141,13 @@ impl Receiving {
             messages.truncate(usize::try_from(left).unwrap_or(usize::MAX));
         }
         self.peeked = messages.last().map(|message| message.id).or(self.peeked);
-        self.print(messages)
+        self.print(messages.into_iter().map(Shown::from).collect())
     }
 
-    fn print(&mut self, messages: Vec<InboxMessage>) -> Result<(), Failure> {
+    fn print(&mut self, messages: Vec<Shown>) -> Result<(), Failure> {
         let count = messages.len();
         for message in messages {
-            self.printer.print(&message.into())?;
+            self.printer.print(&message)?;
         }
         flush()?;
         self.count(count);
@@ -113,7 +156,8 @@ impl Receiving {
 
     fn flow(&self) -> Flow {
         let is_enough = self.left.is_none() && self.shown > 0;
-        let is_done = self.is_caught_up && (self.wait.is_none() || is_enough);
+        let is_done =
+            self.is_caught_up && self.wanted.is_none() && (self.wait.is_none() || is_enough);
         match is_done || self.is_full() {
             true => Flow::Done,
             false => Flow::On,
@@ -142,9 +186,31 @@ impl Task for Receiving {
         Ok(self.flow())
     }
 
+    fn on_begin(&mut self) {
+        self.is_download_asked = false;
+    }
+
     fn on_answered(&mut self, store: &mut Store) -> Result<Flow, Failure> {
         self.is_caught_up = true;
+        self.is_download_asked = false;
         self.look(store)
+    }
+
+    /// What cannot be had is shown without it.
+    fn on_refused(&mut self, store: &mut Store, failure: Failure) -> Result<Flow, Failure> {
+        match (std::mem::take(&mut self.is_download_asked), self.wanted) {
+            (true, Some(message)) if failure.code != Code::SignedOut => {
+                self.fetching.give_up(message, &failure);
+                self.look(store)
+            }
+            _ => Err(failure),
+        }
+    }
+
+    fn request_now(&mut self) -> Option<Request> {
+        let wanted = self.wanted.filter(|_| self.is_caught_up && !self.is_download_asked)?;
+        self.is_download_asked = true;
+        Some(Request::Download(wanted))
     }
 
     fn on_peeked(&mut self, peeked: Vec<Peeked>) -> Result<(), Failure> {
@@ -176,5 +242,6 @@ fn shown(peeked: Peeked) -> Shown {
         at: entry.at,
         content: peeked.content,
         is_after_gap: false,
+        fetched: Fetched::default(),
     }
 }

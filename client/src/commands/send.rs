@@ -1,80 +1,105 @@
-//! `send`: a draft in the store, then whoever holds the connection seals and posts it.
+//! `send`: drafts in the store, then whoever holds the connection uploads, seals and posts them.
 
 use std::io::{Read, stdin};
 use std::time::Duration;
 
 use serde_json::json;
 use wire::net::Clock;
-use wire::{FaultCode, LogId, LogKind, Name};
+use wire::{LogId, Name};
 
-use super::Local;
+use super::attach::{Source, attach};
+use super::outcome::outcome;
 use super::task::{self, Flow, Task};
+use super::{Local, json_input};
 use crate::args;
 use crate::config::target;
 use crate::core::Request;
+use crate::crypto::content::CAPTION_LEN_MAX;
 use crate::crypto::plaintext::{TEXT_LEN_MAX, check_text};
 use crate::failure::{Code, Failure};
-use crate::output::{data, talk};
+use crate::output::{self, data, talk};
 use crate::shell::store_failure;
 use crate::store::{OutboxId, PostRecord, PostState, Store};
 
-/// How long a post is waited for unless told.
+/// How long posts are waited for unless told.
 const WAIT: Duration = Duration::from_secs(60);
+/// And when one has an attachment, which may have a slow way.
+const WAIT_FOR_UPLOAD: Duration = Duration::from_secs(900);
+
+/// One message to be sent.
+pub(super) struct Message {
+    /// To which log.
+    pub(super) log: LogId,
+    /// The text, or the attachment's caption; may be empty then.
+    pub(super) text: String,
+    /// What is attached.
+    pub(super) attachment: Option<Source>,
+}
 
 /// `fastchat send`.
-pub(super) fn send(mut local: Local, command: args::Send) -> Result<(), Failure> {
-    let log = target(&command.user)?;
-    local.signed_in()?;
-    let text = match command.reads_standard_input() {
-        true => read_text()?,
-        false => command.text,
+pub(super) fn send(mut local: Local, command: &args::Send) -> Result<(), Failure> {
+    let me = local.signed_in()?.name;
+    let messages = match command.json_stdin {
+        true => json_input::read(command)?,
+        false => vec![read_message(command)?],
     };
-    if text.is_empty() {
-        return Err(Failure::usage("there is nothing to send: the text is empty"));
-    }
-    check_text(&text).map_err(|error| Failure::usage(error.to_string()))?;
-    let created = Clock::new().wall();
-    let id = local.store.add_draft(&log, &text, created);
+    let has_attachment = messages.iter().any(|message| message.attachment.is_some());
+    let posts = messages.into_iter().map(|message| add(message, me, &mut local.store));
     let mut task = Sending {
-        id: id.map_err(|e| store_failure(&e))?,
-        wait: command.wait.unwrap_or(WAIT),
+        posts: posts.collect::<Result<_, _>>()?,
+        failed: None,
+        wait: command.wait.unwrap_or(if has_attachment { WAIT_FOR_UPLOAD } else { WAIT }),
         is_json: local.is_json,
     };
     task::run(&mut task, local)
 }
 
-/// What became of a post: accepted, not known yet, or why not.
-///
-/// # Errors
-/// It was definitely not stored.
-pub fn outcome(post: &PostRecord) -> Result<Option<PostRecord>, Failure> {
-    let log = &post.log;
-    match &post.state {
-        PostState::Draft | PostState::Sealed => Ok(None),
-        PostState::Accepted { .. } => Ok(Some(post.clone())),
-        PostState::Rejected(code) => Err(Failure::fault(*code)),
-        PostState::Refused(reason) => Err(refusal(reason, log)),
-        PostState::Conflict => Err(Failure::unexpected(format!(
-            "not known whether it reached {log}: this installation was restored from an old copy; \
-             ask there, or send it again"
-        ))),
+fn read_message(command: &args::Send) -> Result<Message, Failure> {
+    let log = target(command.target()?)?;
+    let text = match command.reads_standard_input() {
+        true => read_text()?,
+        false => command.text().to_owned(),
+    };
+    let attachment = match (&command.image, &command.file) {
+        (Some(_), Some(_)) => {
+            return Err(Failure::usage("--image or --file: one attachment to a message"));
+        }
+        (Some(path), None) => Some(Source::Image(path.clone())),
+        (None, Some(path)) => Some(Source::File(path.clone())),
+        (None, None) => None,
+    };
+    Ok(Message { log, text, attachment })
+}
+
+/// Checks a message and puts it into the outbox.
+fn add(message: Message, me: Name, store: &mut Store) -> Result<OutboxId, Failure> {
+    let Message { log, text, attachment } = message;
+    let created = Clock::new().wall();
+    let Some(source) = attachment else {
+        if text.is_empty() {
+            return Err(Failure::usage("there is nothing to send: the text is empty"));
+        }
+        check_text(&text).map_err(|error| Failure::usage(error.to_string()))?;
+        return store.add_draft(&log, &text, created).map_err(|e| store_failure(&e));
+    };
+    if text.len() > CAPTION_LEN_MAX {
+        let long = format!("a caption has at most {CAPTION_LEN_MAX} bytes; send the text apart");
+        return Err(Failure::usage(long));
     }
+    let (attachment, path) = attach(source, &text, me, store)?;
+    store.add_attachment(&log, &attachment, &path, created).map_err(|e| store_failure(&e))
 }
 
 struct Sending {
-    id: OutboxId,
+    /// What is not known to be accepted or rejected yet.
+    posts: Vec<OutboxId>,
+    /// The first one that failed, when there were several.
+    failed: Option<Failure>,
     wait: Duration,
     is_json: bool,
 }
 
 impl Sending {
-    fn post(&self, store: &Store) -> Result<PostRecord, Failure> {
-        store
-            .post(self.id)
-            .map_err(|e| store_failure(&e))?
-            .ok_or_else(|| Failure::unexpected("the message was taken out of the outbox"))
-    }
-
     fn tell(&self, post: &PostRecord) -> Result<(), Failure> {
         let PostState::Accepted { seq } = &post.state else {
             return Ok(());
@@ -91,6 +116,16 @@ impl Sending {
         });
         data(&value.to_string())
     }
+
+    /// One of several has failed: it is told, and the others go on.
+    fn set_aside(&mut self, failure: Failure, is_only: bool) -> Result<(), Failure> {
+        if is_only {
+            return Err(failure);
+        }
+        output::failure(&failure, self.is_json);
+        self.failed.get_or_insert(failure);
+        Ok(())
+    }
 }
 
 impl Task for Sending {
@@ -103,12 +138,25 @@ impl Task for Sending {
     }
 
     fn look(&mut self, store: &mut Store) -> Result<Flow, Failure> {
-        match outcome(&self.post(store)?)? {
-            Some(post) => {
-                self.tell(&post)?;
-                Ok(Flow::Done)
+        let is_only = self.posts.len() == 1 && self.failed.is_none();
+        for id in std::mem::take(&mut self.posts) {
+            match outcome(&record(id, store)?) {
+                Ok(Some(post)) => self.tell(&post)?,
+                Ok(None) => self.posts.push(id),
+                Err(failure) => {
+                    self.posts.push(id);
+                    self.set_aside(failure, is_only)?;
+                    self.posts.pop();
+                }
             }
-            None => Ok(Flow::On),
+        }
+        match (self.posts.is_empty(), self.failed.take()) {
+            (true, None) => Ok(Flow::Done),
+            (true, Some(failure)) => Err(failure),
+            (false, failed) => {
+                self.failed = failed;
+                Ok(Flow::On)
+            }
         }
     }
 
@@ -133,63 +181,22 @@ impl Task for Sending {
         if why.code == Code::Queued {
             return Ok(());
         }
-        match self.post(store)?.state {
-            PostState::Draft => store.discard(self.id).map_err(|e| store_failure(&e)),
-            PostState::Sealed if !self.is_json => {
-                talk("the message stays in the outbox");
-                Ok(())
+        for id in &self.posts {
+            match record(*id, store)?.state {
+                PostState::Draft => store.discard(*id).map_err(|e| store_failure(&e))?,
+                PostState::Sealed if !self.is_json => talk("the message stays in the outbox"),
+                _ => {}
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 }
 
-fn refusal(reason: &str, log: &LogId) -> Failure {
-    let code = Code::named(reason);
-    match log.kind {
-        LogKind::Mailbox => refusal_by_user(reason, code, &log.name),
-        LogKind::Group => refusal_by_group(reason, code, log),
-    }
-}
-
-fn refusal_by_group(reason: &str, code: Option<Code>, log: &LogId) -> Failure {
-    let fault = match code {
-        Some(Code::NoSuchGroup) => FaultCode::NO_SUCH_GROUP,
-        Some(Code::NotAMember) => FaultCode::NOT_A_MEMBER,
-        Some(Code::Removed) => FaultCode::REMOVED,
-        Some(Code::UntrustedKey) => {
-            return Failure::new(
-                Code::UntrustedKey,
-                format!(
-                    "the key of a member of {log} has changed or cannot be trusted, so nothing \
-                     was sent; see `fastchat contacts`, then `fastchat verify`"
-                ),
-            );
-        }
-        _ => return other_refusal(reason, code),
-    };
-    Failure::fault(fault)
-}
-
-fn refusal_by_user(reason: &str, code: Option<Code>, reader: &Name) -> Failure {
-    match code {
-        Some(Code::NoSuchUser) => Failure::new(
-            Code::NoSuchUser,
-            format!("no user is called {reader}; check the spelling"),
-        ),
-        Some(Code::UntrustedKey) => Failure::new(
-            Code::UntrustedKey,
-            format!(
-                "{reader}'s key has changed or cannot be trusted, so nothing was sent; compare \
-                 safety numbers with `fastchat verify {reader}`, then agree with --ok"
-            ),
-        ),
-        code => other_refusal(reason, code),
-    }
-}
-
-fn other_refusal(reason: &str, code: Option<Code>) -> Failure {
-    Failure::new(code.unwrap_or(Code::Unexpected), format!("not sent: {reason}"))
+fn record(id: OutboxId, store: &Store) -> Result<PostRecord, Failure> {
+    store
+        .post(id)
+        .map_err(|e| store_failure(&e))?
+        .ok_or_else(|| Failure::unexpected("the message was taken out of the outbox"))
 }
 
 fn read_text() -> Result<String, Failure> {
@@ -231,7 +238,7 @@ mod tests {
         let reader = Name::parse("bob").expect("a name");
         let log = LogId::mailbox(reader);
         let id = store.add_draft(&log, "hello", Wall(1)).expect("adds");
-        let mut sending = Sending { id, wait: WAIT, is_json: true };
+        let mut sending = Sending { posts: vec![id], failed: None, wait: WAIT, is_json: true };
 
         let late = sending.on_time_over(None).expect_err("not accepted");
         assert_eq!(late.code, Code::Queued);

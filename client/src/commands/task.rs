@@ -50,6 +50,19 @@ pub(super) trait Task {
     /// The request was answered with success.
     fn on_answered(&mut self, store: &mut Store) -> Result<Flow, Failure>;
 
+    /// The conversation with the holder of the connection begins, maybe anew.
+    fn on_begin(&mut self) {}
+
+    /// The request was answered with a failure.
+    fn on_refused(&mut self, _store: &mut Store, failure: Failure) -> Result<Flow, Failure> {
+        Err(failure)
+    }
+
+    /// What is asked besides, now that nothing else is unanswered.
+    fn request_now(&mut self) -> Option<Request> {
+        None
+    }
+
     /// What is asked after an answer that was not the last one.
     fn request_again(&self) -> Option<Request> {
         None
@@ -123,6 +136,7 @@ fn follow(
     until: Option<Instant>,
 ) -> Result<Followed, Failure> {
     let path = local.directory.socket_path();
+    task.on_begin();
     let Ok(mut holder) = Follower::ask(&path, &task.request()) else {
         return Ok(Followed::NoHolder);
     };
@@ -145,8 +159,7 @@ fn follow(
         let flow = match heard {
             Heard::Gone => return Ok(Followed::HolderGone),
             Heard::Reply(Reply::Answered(result)) => {
-                result?;
-                let flow = task.on_answered(&mut local.store)?;
+                let flow = on_answer(task, result, &mut local.store)?;
                 if let (Flow::On, Some(request)) = (flow, task.request_again()) {
                     let Ok(again) = Follower::ask(&path, &request) else {
                         return Ok(Followed::HolderGone);
@@ -159,6 +172,12 @@ fn follow(
         };
         if flow == Flow::Done {
             return Ok(Followed::Done);
+        }
+        if let Some(request) = task.request_now() {
+            let Ok(besides) = Follower::ask(&path, &request) else {
+                return Ok(Followed::HolderGone);
+            };
+            holder = besides;
         }
     }
 }
@@ -196,6 +215,7 @@ fn lead_on(
 ) -> Result<(), Failure> {
     let until = time.map(|time| shell.now() + time);
     let mut hope = Hope::new(shell.now(), until.is_some());
+    task.on_begin();
     let mut ticket = shell.ask(task.request())?;
     loop {
         let notices = shell.turn(earlier(until, hope.deadline()))?;
@@ -204,8 +224,7 @@ fn lead_on(
             hope.on_notice(&notice, shell.now());
             let flow = match notice {
                 Notice::Answered { ticket: answered, result } if answered == ticket => {
-                    result?;
-                    let flow = task.on_answered(shell.store())?;
+                    let flow = on_answer(task, result, shell.store())?;
                     if let (Flow::On, Some(request)) = (flow, task.request_again()) {
                         ticket = shell.ask(request)?;
                     }
@@ -231,11 +250,25 @@ fn lead_on(
             if flow == Flow::Done {
                 return Ok(());
             }
+            if let Some(request) = task.request_now() {
+                ticket = shell.ask(request)?;
+            }
         }
         if until.is_some_and(|at| at <= shell.now()) {
             return task.on_time_over(hope.trouble.take());
         }
         hope.check(shell.now())?;
+    }
+}
+
+fn on_answer(
+    task: &mut impl Task,
+    result: Result<(), Failure>,
+    store: &mut Store,
+) -> Result<Flow, Failure> {
+    match result {
+        Ok(()) => task.on_answered(store),
+        Err(failure) => task.on_refused(store, failure),
     }
 }
 

@@ -51,6 +51,14 @@ pub struct Download {
     pub have: u32,
 }
 
+impl Download {
+    /// Nothing is missing.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        u64::from(self.have) * chunk_len() >= self.len
+    }
+}
+
 impl Store {
     /// A new file for the ciphertext of an attachment, and its path. [`Self::add_attachment`] takes
     /// it over.
