@@ -192,6 +192,24 @@ pub const UPLOAD_REST_MAX: Duration = Duration::from_secs(24 * 3600);
 pub const CHUNKS_MAX: usize = 4;
 /// Bytes of chunks that wait for one home's batches.
 pub const CHUNKS_PENDING_MAX: usize = 16 * MIB;
+/// Bytes of chunks in one storage batch: posts that share it hardly wait for them.
+pub const CHUNKS_BATCH_LEN_MAX: usize = MIB;
+/// Questions about chunks that one seat may have unanswered at one home: 8 MiB on their link.
+pub const PEER_CHUNKS_MAX: usize = 128;
+/// Chunks that one home may be reading for clients at once.
+pub const CHUNK_READS_MAX: usize = 256;
+/// Accounts whose blobs one home may be reading at once; others wait for their turn.
+pub const BLOB_LOADS_MAX: usize = 16;
+/// Questions that may wait for accounts' blobs to be read.
+pub const BLOB_WAITING_MAX: usize = 1024;
+/// Records of blobs that one home remembers of accounts that upload nothing just now.
+pub const BLOB_RECORDS_MAX: usize = 131_072;
+/// How often a home looks for blobs whose time is over.
+pub const BLOB_SWEEP_INTERVAL: Duration = Duration::from_secs(3600);
+/// Records of blobs that one step of that looks at.
+pub const BLOB_SWEEP_PAGE: usize = 256;
+/// Accounts whose notes of groups one home may be reading or writing at once.
+pub const NOTES_MAX: usize = 4096;
 
 /// Longest text of a fault.
 pub const FAULT_TEXT_MAX: usize = 256;
@@ -214,3 +232,5 @@ const _: () = assert!(CHUNK_LEN_MAX + 256 <= 128 * KIB);
 const _: () = assert!(STATEMENTS_MAX * (STATEMENT_LEN_MAX + 4) < 64 * KIB);
 const _: () = assert!(GRANTS_MAX * (NAME_LEN_MAX + 1 + 32 + 4 + WRAPPED_LEN_MAX) < 60 * KIB);
 const _: () = assert!(GROUPS_MAX + 2 < HANDLES_MAX);
+const _: () = assert!(2 * PEER_CHUNKS_MAX * CHUNK_LEN_MAX <= PEER_WRITE_HARD / 2);
+const _: () = assert!(CHUNKS_MAX * CHUNK_LEN_MAX <= CLIENT_WRITE_HIGH + 4 * 32);

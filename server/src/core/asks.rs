@@ -4,9 +4,10 @@ use wire::message::{
     Answer, AnswerBody, Ask, AskAs, ChangeRoster, Fault, Question, SessionQuestion,
 };
 use wire::roster::Statement;
-use wire::{ExchangeId, FaultCode, Kind, LogId, Name, RequestId, ServerId};
+use wire::{FaultCode, Kind, LogId, Name, ServerId};
 
 use super::account::refuse;
+use super::asker::SessionAsker;
 use super::event::Alarm;
 use super::log::{LogAsk, LogQuestion};
 use super::parts::Parts;
@@ -37,29 +38,29 @@ impl Parts {
     }
 
     pub(super) fn on_ask_as(&mut self, from: ServerId, ask: AskAs, turn: &mut Turn<'_>) {
+        let asker = SessionAsker::of(from, &ask);
         let AskAs { exchange, account, origin, epoch, question } = ask;
-        let Subject { kind, request, log } = Subject::of(&question, account);
+        let Subject { log, .. } = Subject::of(&question, account);
         if self.seat.map.home_of(&log) != self.me {
             turn.alarm(Alarm::NotHome { from });
-            return refuse_request(from, exchange, FaultCode::UNAVAILABLE, (kind, request), turn);
+            return asker.refuse(FaultCode::UNAVAILABLE, turn);
         }
         let question = match question {
+            SessionQuestion::BeginBlob(begin) => return self.blobs.on_begin(asker, &begin, turn),
+            SessionQuestion::PutChunk(put) => return self.blobs.on_put(asker, &put, turn),
+            SessionQuestion::FetchChunk(fetch) => return self.blobs.on_fetch(asker, &fetch, turn),
+            SessionQuestion::NoteGroup(note) => return self.notes.on_note(asker, &note, turn),
+            SessionQuestion::ListGroups(_) => return self.notes.on_list(asker, turn),
             SessionQuestion::GroupStart(start) => LogQuestion::Start(start),
             SessionQuestion::ChangeRoster(change) => {
                 match self.read_change(from, account, change) {
                     Ok(question) => question,
-                    Err(code) => {
-                        return refuse_request(from, exchange, code, (kind, request), turn);
-                    }
+                    Err(code) => return asker.refuse(code, turn),
                 }
             }
             SessionQuestion::FetchRoster(fetch) => LogQuestion::FetchRoster(fetch),
             SessionQuestion::PutGrants(put) => LogQuestion::PutGrants(put),
             SessionQuestion::FetchGrant(fetch) => LogQuestion::FetchGrant(fetch),
-            _ => {
-                let code = FaultCode::UNAVAILABLE;
-                return refuse_request(from, exchange, code, (kind, request), turn);
-            }
         };
         let ask = LogAsk { exchange, account, origin, epoch, question };
         self.logs.on_ask(turn.wall, from, ask, &mut self.log_out);
@@ -82,17 +83,6 @@ impl Parts {
         let statement = Box::new(statement);
         Ok(LogQuestion::Change { change, statement, entrance })
     }
-}
-
-fn refuse_request(
-    from: ServerId,
-    exchange: ExchangeId,
-    code: FaultCode,
-    (kind, request): (Kind, RequestId),
-    turn: &mut Turn<'_>,
-) {
-    let body = Fault::about(code, kind, request.0).into();
-    turn.tell_server(from, Answer { exchange, body });
 }
 
 /// The log whose home a question is for, and how its fault names it.

@@ -18,6 +18,18 @@ pub(super) struct Exchange {
     pub(super) reference: u32,
 }
 
+impl Exchange {
+    /// Whether question or answer brings a whole chunk of a blob.
+    fn brings_chunk(&self) -> bool {
+        is_about_chunks(self.kind)
+    }
+}
+
+/// Whether a question of this kind, or its answer, brings a whole chunk of a blob.
+pub(super) fn is_about_chunks(kind: Kind) -> bool {
+    matches!(kind, Kind::PUT_CHUNK | Kind::FETCH_CHUNK)
+}
+
 /// Every question that waits. Each ends by its answer, its time, or the loss of its home.
 #[derive(Debug)]
 pub(super) struct Exchanges {
@@ -25,12 +37,15 @@ pub(super) struct Exchanges {
     waiting: BTreeMap<ExchangeId, (Instant, Exchange)>,
     /// Of those that wait, and of no others: answered questions must not count against new ones.
     deadlines: BTreeSet<(Instant, ExchangeId)>,
+    /// Those of them that bring a whole chunk, by who was asked.
+    chunks: BTreeMap<ServerId, usize>,
 }
 
 impl Exchanges {
     /// Begins at a random number: a home may still answer this seat's former process.
     pub(super) fn new(random: u64) -> Self {
-        Self { next: random >> 1, waiting: BTreeMap::new(), deadlines: BTreeSet::new() }
+        let (waiting, deadlines) = (BTreeMap::new(), BTreeSet::new());
+        Self { next: random >> 1, waiting, deadlines, chunks: BTreeMap::new() }
     }
 
     /// A number that was not used before.
@@ -44,8 +59,16 @@ impl Exchanges {
         self.waiting.len() >= EXCHANGES_MAX
     }
 
+    /// How many questions about chunks wait for `home`.
+    pub(super) fn chunks_at(&self, home: ServerId) -> usize {
+        self.chunks.get(&home).copied().unwrap_or_default()
+    }
+
     /// Begins to wait.
     pub(super) fn begin(&mut self, id: ExchangeId, exchange: Exchange, now: Instant) {
+        if exchange.brings_chunk() {
+            *self.chunks.entry(exchange.home).or_default() += 1;
+        }
         let deadline = now + ANSWER_TIME_MAX;
         let former = self.waiting.insert(id, (deadline, exchange));
         assert!(former.is_none(), "an exchange has one question at a time");
@@ -90,6 +113,9 @@ impl Exchanges {
     fn remove(&mut self, id: ExchangeId) -> Option<Exchange> {
         let (deadline, exchange) = self.waiting.remove(&id)?;
         self.deadlines.remove(&(deadline, id));
+        if exchange.brings_chunk() {
+            *self.chunks.get_mut(&exchange.home).expect("begin counted it") -= 1;
+        }
         assert_eq!(self.waiting.len(), self.deadlines.len(), "each question has one deadline");
         Some(exchange)
     }
@@ -135,6 +161,24 @@ mod tests {
         }
         assert!(!exchanges.is_full());
         assert_eq!(exchanges.deadline(), None);
+    }
+
+    #[test]
+    fn chunks_are_counted_until_their_question_ends() {
+        let mut exchanges = Exchanges::new(7);
+        let ids: Vec<_> = (0..4).map(|_| exchanges.fresh()).collect();
+        let kinds = [Kind::PUT_CHUNK, Kind::FETCH_CHUNK, Kind::BEGIN_BLOB, Kind::PUT_CHUNK];
+        for (id, kind) in ids.iter().zip(kinds) {
+            exchanges.begin(*id, asked(kind), Instant(0));
+        }
+        assert_eq!((exchanges.chunks_at(ServerId(2)), exchanges.chunks_at(ServerId(3))), (3, 0));
+        exchanges.take(ids[0], ServerId(2)).expect("asked");
+        exchanges.take(ids[2], ServerId(2)).expect("asked");
+        assert_eq!(exchanges.chunks_at(ServerId(2)), 2);
+        exchanges.pop_expired(Instant(0) + ANSWER_TIME_MAX).expect("its time is over");
+        assert_eq!(exchanges.chunks_at(ServerId(2)), 1);
+        exchanges.take_of(ServerId(2));
+        assert_eq!(exchanges.chunks_at(ServerId(2)), 0);
     }
 
     fn asked(kind: Kind) -> Exchange {

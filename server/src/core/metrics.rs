@@ -87,6 +87,28 @@ metrics! {
     links,
     /// Gauge: accounts in memory.
     accounts,
+    /// Uploads begun at this home.
+    blobs_begun,
+    /// Uploads whose last chunk was taken.
+    blobs_completed,
+    /// Blobs deleted because their time was over.
+    blobs_expired,
+    /// Chunks taken.
+    chunks_put,
+    /// Chunks given to clients.
+    chunks_fetched,
+    /// Questions about blobs that were refused.
+    blob_refusals,
+    /// Gauge: records of blobs in memory, and one more for each account they are of.
+    blob_records,
+    /// Gauge: questions that wait for their account's blobs to be read.
+    blob_waiting,
+    /// Gauge: bytes of chunks that are not durable yet.
+    chunks_pending_len,
+    /// Gauge: chunks that are being read.
+    chunk_reads,
+    /// Gauge: accounts whose notes of groups are being read or written.
+    noting,
     /// Batches committed.
     commits,
     /// Gauge: reads of the storage that wait.

@@ -6,8 +6,10 @@
 //! its own queue. Start reading at [`Core::handle`].
 
 mod account;
+mod asker;
 mod asks;
 mod backoff;
+mod blobs;
 mod bundles;
 mod claim;
 mod commit;
@@ -23,6 +25,7 @@ mod limit;
 mod load;
 pub mod log;
 mod metrics;
+mod notes;
 mod opaque;
 mod parts;
 mod password;
@@ -202,6 +205,7 @@ impl Parts {
             Event::Measured { busy_permille, queued_bytes, free_bytes } => {
                 self.is_disk_full = free_bytes < DISK_FREE_MIN;
                 self.logs.set_refusing(self.is_disk_full);
+                self.blobs.set_refusing(self.is_disk_full);
                 self.routers.on_measured(busy_permille, queued_bytes);
             }
             Event::Stop => {
@@ -293,6 +297,22 @@ impl Parts {
             }
             (ReadKey::Bundles(asker), Answer::Bundles { bundles, complete }) => {
                 self.key_logs.on_read(asker, bundles, complete, turn);
+            }
+            (ReadKey::Blobs(account), Answer::Blobs(records)) => {
+                self.blobs.on_loaded(account, records, turn);
+            }
+            (ReadKey::BlobPage, Answer::BlobsAfter(page)) => self.blobs.on_page(&page, turn),
+            (ReadKey::Blob(fetch), Answer::Blob(record)) => {
+                self.blobs.on_record(fetch, record, turn);
+            }
+            (ReadKey::Chunk(fetch), Answer::Chunk(chunk)) => {
+                self.blobs.on_chunk(fetch, chunk, turn);
+            }
+            (ReadKey::Notes(account), Answer::Notes(groups)) => {
+                self.notes.on_read(account, groups, turn);
+            }
+            (ReadKey::Groups(asker), Answer::Notes(groups)) => {
+                self.notes.on_listed(&asker, groups, turn);
             }
             (key, _) => unreachable!("the storage answers {key:?} with its own kind of answer"),
         }

@@ -8,6 +8,7 @@ use wire::limits::EXPIRY_INTERVAL;
 use wire::{Instant, ServerId};
 
 use super::account::Accounts;
+use super::blobs::Blobs;
 use super::bundles::KeyLogs;
 use super::config::Config;
 use super::ends::Role;
@@ -17,6 +18,7 @@ use super::group_password::GroupPasswords;
 use super::load::{Card, Routers};
 use super::log::{LogOut, LogRead, Logs};
 use super::metrics::Metrics;
+use super::notes::Notes;
 use super::password::Passwords;
 use super::peers::Peers;
 use super::seat::Seat;
@@ -31,6 +33,8 @@ pub(super) struct Parts {
     pub(super) seat: Seat,
     pub(super) accounts: Accounts,
     pub(super) key_logs: KeyLogs,
+    pub(super) blobs: Blobs,
+    pub(super) notes: Notes,
     pub(super) logs: Logs,
     pub(super) log_out: LogOut,
     pub(super) group_passwords: GroupPasswords,
@@ -69,6 +73,8 @@ impl Parts {
             seat: Seat::new(me, config.map, sessions_max, config.unmetered, random),
             accounts: Accounts::new(passwords, entropy, others, now),
             key_logs: KeyLogs::default(),
+            blobs: Blobs::new(),
+            notes: Notes::default(),
             logs: Logs::new(me, config.opened.store_epoch, hash_key, config.log_limits),
             log_out: LogOut::default(),
             group_passwords,
@@ -81,6 +87,7 @@ impl Parts {
     pub(super) fn start(&mut self, turn: &mut Turn<'_>) {
         self.routers.start(turn);
         self.expire(turn);
+        self.blobs.begin_sweep(turn);
     }
 
     /// Entries of groups expire, now and from time to time.
@@ -111,6 +118,7 @@ impl Parts {
                 let change = self.peers.on_link_timer(server, turn);
                 self.on_link_changes(change, turn);
             }
+            Timer::BlobSweep => self.blobs.begin_sweep(turn),
             Timer::Router(index) => self.routers.on_router_timer(index, turn),
             Timer::Report => {
                 let sessions = self.seat.sessions.len();
@@ -121,6 +129,8 @@ impl Parts {
 
     pub(super) fn on_committed(&mut self, turn: &mut Turn<'_>) {
         self.accounts.on_committed(turn);
+        self.blobs.on_committed(turn);
+        self.notes.on_committed(turn);
         self.logs.on_committed(&mut self.log_out);
         self.drain_logs(turn);
         for (account, below) in turn.outdated.drain(..) {
@@ -134,12 +144,17 @@ impl Parts {
     }
 
     pub(super) fn has_changes(&self) -> bool {
-        self.accounts.has_changes() || self.logs.has_changes()
+        self.accounts.has_changes()
+            || self.logs.has_changes()
+            || self.blobs.has_changes()
+            || self.notes.has_changes()
     }
 
     pub(super) fn compose(&mut self, batch: &mut Batch) {
         self.accounts.compose(batch);
         self.logs.compose(batch);
+        self.blobs.compose(batch);
+        self.notes.compose(batch);
     }
 
     /// How many connections and sessions are held.
@@ -153,6 +168,8 @@ impl Parts {
         metrics.exchanges = gauge(self.seat.exchanges.len());
         metrics.links = gauge(self.peers.up_count());
         metrics.accounts = gauge(self.accounts.len());
+        metrics.noting = gauge(self.notes.len());
+        self.blobs.measure(metrics);
         metrics.log = self.logs.metrics();
     }
 

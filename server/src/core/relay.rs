@@ -1,11 +1,11 @@
 //! A session's questions about groups, grants and blobs: the seat stamps whose they are, relays
 //! them to the home that knows, and brings its answers back.
 
-use wire::limits::{CHUNKS_MAX, REQUESTS_MAX};
+use wire::limits::{CHUNKS_MAX, PEER_CHUNKS_MAX, REQUESTS_MAX};
 use wire::message::{AnswerBody, AskAs, SessionQuestion};
 use wire::{ConnId, FaultCode, Kind, LogId, Name, RequestId, ToClient};
 
-use super::exchange::Exchange;
+use super::exchange::{Exchange, is_about_chunks};
 use super::seat::{Seat, signed};
 use super::session::Session;
 use super::turn::Turn;
@@ -62,10 +62,14 @@ impl Seat {
         if !has_room(session, kind) {
             return self.reject(conn, FaultCode::TOO_MANY_REQUESTS, about, turn);
         }
+        let home = self.map.home_of(&log);
+        // One link carries them all: what it owes must stay far below what cuts it.
+        if is_about_chunks(kind) && self.exchanges.chunks_at(home) >= PEER_CHUNKS_MAX {
+            return self.reject(conn, FaultCode::UNAVAILABLE, about, turn);
+        }
         session.requests += 1;
         session.chunks += usize::from(is_about_chunks(kind));
         let (account, origin, epoch) = (session.account, session.origin, session.epoch);
-        let home = self.map.home_of(&log);
         let id = self.exchanges.fresh();
         let exchange = Exchange { conn, home, kind, reference: request.0 };
         let stamped = AskAs { exchange: id, account, origin, epoch, question };
@@ -106,11 +110,6 @@ impl Session {
 
 fn has_room(session: &Session, kind: Kind) -> bool {
     session.requests < REQUESTS_MAX && (!is_about_chunks(kind) || session.chunks < CHUNKS_MAX)
-}
-
-/// Whether question or answer brings a whole chunk.
-fn is_about_chunks(kind: Kind) -> bool {
-    matches!(kind, Kind::PUT_CHUNK | Kind::FETCH_CHUNK)
 }
 
 /// The home's answer as the client gets it, if it is one to a question of this kind.

@@ -31,6 +31,8 @@ pub(super) enum Timer {
     Greeting(ConnId),
     /// A link's next dial, ping or end.
     Link(ServerId),
+    /// The next look for blobs whose time is over.
+    BlobSweep,
     /// A router connection's next dial, ping or end.
     Router(usize),
     /// The next load report.

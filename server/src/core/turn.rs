@@ -10,6 +10,8 @@ use wire::{
     ToPeer, Wall,
 };
 
+use super::asker::SessionAsker;
+use super::blobs::Fetch;
 use super::bundles::Asker;
 use super::event::{Alarm, Effect, Outgoing};
 use super::log::LogRead;
@@ -27,6 +29,18 @@ pub(super) enum ReadKey {
     NewestBundle(Name),
     /// A seat, for a client that asked for a key log.
     Bundles(Asker),
+    /// The blobs: this account's records.
+    Blobs(Name),
+    /// The blobs: a page of all records.
+    BlobPage,
+    /// The blobs: the record of the blob that is fetched from.
+    Blob(Fetch),
+    /// The blobs: the chunk that is fetched.
+    Chunk(Fetch),
+    /// The notes: this account's, for a change.
+    Notes(Name),
+    /// The notes: for a session that asked for them.
+    Groups(SessionAsker),
 }
 
 /// One event's handling.

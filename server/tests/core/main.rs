@@ -2,10 +2,12 @@
 //! encoded frames between them, no socket, no clock.
 
 mod abuse;
+mod blobs;
 mod bounds;
 mod client;
 mod homes;
 mod links;
+mod notes;
 mod posts;
 mod readings;
 mod router;

@@ -311,7 +311,7 @@ impl World {
         let node = self.node(id);
         node.core = Some(core);
         node.store = Some(store);
-        node.incarnation += 100;
+        node.incarnation = node.incarnation.wrapping_add(100);
         self.perform(id, effects);
         self.pump();
     }
