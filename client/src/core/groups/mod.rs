@@ -25,6 +25,7 @@ mod chain;
 mod change;
 mod group;
 mod list;
+mod lost;
 mod making;
 
 /// Before an unavailable home is asked again.

@@ -4,6 +4,8 @@ mod contacts;
 mod fake_blobs;
 mod fake_groups;
 mod fake_store;
+mod group_home;
+mod groups;
 mod inbox;
 mod link;
 mod outbox;

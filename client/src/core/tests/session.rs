@@ -22,7 +22,7 @@ use crate::crypto::test_keys::rng;
 use crate::failure::Code;
 
 /// Speaks the traits of `rand_core` 0.6, as `opaque-ke` does.
-struct OlderRng(StdRng);
+pub(super) struct OlderRng(pub(super) StdRng);
 
 impl rand_core_06::RngCore for OlderRng {
     fn next_u32(&mut self) -> u32 {

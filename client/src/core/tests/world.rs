@@ -401,7 +401,7 @@ impl World {
         found.unwrap_or_else(|| panic!("{step:?} in {:?}", self.steps))
     }
 
-    fn perform(&mut self, effect: Effect) -> Option<Event> {
+    pub(super) fn perform(&mut self, effect: Effect) -> Option<Event> {
         match effect {
             Effect::DialRouter { link, router } => {
                 self.link = Some(link);

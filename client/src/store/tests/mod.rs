@@ -3,6 +3,7 @@
 mod account;
 mod contacts;
 mod files;
+mod groups;
 mod inbox;
 mod outbox;
 mod settings;
