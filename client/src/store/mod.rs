@@ -69,7 +69,7 @@ impl Store {
             let mut origin = [0; 16];
             rand::Rng::fill_bytes(&mut sealer.rng, &mut origin);
             let probe = sealer.seal(PROBE_CELL, b"1", PROBE);
-            schema::create(&mut connection, &origin, &probe)?;
+            schema::create(&mut connection, schema::known(), &origin, &probe)?;
         }
         let mut store = Self { connection, sealer, blobs: directory.blobs_path() };
         store.check_key()?;

@@ -152,14 +152,16 @@ pub(super) fn upgrade(connection: &mut Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Makes the tables and the installation's row, in one transaction.
+/// Makes the tables of `upto`, [`known`] unless in tests, and the installation's row, in one
+/// transaction.
 pub(super) fn create(
     connection: &mut Connection,
+    upto: u32,
     origin: &[u8; 16],
     probe: &[u8],
 ) -> Result<(), StoreError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    for version in 0..known() {
+    for version in 0..upto {
         take_step(&transaction, version)?;
     }
     transaction.execute(

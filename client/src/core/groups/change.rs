@@ -36,6 +36,8 @@ pub(super) struct Change {
     /// The group is noted at the own home.
     noted: bool,
     tries: u32,
+    /// The password was proven on this connection, by this; it is good for each further try.
+    pub(super) proof: Option<Challenge>,
 }
 
 #[derive(Debug)]
@@ -79,6 +81,7 @@ impl Change {
     }
 
     pub(super) fn on_offline(&mut self) {
+        self.proof = None;
         self.step = match std::mem::replace(&mut self.step, Step::Begin) {
             Step::Sent(encoded) | Step::Looking(encoded) => Step::Looking(encoded),
             Step::Pausing(_, Some(encoded)) => Step::Looking(encoded),
@@ -145,8 +148,8 @@ impl Groups {
         wish: GroupWish,
         ctx: &mut Context<'_>,
     ) {
-        let (step, noted, tries) = (Step::Begin, false, 0);
-        let change = Change { ticket, group, wish, step, noted, tries };
+        let (step, noted, tries, proof) = (Step::Begin, false, 0, None);
+        let change = Change { ticket, group, wish, step, noted, tries, proof };
         if self.changes.len() >= CHANGES_MAX {
             let text = "too many changes of groups are under way; try again in a moment";
             return change.answer(Err(Failure::new(Code::Unavailable, text)), ctx);
@@ -238,6 +241,7 @@ impl Groups {
                 }
             }
             Code::Unavailable => {
+                change.proof = None;
                 let sent = match &change.step {
                     Step::Sent(encoded) => Some(encoded.clone()),
                     _ => None,

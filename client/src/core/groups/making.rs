@@ -22,6 +22,9 @@ impl Groups {
         let (group, wish) = (change.group, change.wish.clone());
         let begun = match &wish {
             GroupWish::Join(None) => Ok((Act::Join, None, Challenge::default())),
+            GroupWish::Join(_) if change.proof.is_some() => {
+                Ok((Act::Join, None, Challenge::default()))
+            }
             GroupWish::Join(Some(password)) => SignIn::start(password.bytes(), ctx.rng)
                 .map(|(state, ke1)| (Act::Join, Some(joining(state)), ke1)),
             wish => match creation_password(wish) {
@@ -55,12 +58,13 @@ impl Groups {
         let (state, group) = (state.take(), change.group);
         let head = Head { version: answer.version, hash: answer.head };
         let needs_password = answer.policy == Policy::Password;
-        match state {
-            Some(state) if !answer.response.bytes().is_empty() => {
+        match (state, change.proof.clone()) {
+            (None, Some(proof)) => self.ready(id, head, proof, ctx),
+            (Some(state), _) if !answer.response.bytes().is_empty() => {
                 self.prove(id, (head, state), answer.response, ctx);
             }
-            None if needs_password => self.refuse(id, password_needed(&group), ctx),
-            Some(_) if needs_password => {
+            (None, None) if needs_password => self.refuse(id, password_needed(&group), ctx),
+            (Some(_), _) if needs_password => {
                 let text = format!("the home of #{group} does not answer to a password");
                 self.refuse(id, Failure::unexpected(text), ctx);
             }
@@ -83,7 +87,12 @@ impl Groups {
             return;
         };
         match result {
-            Ok(proof) => self.ready(id, head, proof, ctx),
+            Ok(proof) => {
+                if let Some(change) = self.changes.get_mut(&id) {
+                    change.proof = Some(proof.clone());
+                }
+                self.ready(id, head, proof, ctx);
+            }
             Err(OpaqueError::IncorrectPassword) => {
                 self.refuse(id, Failure::fault(FaultCode::WRONG_GROUP_PASSWORD), ctx);
             }

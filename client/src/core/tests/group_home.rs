@@ -34,6 +34,8 @@ pub(super) struct GroupHome {
     setup: ServerSetup<Suite>,
     record: Option<Bytes>,
     login: Option<ServerLogin<Suite>>,
+    /// A password that was proven is good for further tries.
+    proven: Option<Bytes>,
     heard: usize,
 }
 
@@ -57,6 +59,7 @@ impl GroupHome {
             setup: ServerSetup::new(&mut OlderRng(rng())),
             record: None,
             login: None,
+            proven: None,
             heard: 0,
         }
     }
@@ -285,10 +288,12 @@ impl GroupHome {
                 self.record = Some(Bytes::copy_from_slice(&record));
                 Ok(())
             }
+            Act::Join if self.proven.as_ref() == Some(proof) => Ok(()),
             Act::Join if self.record.is_some() => {
                 let login = self.login.take().ok_or(FaultCode::WRONG_GROUP_PASSWORD)?;
                 let finish = CredentialFinalization::deserialize(proof).expect("reads");
                 let finished = login.finish(finish, parameters(&group_identity(&self.group)));
+                self.proven = Some(proof.clone());
                 finished.map(drop).map_err(|_| FaultCode::WRONG_GROUP_PASSWORD)
             }
             _ => Ok(()),

@@ -215,9 +215,11 @@ fn a_password_is_proven_by_others_than_its_maker_and_a_wrong_one_is_not() {
     let wrong = GroupWish::Join(Some(password("open barley")));
     assert_eq!(code(change(&mut world, &mut home, wrong)), Code::WrongGroupPassword);
     assert_eq!(changes(&world), 0, "nothing is signed for a wrong password");
+    home.rivals = vec![("carol", Act::Join, "carol")];
     let right = GroupWish::Join(Some(password("open sesame")));
     change(&mut world, &mut home, right).expect("joins");
-    assert_eq!(readers(&mut world, &mut home), Ok(vec_of(&["alice", "bob"])));
+    assert_eq!(changes(&world), 2, "the proof is good for the second try");
+    assert_eq!(readers(&mut world, &mut home), Ok(vec_of(&["alice", "bob", "carol"])));
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! Groups survive a restart as they were folded, and nobody without the key makes a member.
 
 use bytes::Bytes;
+use rusqlite::Connection;
 use wire::roster::{Act, Policy, Roster, Statement};
 use wire::{FaultCode, Wall};
 
 use super::Place;
 use crate::crypto::test_keys::{alice, bob, name, rng};
 use crate::crypto::{Identity, sign_statement};
+use crate::store::schema;
 use crate::store::{GroupRecord, KeptStatement, StoreError};
 
 /// What `who` says next in `roster`'s group, and the roster after it.
@@ -108,15 +110,14 @@ fn a_roster_that_was_moved_or_changed_in_the_file_does_not_open() {
 /// A database of before there were groups gets their tables, and keeps what it has.
 #[test]
 fn an_older_database_is_upgraded_where_it_stands() {
-    let place = Place::new();
-    let mut store = place.open();
-    store.add_draft(&super::log(), "kept", Wall(1)).expect("keeps");
-    for table in ["statements", "groups"] {
-        store.connection.execute(&format!("DROP TABLE {table}"), ()).expect("drops");
-    }
-    store.connection.pragma_update(None, "user_version", 1).expect("writes");
-    drop(store);
-    let mut store = place.open();
-    store.keep_group(&name("rust")).expect("keeps");
-    assert_eq!(store.drafts(10).expect("reads")[0].text, "kept");
+    let mut connection = Connection::open_in_memory().expect("opens");
+    schema::create(&mut connection, 1, &[7; 16], b"probe").expect("makes");
+    assert_eq!(schema::version(&connection).expect("reads"), 1);
+    connection.execute("SELECT name FROM groups", ()).expect_err("no such table yet");
+    schema::upgrade(&mut connection).expect("upgrades");
+    assert_eq!(schema::version(&connection).expect("reads"), schema::known());
+    connection.execute("INSERT INTO groups (name) VALUES ('rust')", ()).expect("is there");
+    let sql = "SELECT origin FROM installation";
+    let origin: Vec<u8> = connection.query_row(sql, (), |row| row.get(0)).expect("reads");
+    assert_eq!(origin, [7; 16]);
 }
