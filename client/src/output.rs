@@ -74,6 +74,9 @@ impl Shown {
             ReceivedContent::Attachment { attachment, verified, .. } => {
                 ("attachment", attachment.caption.clone(), *verified)
             }
+            ReceivedContent::GrantRequest { verified, .. } => {
+                ("grant-request", String::new(), *verified)
+            }
             ReceivedContent::Unknown { kind, verified, .. } => {
                 ("unknown", unknown_kind(*kind), *verified)
             }
@@ -159,6 +162,7 @@ impl Shown {
         let said = match &self.content {
             ReceivedContent::Text { text, .. } => indented(text, indent),
             ReceivedContent::Attachment { attachment, .. } => attached(attachment, indent, style),
+            ReceivedContent::GrantRequest { .. } => style.dim("asks for a key again"),
             ReceivedContent::Unknown { kind, .. } => style.warning(&unknown_kind(*kind)),
             ReceivedContent::Undecryptable { reason } => {
                 style.warning(&format!("cannot be opened: {}", one_line(reason)))

@@ -21,7 +21,7 @@ pub mod roster;
 pub mod time;
 
 pub use fault::FaultCode;
-pub use field::{Field, Opaque, Text};
+pub use field::{Field, List, Opaque, Text};
 pub use frame::{Frame, FrameError};
 pub use id::{
     BlobId, ConnId, ExchangeId, LogHandle, LogId, LogKind, MessageSession, Number, Origin,

@@ -18,21 +18,21 @@ use crate::failure::{Code, Failure};
 use crate::store::{Contact, Trust};
 
 /// A key log is asked for again when it was fetched longer ago than this.
-const FRESH_TIME: Duration = Duration::from_secs(600);
+pub(crate) const FRESH_TIME: Duration = Duration::from_secs(600);
 /// Before an unavailable home is asked again.
 const PAUSE: Duration = Duration::from_millis(500);
 /// Questions that wait for answers at one time; below the seat's limit of requests.
 const ASKING_MAX: usize = 32;
 /// Accounts kept in memory; above it, those at rest are forgotten (the store has them).
-const KNOWN_MAX: usize = 1024;
+const KNOWN_MAX: usize = 4096;
 
 /// Every account that was of interest since the start.
 #[derive(Debug, Default)]
 pub(crate) struct Contacts {
     known: BTreeMap<Name, Known>,
     requests: BTreeMap<RequestId, Name>,
-    last_request: u32,
     last_fetch: u32,
+    changes: u64,
 }
 
 #[derive(Debug)]
@@ -76,6 +76,17 @@ pub(crate) enum ReaderKeys {
     Refused(Failure),
 }
 
+/// The keys of one among many readers, who must not keep the others from being written to.
+#[derive(Debug)]
+pub(crate) enum MemberKeys {
+    /// Not known yet; they were asked for.
+    Pending,
+    /// The newest that are known, and trusted.
+    Ready(Arc<KeyLog>),
+    /// There are none, or none to be used now.
+    LeftOut,
+}
+
 /// An account's signing key, for reading from it.
 #[derive(Debug)]
 pub(crate) enum SenderKey {
@@ -107,6 +118,37 @@ impl Contacts {
             self.advance(name, ctx);
         }
         keys
+    }
+
+    /// The keys to seal for `name` with, as one reader among many: fetched from its home within
+    /// `fresh`, or the newest ones known while that home is away.
+    pub(crate) fn member(
+        &mut self,
+        name: Name,
+        fresh: Duration,
+        ctx: &mut Context<'_>,
+    ) -> MemberKeys {
+        let known = self.know(name, ctx);
+        if matches!(known.stage, Stage::Fresh(since) if ctx.now.since(since) > fresh) {
+            known.stage = Stage::Rested;
+        }
+        match (&known.stage, &known.log) {
+            (Stage::Fresh(_) | Stage::Pausing(_), Some(log)) if known.trust != Trust::Changed => {
+                return MemberKeys::Ready(Arc::clone(log));
+            }
+            (Stage::Fresh(_) | Stage::Pausing(_) | Stage::Failed(_), _) => {
+                return MemberKeys::LeftOut;
+            }
+            _ => {}
+        }
+        known.wanted = true;
+        self.advance(name, ctx);
+        MemberKeys::Pending
+    }
+
+    /// Rises with everything that becomes known, or trusted, of anybody's keys.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// The key `id` of `name`, as of `since` or later when an older log does not have it.
@@ -186,6 +228,7 @@ impl Contacts {
             ctx.store(StoreOp::MarkVerified(name));
             known.trust = Trust::Verified;
         }
+        self.changes += 1;
         notify(name, ContactChange::Trusted, ctx);
         Some(Ok(()))
     }
@@ -267,6 +310,7 @@ impl Contacts {
         result: Result<Arc<KeyLog>, KeyLogError>,
         ctx: &mut Context<'_>,
     ) {
+        self.changes += 1;
         let Some(known) = self.known.get_mut(&name) else {
             return;
         };
@@ -371,8 +415,7 @@ impl Contacts {
         if !room || !known.may_ask() {
             return;
         }
-        self.last_request = self.last_request.wrapping_add(1);
-        let request = RequestId(self.last_request);
+        let request = ctx.request();
         self.requests.insert(request, name);
         known.stage = Stage::Asking(request);
         let after = known.log.as_ref().map_or(0, |log| log.version());

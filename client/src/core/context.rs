@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rand::Rng;
 use rand::rngs::StdRng;
-use wire::{Instant, Name, Origin, ToServer, Wall};
+use wire::{Instant, Name, Origin, RequestId, ToServer, Wall};
 use zeroize::Zeroizing;
 
 use super::event::{Effect, LinkId, Notice, Outgoing, StoreOp};
@@ -30,6 +30,8 @@ pub(crate) struct Me {
     pub identity: Option<Arc<Identity>>,
     /// The private keys were asked of the store.
     pub identity_asked: bool,
+    /// The newest request that was named.
+    pub last_request: u32,
 }
 
 /// Clock, randomness and output of one call of `handle`.
@@ -60,8 +62,8 @@ impl Context<'_> {
         }
     }
 
-    pub(crate) fn store(&mut self, op: StoreOp) {
-        self.out.push(Effect::Store(op));
+    pub(crate) fn store(&mut self, op: impl Into<StoreOp>) {
+        self.out.push(Effect::Store(op.into()));
     }
 
     pub(crate) fn work(&mut self, key: JobKey, job: Job) {
@@ -70,6 +72,12 @@ impl Context<'_> {
 
     pub(crate) fn notify(&mut self, notice: Notice) {
         self.out.push(Effect::Notify(notice));
+    }
+
+    /// A name for a question to a home.
+    pub(crate) fn request(&mut self) -> RequestId {
+        self.me.last_request = self.me.last_request.wrapping_add(1);
+        RequestId(self.me.last_request)
     }
 
     /// 256 fresh random bits for a job.

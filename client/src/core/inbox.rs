@@ -1,89 +1,33 @@
-//! The account's mailbox: entry → sender's key → opened → stored with cursor and replay window →
-//! `Seen`. Entries of one sender are stored in order; those of another need not wait for them.
+//! Everything that is being read: the account's mailbox and its groups, one reader for each.
 
-use std::collections::{BTreeSet, VecDeque};
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
 
-use wire::limits::{BODY_LEN_MAX, UNSEEN_BYTES_MAX, UNSEEN_ENTRIES_MAX};
-use wire::message::{Attach, CaughtUp, Deliver, Entry, Seen};
-use wire::{Instant, LogHandle, LogId, Name, Seq};
+use wire::message::{CaughtUp, Deliver};
+use wire::{FaultCode, Instant, LogHandle, LogId, LogKind, Name, Seq};
 
-use super::contacts::{Contacts, SenderKey};
 use super::context::Context;
-use super::event::{Notice, Peeked, Reading, StoreOp, Ticket};
-use super::handles::{HandleState, OWN};
-use super::job::{Job, JobKey};
-use crate::crypto::envelope::{self, Expected, Header, OpenError};
-use crate::crypto::plaintext::{Content, Plaintext};
+use super::event::{Notice, Reading, Ticket};
+use super::groups::Groups;
+use super::reader::{Desk, LogReader, Pumped};
+use crate::crypto::content::GrantRequest;
 use crate::failure::{Code, Failure};
-use crate::store::{InboxId, Received, ReceivedContent};
+use crate::store::InboxId;
 
-/// Entries held at most; a server that sends more than the window allows is ignored.
-const ITEMS_MAX: usize = 2 * UNSEEN_ENTRIES_MAX;
-/// A peek that has filled its window is over when nothing came for this long.
-const PEEK_QUIET: Duration = Duration::from_millis(500);
-
-/// The mailbox as it is being read.
-#[derive(Debug)]
+/// The logs that are being read, and who waits for what was in them.
+#[derive(Debug, Default)]
 pub(crate) struct Inbox {
     reading: Option<Reading>,
     /// How many more may be received; `None` without limit.
     room: Option<usize>,
-    state: State,
-    /// Tells late results of an earlier attachment apart.
-    round: u32,
-    /// Everything up to this is in the store.
-    cursor: Seq,
-    items: VecDeque<Item>,
-    caught_up: bool,
-    heard: Instant,
+    logs: BTreeMap<LogId, LogReader>,
+    /// Which groups there are to read is known.
+    are_logs_known: bool,
     waiting: Vec<Ticket>,
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum State {
-    Detached,
-    /// The store was asked for the cursor.
-    Loading,
-    /// The cursor is known; the log is being opened.
-    Loaded,
-    Attached,
-}
-
-#[derive(Debug)]
-struct Item {
-    entry: Entry,
-    arrived: Instant,
-    step: Step,
-}
-
-#[derive(Debug)]
-enum Step {
-    /// The sender's key is awaited.
-    Sealed(Header),
-    /// A worker has it; whether the key is trusted.
-    Opening(bool),
-    /// Ready to be stored.
-    Ready(ReceivedContent),
-    /// In the store, or shown by a peek.
-    Done,
+    /// Requests for grants that came in messages, to be answered.
+    requests: Vec<(Name, GrantRequest)>,
 }
 
 impl Inbox {
-    pub(crate) fn new() -> Self {
-        Self {
-            reading: None,
-            room: None,
-            state: State::Detached,
-            round: 0,
-            cursor: Seq(0),
-            items: VecDeque::new(),
-            caught_up: false,
-            heard: Instant(0),
-            waiting: Vec::new(),
-        }
-    }
-
     /// Begins to read, or joins those who read. The first one's way of reading counts.
     pub(crate) fn attach(&mut self, ticket: Ticket, reading: Reading) {
         self.waiting.push(ticket);
@@ -104,66 +48,58 @@ impl Inbox {
     }
 
     pub(crate) fn on_offline(&mut self) {
-        self.state = State::Detached;
-        self.round = self.round.wrapping_add(1);
-        self.items.clear();
-        self.caught_up = false;
+        self.logs.clear();
+        self.are_logs_known = false;
     }
 
-    pub(crate) fn on_cursor(&mut self, cursor: Seq) {
-        if self.state == State::Loading {
-            self.state = State::Loaded;
-            self.cursor = cursor;
+    pub(crate) fn on_cursor(&mut self, log: LogId, cursor: Seq) {
+        if let Some(reader) = self.logs.get_mut(&log) {
+            reader.on_cursor(cursor);
         }
     }
 
     pub(crate) fn on_deliver(&mut self, deliver: Deliver, ctx: &Context<'_>) {
-        let newest = self.items.back().map_or(self.cursor, |item| item.entry.seq);
-        let expected = deliver.handle == OWN && self.state == State::Attached;
-        if !expected || deliver.entry.seq <= newest || self.items.len() >= ITEMS_MAX {
-            return;
-        }
-        self.heard = ctx.now;
-        let step = match envelope::read_header(&deliver.entry.body) {
-            Ok(header) => Step::Sealed(header),
-            Err(error) => Step::Ready(undecryptable(&error)),
-        };
-        self.items.push_back(Item { entry: deliver.entry, arrived: ctx.now, step });
-    }
-
-    pub(crate) fn on_caught_up(&mut self, caught_up: &CaughtUp) {
-        if caught_up.handle == OWN && self.state == State::Attached {
-            self.caught_up = true;
+        if let Some(reader) = self.reader(deliver.handle, ctx) {
+            reader.on_deliver(deliver.entry, ctx);
         }
     }
 
-    pub(crate) fn on_opened(
+    pub(crate) fn on_caught_up(&mut self, caught_up: &CaughtUp, ctx: &Context<'_>) {
+        if let Some(reader) = self.reader(caught_up.handle, ctx) {
+            reader.on_caught_up();
+        }
+    }
+
+    /// The home does not let this account read a log, or not any more.
+    pub(crate) fn on_dismissed(
         &mut self,
-        round: u32,
-        seq: Seq,
-        result: Result<Box<Plaintext>, OpenError>,
+        log: LogId,
+        code: FaultCode,
+        groups: &mut Groups,
+        ctx: &mut Context<'_>,
     ) {
-        let of_now = round == self.round;
-        let item = self.items.iter_mut().find(|item| item.entry.seq == seq);
-        if let (true, Some(item)) = (of_now, item)
-            && let Step::Opening(trusted) = item.step
-        {
-            item.step = Step::Ready(match result {
-                Ok(plaintext) => content(*plaintext, trusted),
-                Err(error) => undecryptable(&error),
-            });
+        if log.kind == LogKind::Mailbox {
+            return self.end(&unreadable(code), ctx);
+        }
+        groups.on_dismissed(log.name, code, ctx);
+        if let Some(reader) = self.logs.get_mut(&log) {
+            reader.on_dismissed();
         }
     }
 
     /// The transaction has returned with full sync: `Seen` may leave.
-    pub(crate) fn on_received(&mut self, cursor: Seq, new: Vec<InboxId>, ctx: &mut Context<'_>) {
+    pub(crate) fn on_received(
+        &mut self,
+        log: LogId,
+        cursor: Seq,
+        new: Vec<InboxId>,
+        ctx: &mut Context<'_>,
+    ) {
         if let Some(room) = &mut self.room {
             *room = room.saturating_sub(new.len());
         }
-        if cursor > self.cursor {
-            self.cursor = cursor;
-            let (handle, upto) = (OWN, cursor);
-            ctx.send(Seen { handle, upto });
+        if let Some(reader) = self.logs.get_mut(&log) {
+            reader.on_received(cursor, new.len(), ctx);
         }
         if !new.is_empty() {
             ctx.notify(Notice::Received(new));
@@ -171,22 +107,28 @@ impl Inbox {
     }
 
     /// Does whatever can be done now, except storing.
-    pub(crate) fn pump(&mut self, contacts: &mut Contacts, ctx: &mut Context<'_>) {
+    pub(crate) fn pump(&mut self, desk: &mut Desk<'_>, ctx: &mut Context<'_>) {
         if self.reading.is_none() || ctx.seat.is_none() {
             return;
         }
         let Some(me) = ctx.me.name else {
             return;
         };
-        match self.state {
-            State::Detached => {
-                self.state = State::Loading;
-                ctx.store(StoreOp::LoadCursor(LogId::mailbox(me)));
+        self.choose_logs(me, desk.groups, ctx);
+        let mut refused = Vec::new();
+        for (log, reader) in &mut self.logs {
+            if let Pumped::Refused(code) = reader.pump(desk, ctx) {
+                refused.push((*log, code));
             }
-            State::Loading => {}
-            State::Loaded => self.open(me, ctx),
-            State::Attached => self.open_items(me, contacts, ctx),
         }
+        for (log, code) in refused {
+            self.on_dismissed(log, code, desk.groups, ctx);
+        }
+    }
+
+    /// Requests for grants that were received since the last call.
+    pub(crate) fn take_requests(&mut self) -> Vec<(Name, GrantRequest)> {
+        std::mem::take(&mut self.requests)
     }
 
     /// Once per turn: store what is ready, and see whether the reading is done.
@@ -196,119 +138,50 @@ impl Inbox {
             Some(Reading::Peek) => self.show_peeked(ctx),
             Some(_) => self.receive(ctx),
         }
-        if self.is_done(ctx.now) {
+        let is_over = self.is_done(ctx.now);
+        for reader in self.logs.values_mut() {
+            reader.settle(is_over, ctx);
+        }
+        if is_over {
             self.answer(&Ok(()), ctx);
         }
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        let peeking = self.reading == Some(Reading::Peek) && !self.waiting.is_empty();
-        let is_idle = self.items.iter().all(Item::is_done);
-        (peeking && is_idle && self.window_is_full()).then(|| self.heard + PEEK_QUIET)
+        let is_peek = self.reading == Some(Reading::Peek) && !self.waiting.is_empty();
+        self.logs.values().filter_map(|reader| reader.deadline(is_peek)).min()
     }
 
-    fn open(&mut self, me: Name, ctx: &mut Context<'_>) {
-        let log = LogId::mailbox(me);
-        if let Some(open) = ctx.handles.want(log, Some(me)) {
-            ctx.send(open);
+    /// The mailbox and every group that the account is in. One that it has left is read until its
+    /// home says so: its last entry tells of it.
+    fn choose_logs(&mut self, me: Name, groups: &mut Groups, ctx: &mut Context<'_>) {
+        let own = LogId::mailbox(me);
+        self.logs.entry(own).or_insert_with(|| LogReader::new(own));
+        let joined = groups.joined(ctx);
+        self.are_logs_known = joined.is_some();
+        let joined: BTreeSet<LogId> = joined.into_iter().flatten().map(LogId::group).collect();
+        if self.are_logs_known {
+            self.logs.retain(|log, reader| !reader.is_refused() || joined.contains(log));
         }
-        match ctx.handles.state(&log) {
-            Some(HandleState::Open(_)) => {
-                self.state = State::Attached;
-                self.heard = ctx.now;
-                let (handle, cursor): (LogHandle, Seq) = (OWN, self.cursor);
-                ctx.send(Attach { handle, cursor });
-            }
-            Some(HandleState::Failed(code)) => self.answer(&Err(Failure::fault(code)), ctx),
-            _ => {}
-        }
-    }
-
-    fn open_items(&mut self, me: Name, contacts: &mut Contacts, ctx: &mut Context<'_>) {
-        if !self.items.iter().any(|item| matches!(item.step, Step::Sealed(_))) {
-            return;
-        }
-        let Some(identity) = ctx.identity() else {
-            return;
-        };
-        for item in &mut self.items {
-            let Step::Sealed(header) = &item.step else {
-                continue;
-            };
-            let sender = item.entry.sender;
-            match contacts.sender(sender, &header.signing_key, item.arrived, ctx) {
-                SenderKey::Pending => {}
-                SenderKey::Missing(reason) => {
-                    item.step = Step::Ready(ReceivedContent::Undecryptable { reason });
-                }
-                SenderKey::Found(key, trusted) => {
-                    item.step = Step::Opening(trusted);
-                    let expected = expected(me, &item.entry);
-                    let seed = ctx.seed();
-                    ctx.work(
-                        JobKey::Open(self.round, item.entry.seq),
-                        Job::Open {
-                            identity: identity.clone(),
-                            expected,
-                            key,
-                            body: item.entry.body.clone(),
-                            seed,
-                        },
-                    );
-                }
-            }
+        for log in joined {
+            self.logs.entry(log).or_insert_with(|| LogReader::new(log));
         }
     }
 
-    /// Stores every ready entry before which its sender has no unready one, in one transaction.
+    fn reader(&mut self, handle: LogHandle, ctx: &Context<'_>) -> Option<&mut LogReader> {
+        let log = ctx.handles.log(handle)?;
+        self.logs.get_mut(&log)
+    }
+
     fn receive(&mut self, ctx: &mut Context<'_>) {
-        let Some(me) = ctx.me.name else {
-            return;
-        };
         let mut room = self.room.unwrap_or(usize::MAX);
-        let mut blocked = BTreeSet::new();
-        let mut ready = Vec::new();
-        for item in &mut self.items {
-            if matches!(item.step, Step::Done) {
-                continue;
-            }
-            if room == 0 || blocked.contains(&item.entry.sender) || !item.is_ready() {
-                blocked.insert(item.entry.sender);
-                continue;
-            }
-            room -= 1;
-            ready.extend(item.take());
+        for reader in self.logs.values_mut() {
+            self.requests.extend(reader.receive(&mut room, ctx));
         }
-        if ready.is_empty() {
-            return;
-        }
-        let mut cursor = self.cursor;
-        while let Some(item) = self.items.front().filter(|item| item.is_done()) {
-            cursor = item.entry.seq;
-            self.items.pop_front();
-        }
-        ctx.store(StoreOp::Receive { log: LogId::mailbox(me), items: ready, cursor });
     }
 
     fn show_peeked(&mut self, ctx: &mut Context<'_>) {
-        let Some(me) = ctx.me.name else {
-            return;
-        };
-        let mut peeked = Vec::new();
-        for item in &mut self.items {
-            if item.is_done() {
-                continue;
-            }
-            let Step::Ready(content) = &item.step else {
-                break;
-            };
-            peeked.push(Peeked {
-                log: LogId::mailbox(me),
-                entry: item.entry.clone(),
-                content: content.clone(),
-            });
-            item.step = Step::Done;
-        }
+        let peeked: Vec<_> = self.logs.values_mut().flat_map(LogReader::peek).collect();
         if !peeked.is_empty() {
             ctx.notify(Notice::Peeked(peeked));
         }
@@ -318,17 +191,8 @@ impl Inbox {
         if self.room == Some(0) {
             return true;
         }
-        let all = self.items.iter().all(Item::is_done);
-        let peeked = self.reading == Some(Reading::Peek)
-            && self.window_is_full()
-            && self.heard + PEEK_QUIET <= now;
-        self.state == State::Attached && all && (self.caught_up || peeked)
-    }
-
-    /// The seat may hold entries back because nothing is acknowledged.
-    fn window_is_full(&self) -> bool {
-        let bytes: usize = self.items.iter().map(|item| item.entry.body.bytes().len()).sum();
-        self.items.len() >= UNSEEN_ENTRIES_MAX || bytes + BODY_LEN_MAX >= UNSEEN_BYTES_MAX
+        let is_peek = self.reading == Some(Reading::Peek);
+        self.are_logs_known && self.logs.values().all(|reader| reader.is_done(is_peek, now))
     }
 
     fn answer(&mut self, result: &Result<(), Failure>, ctx: &mut Context<'_>) {
@@ -339,65 +203,12 @@ impl Inbox {
     }
 }
 
-impl Item {
-    fn is_ready(&self) -> bool {
-        matches!(self.step, Step::Ready(_))
-    }
-
-    fn is_done(&self) -> bool {
-        matches!(self.step, Step::Done)
-    }
-
-    fn take(&mut self) -> Option<Received> {
-        let Step::Ready(content) = std::mem::replace(&mut self.step, Step::Done) else {
-            return None;
-        };
-        let entry = &self.entry;
-        Some(Received {
-            seq: entry.seq,
-            sender: entry.sender,
-            origin: entry.origin,
-            number: entry.number,
-            at: entry.at,
-            hash: envelope::message_hash(&entry.body),
-            content,
-        })
-    }
-}
-
-fn expected(me: Name, entry: &Entry) -> Expected {
-    Expected {
-        reader: me,
-        log: LogId::mailbox(me),
-        sender: entry.sender,
-        origin: entry.origin,
-        number: entry.number,
-    }
-}
-
-fn content(plaintext: Plaintext, verified: bool) -> ReceivedContent {
-    let Plaintext { sent, previous, .. } = plaintext;
-    match plaintext.content {
-        Content::Text(text) => ReceivedContent::Text { text, sent, previous, verified },
-        Content::Attachment(attachment) => {
-            ReceivedContent::Attachment { attachment, sent, previous, verified }
-        }
-        Content::GrantRequest(_) => {
-            let (kind, bytes) = (3, bytes::Bytes::new());
-            ReceivedContent::Unknown { kind, bytes, sent, previous, verified }
-        }
-        Content::Unknown { kind, bytes } => {
-            ReceivedContent::Unknown { kind, bytes, sent, previous, verified }
-        }
-    }
-}
-
-fn undecryptable(error: &OpenError) -> ReceivedContent {
-    let reason = error.to_string();
-    ReceivedContent::Undecryptable { reason }
-}
-
 /// What those hear who wait for a mailbox that cannot be read in this session.
-pub(crate) fn unreadable() -> Failure {
-    Failure::new(Code::Unavailable, "the mailbox cannot be read now; try again")
+fn unreadable(code: FaultCode) -> Failure {
+    match code {
+        FaultCode::NOT_A_READER | FaultCode::UNAVAILABLE => {
+            Failure::new(Code::Unavailable, "the mailbox cannot be read now; try again")
+        }
+        code => Failure::fault(code),
+    }
 }

@@ -5,18 +5,18 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use wire::message::{Body, Challenge, SealedKeys};
+use wire::message::{Challenge, SealedKeys};
 use wire::opaque::group_identity;
 use wire::roster::Statement;
-use wire::{LogId, Name, Seq, Wall};
+use wire::{LogId, Name, Wall};
 use zeroize::Zeroizing;
 
+use super::grant_work::{GrantJob, GrantResult};
 use crate::crypto::bundle::SignedBundle;
-use crate::crypto::envelope::{self, Expected, OpenError, SealError};
+use crate::crypto::grant::SessionPlace;
 use crate::crypto::key_log::{KeyLog, KeyLogError};
-use crate::crypto::keys::{Identity, KeyError, SigningPublicKey, WrappingPublicKey};
+use crate::crypto::keys::{Identity, KeyError, SigningPublicKey};
 use crate::crypto::opaque::{ExportKey, OpaqueError, SignIn, SignUp, Stretch};
-use crate::crypto::plaintext::Plaintext;
 use crate::crypto::roster::{StatementError, sign_statement, verify_statement};
 use crate::crypto::sealed_keys::{self, SealedKeysError};
 
@@ -25,10 +25,13 @@ use crate::crypto::sealed_keys::{self, SealedKeysError};
 pub enum JobKey {
     /// A step of sign-up or sign-in; the attempt's number tells late results apart.
     Auth(u32),
-    /// The next post of this log.
-    Seal(LogId),
-    /// This entry of the mailbox; the attachment's number tells late results apart.
-    Open(u32, Seq),
+    /// A message session of the account's own in this log; the job's number tells late results
+    /// apart.
+    Sealing(LogId, u32),
+    /// The account's grant of this message session.
+    Grant(SessionPlace),
+    /// The answer to a request for a grant; its number.
+    GrantAnswer(u32),
     /// The key log of this account; the fetch's number tells late results apart.
     KeyLog(Name, u32),
     /// A statement of this group's roster, by the number of its verification.
@@ -85,29 +88,12 @@ pub enum Job {
         /// From the sign-in.
         export_key: Arc<ExportKey>,
     },
-    /// Seal one post.
-    Seal {
-        /// The sender's keys.
+    /// See [`GrantJob`].
+    Grant {
+        /// What to compute.
+        job: Box<GrantJob>,
+        /// The account's keys.
         identity: Arc<Identity>,
-        /// The reader.
-        reader: Name,
-        /// The reader's key.
-        key: WrappingPublicKey,
-        /// What to say.
-        plaintext: Box<Plaintext>,
-        /// Randomness.
-        seed: Seed,
-    },
-    /// Verify and open one entry.
-    Open {
-        /// The reader's keys.
-        identity: Arc<Identity>,
-        /// What header and plaintext must repeat.
-        expected: Expected,
-        /// The sender's key.
-        key: SigningPublicKey,
-        /// The sealed bytes.
-        body: Body,
         /// Randomness.
         seed: Seed,
     },
@@ -169,16 +155,14 @@ pub enum JobResult {
     SignIn(Result<(Challenge, Arc<ExportKey>), OpaqueError>),
     /// Of [`Job::OpenKeys`].
     OpenedKeys(Result<Arc<Identity>, SealedKeysError>),
-    /// Of [`Job::Seal`]: the bytes and their hash.
-    Sealed(Result<(Body, [u8; 32]), SealError>),
-    /// Of [`Job::Open`].
-    Opened(Result<Box<Plaintext>, OpenError>),
     /// Of [`Job::ProveGroupPassword`]: what goes to the home with the statement.
     GroupProof(Result<Challenge, OpaqueError>),
     /// Of [`Job::SignStatement`]: the whole statement.
     SignedStatement(Result<Bytes, KeyError>),
     /// Of [`Job::VerifyStatement`].
     VerifiedStatement(Result<(), StatementError>),
+    /// Of [`Job::Grant`].
+    Grant(GrantResult),
     /// Of [`Job::VerifyKeyLog`].
     KeyLog(Result<Arc<KeyLog>, KeyLogError>),
 }
@@ -207,13 +191,6 @@ impl Job {
             Self::OpenKeys { name, sealed, export_key } => JobResult::OpenedKeys(
                 sealed_keys::open(sealed.bytes(), &name, &export_key).map(Arc::new),
             ),
-            Self::Seal { identity, reader, key, plaintext, seed } => JobResult::Sealed(
-                envelope::seal(&identity, (&reader, &key), &plaintext, &mut seed.rng())
-                    .map(|body| (body.clone(), envelope::message_hash(&body))),
-            ),
-            Self::Open { identity, expected, key, body, seed } => JobResult::Opened(
-                envelope::open(&identity, &expected, &key, &body, &mut seed.rng()).map(Box::new),
-            ),
             Self::ProveGroupPassword { group, state, response, seed } => {
                 JobResult::GroupProof(state.finish(&group, &response, stretch, &mut seed.rng()))
             }
@@ -223,6 +200,7 @@ impl Job {
             Self::VerifyStatement { statement, key } => {
                 JobResult::VerifiedStatement(verify_statement(&statement, &key))
             }
+            Self::Grant { job, identity, seed } => JobResult::Grant(job.run(&identity, &seed)),
             Self::VerifyKeyLog { name, known, bundles } => JobResult::KeyLog(match known {
                 Some(known) => known.extend(&bundles).map(Arc::new),
                 None => KeyLog::verify(&name, &bundles).map(Arc::new),
@@ -238,11 +216,10 @@ impl std::fmt::Debug for Job {
             Self::FinishSignUp { .. } => "FinishSignUp",
             Self::FinishSignIn { .. } => "FinishSignIn",
             Self::OpenKeys { .. } => "OpenKeys",
-            Self::Seal { .. } => "Seal",
-            Self::Open { .. } => "Open",
             Self::ProveGroupPassword { .. } => "ProveGroupPassword",
             Self::SignStatement { .. } => "SignStatement",
             Self::VerifyStatement { .. } => "VerifyStatement",
+            Self::Grant { job, .. } => return job.fmt(f),
             Self::VerifyKeyLog { .. } => "VerifyKeyLog",
         })
     }
@@ -266,7 +243,8 @@ impl GroupPassword {
 }
 
 impl Seed {
-    fn rng(&self) -> StdRng {
+    /// The generator that it begins.
+    pub(super) fn rng(&self) -> StdRng {
         StdRng::from_seed(*self.0)
     }
 }

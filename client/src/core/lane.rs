@@ -2,6 +2,10 @@
 //!
 //! Numbers are contiguous; `settled` is the last one before the oldest unanswered post. After any
 //! trouble everything unanswered is sent again, from settled + 1, with the same bytes.
+//!
+//! A post that its home rejects for its message session is sealed anew, under a new number, before
+//! those behind it: it becomes a draft again in its place, and nothing is sealed before every post
+//! behind it has its answer too.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -13,6 +17,7 @@ use wire::{Instant, LogHandle, LogId, MessageSession, Number};
 
 use super::context::{Backoff, Context};
 use super::event::StoreOp;
+use super::sealing::SealedBody;
 use crate::crypto::plaintext::{Content, Plaintext};
 use crate::store::{Draft, OutboxId, SealedPost};
 
@@ -20,6 +25,8 @@ const PAUSE_FIRST: Duration = Duration::from_millis(50);
 const PAUSE_LONGEST: Duration = Duration::from_secs(5);
 /// Without any answer for this long, unanswered posts are sent again: the home knows them.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(20);
+/// A post is sealed anew by itself at most so many times.
+const RESEALED_MAX: u32 = 8;
 
 /// One log's posts that are not answered.
 #[derive(Debug)]
@@ -42,14 +49,27 @@ pub(crate) struct Lane {
 struct Waiting {
     id: OutboxId,
     state: State,
+    /// How often it was sealed anew.
+    resealed: u32,
 }
 
 #[derive(Debug)]
 enum State {
     Draft(Content),
-    Sealing(Number),
-    Saving(Number, Body),
-    Sealed { number: Number, body: Body, sent: bool },
+    /// Rejected for its message session: the store makes it a draft again.
+    Redrafting,
+    Saving(Sealed),
+    Sealed {
+        sealed: Sealed,
+        sent: bool,
+    },
+}
+
+#[derive(Clone, Debug)]
+struct Sealed {
+    number: Number,
+    message_session: MessageSession,
+    body: Body,
 }
 
 /// What a lane can do next.
@@ -84,83 +104,77 @@ impl Lane {
     /// Takes a post that was sealed by an earlier process.
     pub(crate) fn restore(&mut self, post: &SealedPost, body: Body) {
         assert!(post.number < self.next, "sealed numbers are below the next");
-        self.posts.push_back(Waiting {
-            id: post.id,
-            state: State::Sealed { number: post.number, body, sent: false },
-        });
+        let sealed = Sealed { number: post.number, message_session: post.message_session, body };
+        self.posts.push_back(Waiting::new(post.id, State::Sealed { sealed, sent: false }));
     }
 
-    /// Takes a draft, unless it is here already.
+    /// Takes a draft to its place, unless it is here already. Most come behind all others, but not
+    /// one whose attachment was uploaded meanwhile, nor one that an earlier process had sealed and
+    /// that was rejected for its message session.
     pub(crate) fn add(&mut self, draft: Draft) {
-        // Not by order: a draft whose attachment was uploaded meanwhile comes after younger ones.
-        let known = self.posts.iter().any(|post| post.id == draft.id);
-        if !known {
-            let state = State::Draft(draft.content);
-            self.posts.push_back(Waiting { id: draft.id, state });
+        let at = self.posts.partition_point(|post| post.id < draft.id);
+        if self.posts.get(at).is_none_or(|post| post.id != draft.id) {
+            self.posts.insert(at, Waiting::new(draft.id, State::Draft(draft.content)));
         }
     }
 
     /// Every number up to this was answered.
     pub(crate) fn settled(&self) -> Number {
-        let first = self.posts.front().and_then(Waiting::number);
+        let first = self.posts.iter().find_map(Waiting::number);
         let first = first.unwrap_or(self.next).value();
         Number::new(first.saturating_sub(1)).expect("below a number")
     }
 
     pub(crate) fn need(&self) -> Need {
-        let busy = |post: &Waiting| matches!(post.state, State::Sealing(_) | State::Saving(..));
         let window_full = self.next.value() > self.settled().value() + UNANSWERED_MAX;
-        match self.posts.iter().find(|post| !post.is_sealed()) {
+        let is_busy = |post: &Waiting| matches!(post.state, State::Redrafting | State::Saving(_));
+        let first_draft = self.posts.iter().position(|post| !post.is_sealed());
+        match first_draft {
             None if self.posts.is_empty() => Need::Nothing,
             None => Need::Answers,
-            Some(post) if busy(post) || window_full => Need::Answers,
+            Some(_) if window_full || self.posts.iter().any(is_busy) => Need::Answers,
+            Some(at) if self.posts.iter().skip(at).any(Waiting::is_sealed) => Need::Answers,
             Some(_) => Need::Seal,
         }
     }
 
-    /// The oldest draft as it is to be sealed; a lane seals one at a time, because each message
-    /// names the one before.
-    pub(crate) fn begin_sealing(&mut self, ctx: &Context<'_>) -> Option<Plaintext> {
+    /// The oldest draft as it is to be sealed.
+    pub(crate) fn next_plaintext(&self, ctx: &Context<'_>) -> Option<Plaintext> {
         let sender = ctx.me.name?;
-        let number = self.next;
-        let post = self.posts.iter_mut().find(|post| !post.is_sealed())?;
-        let State::Draft(content) = std::mem::replace(&mut post.state, State::Sealing(number))
-        else {
-            unreachable!("need() said that a draft waits");
-        };
+        let content = self.posts.iter().find_map(Waiting::draft)?;
         Some(Plaintext {
             sender,
             log: self.log,
             origin: ctx.me.origin,
-            number,
+            number: self.next,
             previous: self.previous,
             sent: ctx.wall,
-            content,
+            content: content.clone(),
         })
     }
 
-    /// A worker has sealed the post: it goes to the store before it goes out.
-    pub(crate) fn on_sealed(&mut self, body: Body, hash: [u8; 32], ctx: &mut Context<'_>) {
-        let sealing = |post: &&mut Waiting| matches!(post.state, State::Sealing(_));
-        let Some(post) = self.posts.iter_mut().find(sealing) else {
-            return;
-        };
-        let number = self.next;
+    /// The oldest draft was sealed: it goes to the store before it goes out.
+    pub(crate) fn on_sealed(&mut self, sealed: SealedBody, ctx: &mut Context<'_>) {
+        let post = self.posts.iter_mut().find(|post| post.draft().is_some());
+        let post = post.expect("next_plaintext() was this one's");
+        let SealedBody { body, hash, step } = sealed;
+        let (number, message_session) = (self.next, step.number);
         ctx.store(StoreOp::SealDraft {
             id: post.id,
             log: self.log,
             number,
             body: body.bytes().clone(),
             hash,
+            step,
         });
-        post.state = State::Saving(number, body);
+        post.state = State::Saving(Sealed { number, message_session, body });
         self.next = number.next();
         self.previous = hash;
     }
 
-    /// The draft that is being sealed cannot be sealed: it leaves the lane, its number is not used.
-    pub(crate) fn drop_sealing(&mut self) -> Option<OutboxId> {
-        let at = self.posts.iter().position(|post| matches!(post.state, State::Sealing(_)))?;
+    /// The oldest draft cannot be sealed: it leaves the lane, its number is not used.
+    pub(crate) fn drop_draft(&mut self) -> Option<OutboxId> {
+        let at = self.posts.iter().position(|post| post.draft().is_some())?;
         self.posts.remove(at).map(|post| post.id)
     }
 
@@ -169,8 +183,16 @@ impl Lane {
         let Some(post) = self.posts.iter_mut().find(|post| post.id == id) else {
             return;
         };
-        if let State::Saving(number, body) = &post.state {
-            post.state = State::Sealed { number: *number, body: body.clone(), sent: false };
+        if let State::Saving(sealed) = &post.state {
+            post.state = State::Sealed { sealed: sealed.clone(), sent: false };
+        }
+    }
+
+    /// The store has made a rejected post a draft again; `previous` is what the next message names.
+    pub(crate) fn on_redrafted(&mut self, draft: Draft, previous: [u8; 32]) {
+        self.previous = previous;
+        if let Some(post) = self.posts.iter_mut().find(|post| post.id == draft.id) {
+            post.state = State::Draft(draft.content);
         }
     }
 
@@ -185,29 +207,34 @@ impl Lane {
 
     /// Sends what may be sent, at most `room` posts; what is left of the room.
     pub(crate) fn send(&mut self, handle: LogHandle, room: u64, ctx: &mut Context<'_>) -> u64 {
-        if self.pause.is_some_and(|until| until > ctx.now) {
+        if self.is_pausing(ctx.now) {
             return room;
         }
         self.pause = None;
         let settled = self.settled();
         let mut room = room;
         for post in &mut self.posts {
-            let State::Sealed { number, body, sent } = &mut post.state else {
-                break;
+            let State::Sealed { sealed, sent } = &mut post.state else {
+                continue;
             };
             if *sent {
                 continue;
             }
-            if room == 0 || number.value() > settled.value() + UNANSWERED_MAX {
+            if room == 0 || sealed.number.value() > settled.value() + UNANSWERED_MAX {
                 break;
             }
             *sent = true;
             room -= 1;
             self.quiet_since.get_or_insert(ctx.now);
-            let (number, body) = (*number, body.clone());
-            ctx.send(Post { handle, number, settled, message_session: MessageSession(0), body });
+            let Sealed { number, message_session, body } = sealed.clone();
+            ctx.send(Post { handle, number, settled, message_session, body });
         }
         room
+    }
+
+    /// Nothing is sent just now.
+    pub(crate) fn is_pausing(&self, now: Instant) -> bool {
+        self.pause.is_some_and(|until| until > now)
     }
 
     /// How many drafts have no number yet.
@@ -226,12 +253,7 @@ impl Lane {
         if !self.posts.iter().any(|post| post.is_sent_as(accepted.upto)) {
             return false;
         }
-        while let Some(post) = self.posts.front() {
-            if post.number().is_none_or(|number| number > accepted.upto) {
-                break;
-            }
-            self.posts.pop_front();
-        }
+        self.posts.retain(|post| post.number().is_none_or(|number| number > accepted.upto));
         self.on_progress(ctx);
         ctx.store(StoreOp::Settle { log: self.log, upto: accepted.upto, seq: accepted.seq });
         true
@@ -245,6 +267,34 @@ impl Lane {
         self.posts.remove(at);
         self.on_progress(ctx);
         true
+    }
+
+    /// A post was definitely not stored because of its message session: which one that is, when the
+    /// post was ours and can be sealed anew. One that was sealed anew before waits a little.
+    pub(crate) fn on_rejected_for_key(
+        &mut self,
+        number: Number,
+        ctx: &mut Context<'_>,
+    ) -> Option<MessageSession> {
+        let post = self.posts.iter_mut().find(|post| post.is_sent_as(number))?;
+        let State::Sealed { sealed, .. } = &post.state else {
+            return None;
+        };
+        if post.resealed >= RESEALED_MAX {
+            return None;
+        }
+        let message_session = sealed.message_session;
+        post.resealed += 1;
+        let is_again = post.resealed > 1;
+        post.state = State::Redrafting;
+        ctx.store(StoreOp::Redraft { log: self.log, number });
+        let waits = self.posts.iter().any(Waiting::is_sent);
+        self.quiet_since = waits.then_some(ctx.now);
+        if is_again && self.pause.is_none() {
+            let pause = self.backoff.next();
+            self.pause = Some(ctx.now + ctx.jitter(pause));
+        }
+        Some(message_session)
     }
 
     /// Nothing is known of what was sent: send it again after a pause, or when the home is back.
@@ -317,12 +367,21 @@ impl Lane {
 }
 
 impl Waiting {
+    fn new(id: OutboxId, state: State) -> Self {
+        Self { id, state, resealed: 0 }
+    }
+
     fn number(&self) -> Option<Number> {
         match &self.state {
-            State::Draft(_) => None,
-            State::Sealing(number) | State::Saving(number, _) | State::Sealed { number, .. } => {
-                Some(*number)
-            }
+            State::Draft(_) | State::Redrafting => None,
+            State::Saving(sealed) | State::Sealed { sealed, .. } => Some(sealed.number),
+        }
+    }
+
+    fn draft(&self) -> Option<&Content> {
+        match &self.state {
+            State::Draft(content) => Some(content),
+            _ => None,
         }
     }
 
@@ -335,7 +394,7 @@ impl Waiting {
     }
 
     fn is_sent_as(&self, wanted: Number) -> bool {
-        matches!(self.state, State::Sealed { number, sent: true, .. } if number == wanted)
+        self.is_sent() && self.number() == Some(wanted)
     }
 }
 

@@ -15,11 +15,15 @@ use handles::Handles;
 use parts::Parts;
 
 mod asks;
+mod audience;
 mod auth;
 mod contacts;
 mod context;
 pub mod event;
-#[allow(dead_code, reason = "inbox and outbox begin to ask for readers with message sessions")]
+mod grant_answers;
+pub mod grant_work;
+mod granting;
+mod grants;
 mod groups;
 mod handles;
 mod inbox;
@@ -29,12 +33,16 @@ mod link;
 mod notice;
 pub mod outbox;
 mod parts;
+mod reader;
 pub mod readers;
 mod request;
+mod sealing;
+pub mod session_op;
 mod store_op;
 #[cfg(test)]
 mod tests;
 mod transfers;
+mod upload;
 
 pub use event::{
     Admission, Cause, Command, Effect, Event, GroupWish, LinkId, Notice, Outgoing, Password,
@@ -78,6 +86,7 @@ impl Core {
                 pending_sign_up: saved.pending_sign_up,
                 identity: None,
                 identity_asked: false,
+                last_request: 0,
             },
             handles: Handles::default(),
             rng: StdRng::from_seed(seed),

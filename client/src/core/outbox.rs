@@ -3,16 +3,19 @@
 use std::collections::BTreeMap;
 
 use wire::limits::UNANSWERED_MAX;
-use wire::message::{Accepted, CloseLog, Refusal, Refused};
-use wire::{FaultCode, Instant, LogHandle, LogId};
+use wire::message::{Accepted, CloseLog, GrantsPut, Refusal, Refused};
+use wire::{FaultCode, Instant, LogHandle, LogId, LogKind, Number, RequestId};
 
+use super::audience::Audience;
 use super::contacts::{Contacts, ReaderKeys, no_such_user};
 use super::context::Context;
 use super::event::{LaneRecord, Notice, StoreOp};
+use super::grant_work::GrantResult;
+use super::groups::Groups;
 use super::handles::HandleState;
-use super::job::{Job, JobKey};
 use super::lane::{Lane, Need, stored_body};
-use crate::crypto::envelope::SealError;
+use super::readers::{ReaderList, Readers};
+use super::sealing::{Prepared, PutFault, Sealing};
 use crate::failure::Failure;
 use crate::store::{Draft, OutboxId};
 
@@ -20,11 +23,13 @@ use crate::store::{Draft, OutboxId};
 pub const DRAFTS_MAX: usize = 512;
 /// Above this many open logs, idle ones are closed.
 const HANDLES_KEPT: usize = 256;
+/// Frames of grants that may be unanswered: a whole group's, and below the seat's limit of requests.
+const PUTS_MAX: usize = 16;
 
 /// The lanes that are not empty.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
-    lanes: BTreeMap<LogId, Lane>,
+    lanes: BTreeMap<LogId, (Lane, Sealing)>,
     /// The store may have more drafts than were taken.
     more: bool,
     loading: bool,
@@ -49,7 +54,7 @@ impl Outbox {
             self.lanes.entry(record.log).or_insert_with(|| restore(record));
         }
         for draft in drafts {
-            if let Some(lane) = self.lanes.get_mut(&draft.log) {
+            if let Some((lane, _)) = self.lanes.get_mut(&draft.log) {
                 lane.add(draft);
             }
         }
@@ -57,7 +62,8 @@ impl Outbox {
 
     /// Nothing waits that this process knows of.
     pub(crate) fn is_empty(&self) -> bool {
-        self.lanes.values().all(Lane::is_empty) && !self.loading && !self.more
+        let is_empty = |(lane, sealing): &(Lane, Sealing)| lane.is_empty() && sealing.is_idle();
+        self.lanes.values().all(is_empty) && !self.loading && !self.more
     }
 
     /// The home knows numbers that the store does not: ends with a new origin.
@@ -71,48 +77,65 @@ impl Outbox {
     }
 
     /// Does for each lane whatever can be done now.
-    pub(crate) fn pump(&mut self, contacts: &mut Contacts, ctx: &mut Context<'_>) {
+    pub(crate) fn pump(
+        &mut self,
+        contacts: &mut Contacts,
+        groups: &mut Groups,
+        ctx: &mut Context<'_>,
+    ) {
         let logs: Vec<LogId> = self.lanes.keys().copied().collect();
-        let unanswered: u64 = self.lanes.values().map(Lane::unanswered).sum();
-        let mut room = UNANSWERED_MAX.saturating_sub(unanswered);
+        let unanswered: u64 = self.lanes.values().map(|(lane, _)| lane.unanswered()).sum();
+        let asked: usize = self.lanes.values().map(|(_, sealing)| sealing.asked()).sum();
+        let mut room = Room {
+            posts: UNANSWERED_MAX.saturating_sub(unanswered),
+            puts: PUTS_MAX.saturating_sub(asked),
+        };
         for log in logs {
-            room = self.pump_lane(log, room, contacts, ctx);
+            self.pump_lane(log, &mut room, (contacts, groups), ctx);
         }
-        self.lanes.retain(|log, lane| {
-            if lane.is_empty() && ctx.handles.len() > HANDLES_KEPT {
+        self.lanes.retain(|log, (lane, sealing)| {
+            let is_over = lane.is_empty() && sealing.is_idle();
+            if is_over && ctx.handles.len() > HANDLES_KEPT {
                 close(log, ctx);
             }
-            !lane.is_empty()
+            !is_over
         });
-        if self.more && self.lanes.values().map(Lane::drafts).sum::<usize>() < DRAFTS_MAX / 2 {
+        let drafts = self.lanes.values().map(|(lane, _)| lane.drafts()).sum::<usize>();
+        if self.more && drafts < DRAFTS_MAX / 2 {
             self.more = false;
             self.load(ctx);
         }
     }
 
-    pub(crate) fn on_sealed(
+    /// A worker has made a message session or grants.
+    pub(crate) fn on_worked(
         &mut self,
-        log: LogId,
-        result: Result<(wire::message::Body, [u8; 32]), SealError>,
+        (log, job): (LogId, u32),
+        result: GrantResult,
         ctx: &mut Context<'_>,
     ) {
-        let Some(lane) = self.lanes.get_mut(&log) else {
-            return;
-        };
-        match result {
-            Ok((body, hash)) => lane.on_sealed(body, hash, ctx),
-            Err(error) => {
-                if let Some(id) = lane.drop_sealing() {
-                    let failure = Failure::usage(format!("the message cannot be sealed: {error}"));
-                    refuse(vec![id], &failure, ctx);
-                }
-            }
+        if let Some((_, sealing)) = self.lanes.get_mut(&log) {
+            sealing.on_worked(job, result, ctx);
+        }
+    }
+
+    /// The store has grants that were just made: they may leave.
+    pub(crate) fn on_kept(&mut self, log: LogId) {
+        if let Some((_, sealing)) = self.lanes.get_mut(&log) {
+            sealing.on_kept();
         }
     }
 
     pub(crate) fn on_saved(&mut self, log: LogId, id: OutboxId) {
-        if let Some(lane) = self.lanes.get_mut(&log) {
+        if let Some((lane, _)) = self.lanes.get_mut(&log) {
             lane.on_saved(id);
+        }
+    }
+
+    /// The store has made a rejected post a draft again.
+    pub(crate) fn on_redrafted(&mut self, draft: Draft, previous: [u8; 32]) {
+        if let Some((lane, _)) = self.lanes.get_mut(&draft.log) {
+            lane.on_redrafted(draft, previous);
         }
     }
 
@@ -123,30 +146,62 @@ impl Outbox {
         }
     }
 
-    pub(crate) fn on_refused(&mut self, refused: &Refused, ctx: &mut Context<'_>) {
-        let Some(log) = ctx.handles.log(refused.handle) else {
-            return;
-        };
-        let Some(lane) = self.lanes.get_mut(&log) else {
-            return;
-        };
-        match refused.refusal {
-            Refusal::Busy => lane.go_back(ctx),
-            Refusal::Expected(number) if lane.can_go_back_to(number) => lane.go_back(ctx),
-            Refusal::Expected(_) | Refusal::Conflict => self.worn_out = true,
-            Refusal::Rejected(code) => {
-                if lane.on_rejected(refused.number, ctx) {
-                    let number = refused.number;
-                    ctx.store(StoreOp::Reject { log, number, code });
-                    ctx.notify(Notice::OutboxChanged);
-                }
+    /// The home has grants on its disk.
+    pub(crate) fn on_grants_put(&mut self, put: &GrantsPut, ctx: &mut Context<'_>) {
+        for (_, sealing) in self.lanes.values_mut() {
+            if sealing.on_put(put, ctx) {
+                return;
             }
         }
     }
 
+    /// The home does not take grants; the group whose roster is to be fetched anew, if one is.
+    pub(crate) fn on_grants_fault(
+        &mut self,
+        request: RequestId,
+        code: FaultCode,
+        ctx: &mut Context<'_>,
+    ) -> Option<LogId> {
+        for (log, (lane, sealing)) in &mut self.lanes {
+            match sealing.on_put_fault(request, code, ctx) {
+                None => {}
+                Some(PutFault::Repeat) => {
+                    lane.go_back(ctx);
+                    return None;
+                }
+                Some(PutFault::RosterBehind) => return Some(*log),
+                Some(PutFault::Ended) => return None,
+            }
+        }
+        None
+    }
+
+    /// The home does not take a post; the group whose roster is to be fetched anew, if one is.
+    pub(crate) fn on_refused(&mut self, refused: &Refused, ctx: &mut Context<'_>) -> Option<LogId> {
+        let log = ctx.handles.log(refused.handle)?;
+        let (lane, sealing) = self.lanes.get_mut(&log)?;
+        match refused.refusal {
+            Refusal::Busy => lane.go_back(ctx),
+            Refusal::Expected(number) if lane.can_go_back_to(number) => lane.go_back(ctx),
+            Refusal::Expected(_) | Refusal::Conflict => self.worn_out = true,
+            Refusal::Rejected(code) if is_about_key(code) => {
+                match lane.on_rejected_for_key(refused.number, ctx) {
+                    Some(message_session) => sealing.end(message_session, ctx),
+                    None => reject(lane, log, (refused.number, code), ctx),
+                }
+                return (code == FaultCode::ROSTER_BEHIND).then_some(log);
+            }
+            Refusal::Rejected(code) => reject(lane, log, (refused.number, code), ctx),
+        }
+        None
+    }
+
     /// The log's home cannot be reached just now.
     pub(crate) fn on_unavailable(&mut self, handle: LogHandle, ctx: &mut Context<'_>) {
-        if let Some(lane) = self.lane(handle, ctx) {
+        let log = ctx.handles.log(handle);
+        if let Some((lane, sealing)) = log.and_then(|log| self.lanes.get_mut(&log)) {
+            // Grants on their way to that home are lost like the posts behind them.
+            sealing.on_offline();
             lane.go_back(ctx);
         }
     }
@@ -159,95 +214,138 @@ impl Outbox {
     }
 
     pub(crate) fn on_offline(&mut self) {
-        for lane in self.lanes.values_mut() {
+        for (lane, sealing) in self.lanes.values_mut() {
             lane.on_offline();
+            sealing.on_offline();
         }
     }
 
     pub(crate) fn on_timeout(&mut self, ctx: &mut Context<'_>) {
-        for lane in self.lanes.values_mut() {
+        for (lane, _) in self.lanes.values_mut() {
             lane.on_timeout(ctx);
         }
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.lanes.values().filter_map(Lane::deadline).min()
+        self.lanes.values().filter_map(|(lane, _)| lane.deadline()).min()
     }
 
     fn lane(&mut self, handle: LogHandle, ctx: &Context<'_>) -> Option<&mut Lane> {
         let log = ctx.handles.log(handle)?;
-        self.lanes.get_mut(&log)
+        self.lanes.get_mut(&log).map(|(lane, _)| lane)
     }
 
-    /// Of a session's posts at most [`UNANSWERED_MAX`] are unanswered; what is left of the `room`.
     fn pump_lane(
         &mut self,
         log: LogId,
-        room: u64,
-        contacts: &mut Contacts,
+        room: &mut Room,
+        (contacts, groups): (&mut Contacts, &mut Groups),
         ctx: &mut Context<'_>,
-    ) -> u64 {
-        let Some(lane) = self.lanes.get_mut(&log) else {
-            return room;
+    ) {
+        let Some((lane, sealing)) = self.lanes.get_mut(&log) else {
+            return;
         };
-        if lane.is_empty() {
-            return room;
+        let readers = match readers(log, contacts, groups, ctx) {
+            Readers::Pending => return open(log, ctx),
+            Readers::Refused(failure) => return refuse(lane.drain_drafts(), &failure, ctx),
+            Readers::Ready(readers) => readers,
+        };
+        if lane.need() == Need::Seal {
+            seal(lane, sealing, &readers, contacts, ctx);
         }
-        let keys = contacts.reader(log.name, ctx);
-        if let ReaderKeys::Refused(failure) = keys {
-            refuse(lane.drain_drafts(), &failure, ctx);
-            return room;
+        if !send(lane, sealing, log, room, ctx) {
+            self.worn_out = true;
         }
-        if let (ReaderKeys::Ready(keys), Need::Seal) = (&keys, lane.need())
-            && let Some(identity) = ctx.identity()
-            && let Some(plaintext) = lane.begin_sealing(ctx)
-        {
-            let seed = ctx.seed();
-            ctx.work(
-                JobKey::Seal(log),
-                Job::Seal {
-                    identity,
-                    reader: log.name,
-                    key: keys.newest().keys.wrapping.clone(),
-                    plaintext: Box::new(plaintext),
-                    seed,
-                },
-            );
-        }
-        let trusted = matches!(keys, ReaderKeys::Ready(_));
-        match send(lane, log, room * u64::from(trusted), ctx) {
-            Sent::Left(left) if trusted => left,
-            Sent::Left(_) => room,
-            Sent::WornOut => {
-                self.worn_out = true;
-                room
+    }
+}
+
+/// How much more may be unanswered: of a session's posts at most [`UNANSWERED_MAX`].
+struct Room {
+    posts: u64,
+    puts: usize,
+}
+
+/// Who reads `log`. A mailbox's owner must be known and trusted before anything is sent there.
+pub(crate) fn readers(
+    log: LogId,
+    contacts: &mut Contacts,
+    groups: &mut Groups,
+    ctx: &mut Context<'_>,
+) -> Readers {
+    if log.kind == LogKind::Group {
+        return groups.readers(log.name, ctx);
+    }
+    if ctx.me.name == Some(log.name) {
+        return Readers::Ready(ReaderList::mailbox(log.name).into());
+    }
+    match contacts.reader(log.name, ctx) {
+        ReaderKeys::Pending => Readers::Pending,
+        ReaderKeys::Ready(_) => Readers::Ready(ReaderList::mailbox(log.name).into()),
+        ReaderKeys::Refused(failure) => Readers::Refused(failure),
+    }
+}
+
+/// Seals the oldest draft, as soon as a message session is there for its readers.
+fn seal(
+    lane: &mut Lane,
+    sealing: &mut Sealing,
+    readers: &ReaderList,
+    contacts: &mut Contacts,
+    ctx: &mut Context<'_>,
+) {
+    match sealing.prepare(readers, &mut Audience { contacts }, ctx) {
+        Prepared::Waiting => {}
+        Prepared::Refused(failure) => refuse(lane.drain_drafts(), &failure, ctx),
+        Prepared::Ready => {
+            let Some(plaintext) = lane.next_plaintext(ctx) else {
+                return;
+            };
+            match sealing.seal(&plaintext) {
+                Ok(sealed) => lane.on_sealed(sealed, ctx),
+                Err(error) => {
+                    let text = format!("the message cannot be sealed: {error}");
+                    refuse(Vec::from_iter(lane.drop_draft()), &Failure::usage(text), ctx);
+                }
             }
         }
     }
 }
 
-enum Sent {
-    /// So much of the room is left.
-    Left(u64),
-    /// The home knows numbers that were never given here.
-    WornOut,
+/// Rejections that a new message session answers.
+fn is_about_key(code: FaultCode) -> bool {
+    matches!(code, FaultCode::GRANT_MISSING | FaultCode::ROSTER_BEHIND)
 }
 
-/// Opens the log and sends what is sealed, as far as there is room.
-fn send(lane: &mut Lane, log: LogId, room: u64, ctx: &mut Context<'_>) -> Sent {
+fn reject(lane: &mut Lane, log: LogId, (number, code): (Number, FaultCode), ctx: &mut Context<'_>) {
+    if lane.on_rejected(number, ctx) {
+        ctx.store(StoreOp::Reject { log, number, code });
+        ctx.notify(Notice::OutboxChanged);
+    }
+}
+
+/// Opens the log and sends grants and what is sealed, as far as there is room. `false` when the home
+/// knows numbers that were never given here.
+fn send(
+    lane: &mut Lane,
+    sealing: &mut Sealing,
+    log: LogId,
+    room: &mut Room,
+    ctx: &mut Context<'_>,
+) -> bool {
     if ctx.seat.is_none() {
-        return Sent::Left(room);
+        return true;
     }
-    let me = ctx.me.name;
-    if let Some(open) = ctx.handles.want(log, me) {
-        ctx.send(open);
-    }
+    open(log, ctx);
     match ctx.handles.state(&log) {
-        Some(HandleState::Open(base)) if !lane.checked && !lane.fits(base) => Sent::WornOut,
+        Some(HandleState::Open(base)) if !lane.checked && !lane.fits(base) => return false,
         Some(HandleState::Open(_)) => {
             lane.checked = true;
             let handle = ctx.handles.open_handle(&log);
-            Sent::Left(handle.map_or(room, |handle| lane.send(handle, room, ctx)))
+            if let Some(handle) = handle.filter(|_| !lane.is_pausing(ctx.now))
+                && sealing.put_grants(&mut room.puts, ctx)
+            {
+                room.posts = lane.send(handle, room.posts, ctx);
+            }
         }
         Some(HandleState::Failed(code)) => {
             let failure = match code {
@@ -255,20 +353,30 @@ fn send(lane: &mut Lane, log: LogId, room: u64, ctx: &mut Context<'_>) -> Sent {
                 code => Failure::fault(code),
             };
             refuse(lane.drain_drafts(), &failure, ctx);
-            Sent::Left(room)
         }
-        Some(HandleState::Opening | HandleState::Pausing(_)) | None => Sent::Left(room),
+        Some(HandleState::Opening | HandleState::Pausing(_)) | None => {}
+    }
+    true
+}
+
+/// Opens the log, unless that is under way, done or hopeless.
+fn open(log: LogId, ctx: &mut Context<'_>) {
+    let me = ctx.me.name;
+    if ctx.seat.is_some()
+        && let Some(open) = ctx.handles.want(log, me)
+    {
+        ctx.send(open);
     }
 }
 
-fn restore(record: LaneRecord) -> Lane {
+fn restore(record: LaneRecord) -> (Lane, Sealing) {
     let mut lane = Lane::new(record.log, record.chain.next, record.chain.previous);
     for post in record.sealed {
         if let Some(body) = stored_body(&post.body) {
             lane.restore(&post, body);
         }
     }
-    lane
+    (lane, Sealing::restore(record.log, record.sessions))
 }
 
 fn refuse(ids: Vec<OutboxId>, failure: &Failure, ctx: &mut Context<'_>) {
@@ -283,8 +391,8 @@ fn refuse(ids: Vec<OutboxId>, failure: &Failure, ctx: &mut Context<'_>) {
 }
 
 fn close(log: &LogId, ctx: &mut Context<'_>) {
-    let own = ctx.me.name.map(LogId::mailbox) == Some(*log);
-    if !own && let Some(handle) = ctx.handles.forget(log) {
+    let may_be_read = log.kind == LogKind::Group || ctx.me.name == Some(log.name);
+    if !may_be_read && let Some(handle) = ctx.handles.forget(log) {
         ctx.send(CloseLog { handle });
     }
 }

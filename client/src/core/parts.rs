@@ -2,16 +2,18 @@
 //! can do now.
 
 use wire::message::{Fault, Pong, ToClient};
-use wire::{FaultCode, Frame, Instant, Kind, RequestId};
+use wire::{FaultCode, Frame, Instant, Kind, LogHandle, RequestId};
 
 use super::asks::{Ask, answer};
 use super::auth::{Auth, Outcome};
 use super::contacts::Contacts;
 use super::context::Context;
 use super::event::{Command, Effect, Event, LinkId, Notice, Outgoing, Request, StoreOp, Stored};
+use super::grant_answers::GrantAnswers;
+use super::grants::Grants;
 use super::groups::Groups;
-use super::handles::{HandleState, OWN};
-use super::inbox::{self, Inbox};
+use super::handles::HandleState;
+use super::inbox::Inbox;
 use super::job::{JobKey, JobResult};
 use super::link::{self, Happened, Link};
 use super::new_origin;
@@ -32,6 +34,8 @@ pub(super) struct Parts {
     pub(super) inbox: Inbox,
     pub(super) transfers: Transfers,
     pub(super) groups: Groups,
+    pub(super) grants: Grants,
+    pub(super) grant_answers: GrantAnswers,
     pub(super) asks: Vec<Ask>,
 }
 
@@ -42,9 +46,11 @@ impl Parts {
             auth: Auth::new(),
             contacts: Contacts::default(),
             outbox: Outbox::default(),
-            inbox: Inbox::new(),
+            inbox: Inbox::default(),
             transfers: Transfers::default(),
             groups: Groups::default(),
+            grants: Grants::default(),
+            grant_answers: GrantAnswers::default(),
             asks: Vec::new(),
         }
     }
@@ -66,6 +72,8 @@ impl Parts {
             self.inbox.deadline(),
             self.transfers.deadline(),
             self.groups.deadline(),
+            self.grants.deadline(),
+            self.grant_answers.deadline(),
         ]
         .into_iter()
         .flatten()
@@ -99,8 +107,8 @@ impl Parts {
         self.pump_asks(ctx);
         self.pump_link(ctx);
         self.groups.pump(&mut self.contacts, ctx);
-        self.outbox.pump(&mut self.contacts, ctx);
-        self.inbox.pump(&mut self.contacts, ctx);
+        self.outbox.pump(&mut self.contacts, &mut self.groups, ctx);
+        self.pump_inbox(ctx);
         self.transfers.pump(ctx);
         if self.outbox.is_worn_out() {
             self.begin_origin(ctx);
@@ -177,17 +185,19 @@ impl Parts {
                 ctx.handles.settle(opened.handle, state);
             }
             ToClient::Accepted(accepted) => self.outbox.on_accepted(&accepted, ctx),
-            ToClient::Refused(refused) => self.outbox.on_refused(&refused, ctx),
+            ToClient::Refused(refused) => self.on_refused(&refused, ctx),
             ToClient::Unavailable(gone) => self.outbox.on_unavailable(gone.handle, ctx),
             ToClient::Up(up) => self.outbox.on_up(up.handle, ctx),
             ToClient::Deliver(deliver) => self.inbox.on_deliver(deliver, ctx),
-            ToClient::CaughtUp(caught_up) => self.inbox.on_caught_up(&caught_up),
+            ToClient::CaughtUp(caught_up) => self.inbox.on_caught_up(&caught_up, ctx),
             ToClient::Bundles(bundles) => self.contacts.on_bundles(bundles, ctx),
             ToClient::GroupChallenge(challenge) => self.groups.on_challenge(challenge, ctx),
             ToClient::RosterChanged(changed) => self.groups.on_roster_changed(&changed, ctx),
             ToClient::Roster(roster) => self.groups.on_roster(roster, ctx),
             ToClient::GroupNoted(noted) => self.groups.on_noted(&noted, ctx),
             ToClient::Groups(groups) => self.groups.on_noted_groups(groups, ctx),
+            ToClient::GrantsPut(put) => self.on_grants_put(&put, ctx),
+            ToClient::Grant(grant) => self.grants.on_grant(grant, ctx),
             ToClient::Ping(ping) => {
                 self.pong(ping.nonce, ctx);
             }
@@ -202,9 +212,7 @@ impl Parts {
             | ToClient::Pong(_)
             | ToClient::SignUpChallenge(_)
             | ToClient::SignInChallenge(_)
-            | ToClient::Welcome(_)
-            | ToClient::GrantsPut(_)
-            | ToClient::Grant(_) => {}
+            | ToClient::Welcome(_) => {}
         }
     }
 
@@ -220,7 +228,7 @@ impl Parts {
                     Code::Unavailable => HandleState::Pausing(pause),
                     _ => HandleState::Failed(code),
                 };
-                ctx.handles.settle(wire::LogHandle(fault.reference), state);
+                ctx.handles.settle(LogHandle(fault.reference), state);
             }
             (Kind::BEGIN_BLOB | Kind::PUT_CHUNK | Kind::FETCH_CHUNK, code) => {
                 self.transfers.on_fault(RequestId(fault.reference), code, ctx);
@@ -237,9 +245,13 @@ impl Parts {
                 | Kind::LIST_GROUPS,
                 code,
             ) => self.groups.on_fault(RequestId(fault.reference), code, ctx),
-            (Kind::ATTACH, _) if fault.reference == OWN.0 => {
-                self.inbox.end(&inbox::unreadable(), ctx);
+            (Kind::PUT_GRANTS, code) => {
+                self.on_grants_fault(RequestId(fault.reference), code, ctx);
             }
+            (Kind::FETCH_GRANT, code) => {
+                self.grants.on_fault(RequestId(fault.reference), code, ctx);
+            }
+            (Kind::ATTACH, code) => self.on_attach_fault(LogHandle(fault.reference), code, ctx),
             _ => self.fail(link::failure(fault), ctx),
         }
     }
@@ -263,8 +275,12 @@ impl Parts {
             Stored::Download { message, download } => {
                 self.transfers.on_sought(message, download, ctx);
             }
-            Stored::Cursor(cursor) => self.inbox.on_cursor(cursor),
-            Stored::Received { cursor, new } => self.inbox.on_received(cursor, new, ctx),
+            Stored::Redrafted { draft, previous } => self.outbox.on_redrafted(draft, previous),
+            Stored::Session(answer) => self.on_session_answer(answer, ctx),
+            Stored::Cursor { log, cursor } => self.inbox.on_cursor(log, cursor),
+            Stored::Received { log, cursor, new } => {
+                self.inbox.on_received(log, cursor, new, ctx);
+            }
             Stored::Contact { name, contact } => self.contacts.on_loaded(name, contact, ctx),
             Stored::Groups(groups) => self.groups.on_groups_loaded(groups, ctx),
             Stored::Group { name, record } => {
@@ -283,11 +299,14 @@ impl Parts {
                 let outcome = self.auth.on_worked(attempt, result, link, ctx);
                 self.on_outcome(outcome, ctx);
             }
-            (JobKey::Seal(log), JobResult::Sealed(result)) => {
-                self.outbox.on_sealed(log, result, ctx);
+            (JobKey::Sealing(log, job), JobResult::Grant(result)) => {
+                self.outbox.on_worked((log, job), result, ctx);
             }
-            (JobKey::Open(round, seq), JobResult::Opened(result)) => {
-                self.inbox.on_opened(round, seq, result);
+            (JobKey::Grant(place), JobResult::Grant(result)) => {
+                self.grants.on_worked(place, result, ctx);
+            }
+            (JobKey::GrantAnswer(number), JobResult::Grant(result)) => {
+                self.grant_answers.on_worked(number, result);
             }
             (JobKey::KeyLog(name, number), JobResult::KeyLog(result)) => {
                 self.contacts.on_verified(name, number, result, ctx);
@@ -312,6 +331,7 @@ impl Parts {
         self.contacts.on_timeout(ctx);
         self.outbox.on_timeout(ctx);
         self.groups.on_timeout(ctx);
+        self.grants.on_timeout(ctx.now);
     }
 
     fn on_outcome(&mut self, outcome: Outcome, ctx: &mut Context<'_>) {
@@ -353,6 +373,8 @@ impl Parts {
         self.inbox.on_offline();
         self.transfers.on_offline();
         self.groups.on_offline();
+        self.grants.on_offline();
+        self.grant_answers.on_offline();
         for ask in &mut self.asks {
             ask.begun = false;
         }

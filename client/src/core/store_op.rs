@@ -6,12 +6,13 @@ use bytes::Bytes;
 use wire::roster::Roster;
 use wire::{BlobId, FaultCode, LogId, Name, Number, Origin, Seq};
 
+use super::session_op::{SessionAnswer, SessionOp};
 use crate::crypto::key_log::KeyLog;
 use crate::crypto::keys::Identity;
 use crate::failure::Failure;
 use crate::store::{
     Chain, ChunkBytes, Contact, Download, Draft, GroupRecord, InboxId, KeptStatement, OutboxId,
-    Received, SealedPost, Session, Upload,
+    Received, SealedPost, Session, SessionStep, SessionsRecord, Upload,
 };
 
 /// One durable operation. Each is one transaction with full sync.
@@ -67,6 +68,8 @@ pub enum StoreOp {
         body: Bytes,
         /// Hash of the message, the next one's `previous`.
         hash: [u8; 32],
+        /// The ratchet that has sealed it.
+        step: SessionStep,
     },
     /// Every post up to `upto` is accepted.
     Settle {
@@ -85,6 +88,14 @@ pub enum StoreOp {
         number: Number,
         /// Why.
         code: FaultCode,
+    },
+    /// A post was definitely not stored for its message session: make it a draft again →
+    /// [`Stored::Redrafted`].
+    Redraft {
+        /// To which log.
+        log: LogId,
+        /// Its number, which is spent.
+        number: Number,
     },
     /// A draft is not sent at all.
     Refuse {
@@ -129,7 +140,9 @@ pub enum StoreOp {
         /// Its bytes.
         chunk: ChunkBytes,
     },
-    /// Where the mailbox was read up to → [`Stored::Cursor`].
+    /// See [`SessionOp`].
+    Session(Box<SessionOp>),
+    /// Where a log was read up to → [`Stored::Cursor`].
     LoadCursor(LogId),
     /// Keep received messages, the cursor and the replay window → [`Stored::Received`].
     Receive {
@@ -224,10 +237,26 @@ pub enum Stored {
         /// The attachment, if it has one.
         download: Option<Download>,
     },
-    /// Where the mailbox was read up to.
-    Cursor(Seq),
+    /// The post is a draft again.
+    Redrafted {
+        /// What it says.
+        draft: Draft,
+        /// The hash that the next message to that log names.
+        previous: [u8; 32],
+    },
+    /// See [`SessionAnswer`].
+    Session(SessionAnswer),
+    /// Where a log was read up to.
+    Cursor {
+        /// Which log.
+        log: LogId,
+        /// Everything up to this is held; 0 for nothing.
+        cursor: Seq,
+    },
     /// `Seen` may leave.
     Received {
+        /// From which log.
+        log: LogId,
         /// Everything up to this is held.
         cursor: Seq,
         /// What is new; doubles are left out.
@@ -269,4 +298,12 @@ pub struct LaneRecord {
     pub chain: Chain,
     /// Its sealed, unanswered posts by number.
     pub sealed: Vec<SealedPost>,
+    /// The message sessions that they are sealed in.
+    pub sessions: SessionsRecord,
+}
+
+impl From<SessionOp> for StoreOp {
+    fn from(op: SessionOp) -> Self {
+        Self::Session(Box::new(op))
+    }
 }

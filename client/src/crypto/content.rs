@@ -206,7 +206,7 @@ impl Attachment {
 
 impl Content {
     /// The kind's number and the content's bytes.
-    pub(super) fn encode(&self) -> Result<(u8, BytesMut), PlaintextError> {
+    pub(crate) fn encode(&self) -> Result<(u8, BytesMut), PlaintextError> {
         Ok(match self {
             Self::Text(text) => (KIND_TEXT, BytesMut::from(text.as_str())),
             Self::Attachment(attachment) => (KIND_ATTACHMENT, attachment.encode()?),
@@ -216,7 +216,7 @@ impl Content {
     }
 
     /// Reads what [`Self::encode`] made.
-    pub(super) fn decode(kind: u8, bytes: Bytes) -> Result<Self, DecodeError> {
+    pub(crate) fn decode(kind: u8, bytes: Bytes) -> Result<Self, DecodeError> {
         match kind {
             KIND_TEXT => {
                 let text = std::str::from_utf8(&bytes);

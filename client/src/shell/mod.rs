@@ -19,6 +19,7 @@ pub mod dialer;
 pub mod follower;
 pub mod hub;
 mod lines;
+mod session_store;
 mod store;
 mod workers;
 

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::session_store;
 use crate::core::event::LaneRecord;
 use crate::core::outbox::DRAFTS_MAX;
 use crate::core::{StoreOp, Stored};
-use crate::store::{Store, StoreError};
+use crate::store::{SealedPost, Store, StoreError};
 
 /// Performs `op`; what it answers, if anything.
 pub(super) fn perform(store: &mut Store, op: StoreOp) -> Result<Option<Stored>, StoreError> {
@@ -29,8 +30,9 @@ pub(super) fn perform(store: &mut Store, op: StoreOp) -> Result<Option<Stored>, 
             Stored::OriginBegun
         }
         StoreOp::LoadOutbox => load_outbox(store)?,
-        StoreOp::SealDraft { id, log, number, body, hash } => {
-            store.seal_draft(id, &log, number, &body, &hash)?;
+        StoreOp::SealDraft { id, log, number, body, hash, step } => {
+            let post = SealedPost { id, number, message_session: step.number, body };
+            store.seal_draft(&log, &post, &hash, &step.state)?;
             Stored::PostSealed { id, log }
         }
         StoreOp::LoadUploads => Stored::Uploads(store.uploads()?),
@@ -42,10 +44,17 @@ pub(super) fn perform(store: &mut Store, op: StoreOp) -> Result<Option<Stored>, 
             let download = store.download(message)?;
             Stored::Download { message, download }
         }
-        StoreOp::LoadCursor(log) => Stored::Cursor(store.cursor(&log)?),
+        StoreOp::Redraft { log, number } => {
+            let redrafted = store.reseal(&log, number)?;
+            return Ok(redrafted.map(|(draft, previous)| Stored::Redrafted { draft, previous }));
+        }
+        StoreOp::Session(op) => {
+            return Ok(session_store::perform(store, *op)?.map(Stored::Session));
+        }
+        StoreOp::LoadCursor(log) => Stored::Cursor { log, cursor: store.cursor(&log)? },
         StoreOp::Receive { log, items, cursor } => {
             let new = store.receive(&log, &items, cursor)?;
-            Stored::Received { cursor, new }
+            Stored::Received { log, cursor, new }
         }
         StoreOp::LoadContact(name) => {
             let contact = store.contact(&name)?;
@@ -95,7 +104,12 @@ fn load_outbox(store: &Store) -> Result<Stored, StoreError> {
     logs.extend(drafts.iter().map(|draft| draft.log));
     let mut lanes = Vec::new();
     for log in logs {
-        lanes.push(LaneRecord { log, chain: store.chain(&log)?, sealed: store.sealed(&log)? });
+        lanes.push(LaneRecord {
+            log,
+            chain: store.chain(&log)?,
+            sealed: store.sealed(&log)?,
+            sessions: store.message_sessions(&log)?,
+        });
     }
     Ok(Stored::Outbox { lanes, drafts })
 }

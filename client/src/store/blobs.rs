@@ -19,7 +19,7 @@ use wire::{BlobId, FaultCode, LogId, Name, Wall};
 use super::error::StoreError;
 use super::outbox::{OutboxId, insert_draft};
 use super::{InboxId, ReceivedContent, Sealer, Store};
-use crate::crypto::Attachment;
+use crate::crypto::{Attachment, Content};
 
 pub use wire::message::ChunkBytes;
 
@@ -90,7 +90,8 @@ impl Store {
         let encoded = attachment.encode();
         let encoded = encoded.map_err(|_| StoreError::Changed("the attachment is too large"))?;
         self.write(|transaction, sealer| {
-            let id = insert_draft(transaction, sealer, log, &attachment.caption, created)?;
+            let caption = Content::Text(attachment.caption.clone());
+            let id = insert_draft(transaction, sealer, log, &caption, created)?;
             let sealed = sealer.seal(ATTACHMENT, &id.0.to_be_bytes(), &encoded);
             let sql = "INSERT INTO uploads (id, attachment, is_whole) VALUES (?1, ?2, 0)";
             transaction.execute(sql, (id.0, sealed))?;

@@ -60,6 +60,15 @@ pub enum ReceivedContent {
         /// The signature holds and its key was the trusted one when the message came.
         verified: bool,
     },
+    /// The sender asks for a grant. Not shown.
+    GrantRequest {
+        /// When, by the sender's clock.
+        sent: Wall,
+        /// Hash of the sender's message before; zeros before the first.
+        previous: [u8; 32],
+        /// The signature holds and its key was the trusted one when the message came.
+        verified: bool,
+    },
     /// A kind that a newer program may know.
     Unknown {
         /// The kind.
@@ -92,7 +101,13 @@ pub enum ReceivedContent {
 }
 
 impl ReceivedContent {
-    /// Whether the envelope opened.
+    /// Whether the user is to see it.
+    #[must_use]
+    pub fn is_shown(&self) -> bool {
+        !matches!(self, Self::GrantRequest { .. })
+    }
+
+    /// Whether the message opened.
     #[must_use]
     pub fn is_opened(&self) -> bool {
         !matches!(self, Self::Undecryptable { .. } | Self::BeforeYouJoined)
@@ -102,6 +117,7 @@ impl ReceivedContent {
         match self {
             Self::Text { previous, .. }
             | Self::Attachment { previous, .. }
+            | Self::GrantRequest { previous, .. }
             | Self::Unknown { previous, .. } => Some(*previous),
             Self::Undecryptable { .. } | Self::BeforeYouJoined | Self::Roster { .. } => None,
         }
@@ -164,7 +180,8 @@ impl Store {
             for entry in entries.iter().filter(|entry| entry.seq > held) {
                 // Statements have number 0, every one of them; their chain tells doubles apart.
                 if entry.number == Number::NONE || replay::note(transaction, log, entry)? {
-                    new.push(insert(transaction, sealer, log, entry)?);
+                    let id = insert(transaction, sealer, log, entry)?;
+                    new.extend(entry.content.is_shown().then_some(id));
                 }
             }
             put_cursor(transaction, log, held.max(cursor))?;
@@ -258,7 +275,7 @@ fn insert(
     let mut statement = transaction.prepare_cached(
         "INSERT INTO inbox
          (log, seq, sender, origin, number, at, hash, continuity, content, shown)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, x'', 0)",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, x'', ?9)",
     )?;
     let id = statement.insert((
         value::log_value(log),
@@ -269,6 +286,7 @@ fn insert(
         entry.at.0.cast_signed(),
         entry.hash,
         continuity,
+        !entry.content.is_shown(),
     ))?;
     let content = sealer.seal(CONTENT, &id.to_be_bytes(), &encode_content(&entry.content));
     let sql = "UPDATE inbox SET content = ?2 WHERE id = ?1";
@@ -322,8 +340,8 @@ fn read_message(row: &Row<'_>, sealer: &Sealer) -> Result<InboxMessage, StoreErr
 
 /// Layout: tag `u8`. 1 text and 2 unknown: verified `u8`, sent `u64`, previous (32), for unknown
 /// the kind `u8`, then the rest is the content; 6 attachment: as these, the rest as in
-/// `crypto::content`. 3 undecryptable: the rest is the reason. 4 before
-/// you joined: nothing. 5 roster: valid `u8`, the act, the rest is the text.
+/// `crypto::content`; 7 grant request: as these, without a rest. 3 undecryptable: the rest is the
+/// reason. 4 before you joined: nothing. 5 roster: valid `u8`, the act, the rest is the text.
 fn encode_content(content: &ReceivedContent) -> Zeroizing<Vec<u8>> {
     let mut out = Zeroizing::new(Vec::new());
     let mut put = |tag: u8, fields: Option<(bool, Wall, &[u8; 32])>, rest: &[&[u8]]| {
@@ -338,6 +356,9 @@ fn encode_content(content: &ReceivedContent) -> Zeroizing<Vec<u8>> {
     match content {
         ReceivedContent::Text { text, sent, previous, verified } => {
             put(1, Some((*verified, *sent, previous)), &[text.as_bytes()]);
+        }
+        ReceivedContent::GrantRequest { sent, previous, verified } => {
+            put(7, Some((*verified, *sent, previous)), &[]);
         }
         ReceivedContent::Unknown { kind, bytes, sent, previous, verified } => {
             put(2, Some((*verified, *sent, previous)), &[&[*kind], bytes]);
@@ -381,6 +402,7 @@ fn decode_content(bytes: &[u8]) -> Result<ReceivedContent, DecodeError> {
             let bytes = reader.take(reader.remaining(), "content")?;
             Ok(ReceivedContent::Unknown { kind, bytes, sent, previous, verified })
         }
+        7 => reader.finish().map(|()| ReceivedContent::GrantRequest { sent, previous, verified }),
         6 => {
             let attachment = Attachment::decode(reader.take(reader.remaining(), "attachment")?)?;
             let attachment = Box::new(attachment);

@@ -6,12 +6,15 @@
 
 mod account;
 mod blobs;
+mod chain;
 mod contacts;
 mod directory;
 mod error;
+mod granted;
 mod groups;
 mod inbox;
 mod key_file;
+mod message_sessions;
 mod outbox;
 mod replay;
 mod schema;
@@ -30,12 +33,15 @@ use crate::crypto::Vault;
 
 pub use account::{Account, Session};
 pub use blobs::{ChunkBytes, Download, Upload};
+pub use chain::Chain;
 pub use contacts::{Contact, Trust};
 pub use directory::{ConnectionLock, DataDirectory, ShowLock};
 pub use error::StoreError;
+pub use granted::GrantedSession;
 pub use groups::{GroupRecord, KeptStatement};
 pub use inbox::{Continuity, InboxContent, InboxId, InboxMessage, Received, ReceivedContent};
-pub use outbox::{Chain, Draft, OutboxId, PostRecord, PostState, SealedPost};
+pub use message_sessions::{SessionGrant, SessionPart, SessionRecord, SessionsRecord};
+pub use outbox::{Draft, OutboxId, PostRecord, PostState, SealedPost, SessionStep};
 
 const PROBE: &[u8] = b"FastChat";
 const PROBE_CELL: &str = "installation.probe";

@@ -4,20 +4,22 @@
 //! may also be refused (never sent), and a sealed post may end as a conflict.
 
 use bytes::Bytes;
-use rusqlite::{Row, Transaction};
-use wire::{FaultCode, LogId, Number, Origin, Seq, Wall};
+use rusqlite::{Connection, Row, Transaction};
+use wire::{FaultCode, LogId, MessageSession, Number, Seq, Wall};
+use zeroize::Zeroizing;
 
 use super::account::read_origin;
+use super::chain::{Chain, advance, newest_hash, note_accepted, put_chain, read_chain};
 use super::error::StoreError;
-use super::{Sealer, Store, blobs, value};
+use super::{Sealer, Store, blobs, message_sessions, value};
 use crate::crypto::Content;
 
-const TEXT: &str = "outbox.text";
+const CONTENT: &str = "outbox.text";
 const BODY: &str = "outbox.body";
 
 const DRAFT: i64 = 0;
-const SEALED: i64 = 1;
-const ACCEPTED: i64 = 2;
+pub(super) const SEALED: i64 = 1;
+pub(super) const ACCEPTED: i64 = 2;
 const REJECTED: i64 = 3;
 const REFUSED: i64 = 4;
 const CONFLICT: i64 = 5;
@@ -66,8 +68,25 @@ pub struct SealedPost {
     pub id: OutboxId,
     /// Its number.
     pub number: Number,
+    /// The message session that it is sealed in.
+    pub message_session: MessageSession,
     /// Its bytes.
     pub body: Bytes,
+}
+
+/// A ratchet after it has sealed a post.
+#[derive(Clone)]
+pub struct SessionStep {
+    /// The message session.
+    pub number: MessageSession,
+    /// The ratchet, as `Outbound::encode` made it.
+    pub state: Zeroizing<Vec<u8>>,
+}
+
+impl std::fmt::Debug for SessionStep {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SessionStep({:?}, secret)", self.number)
+    }
 }
 
 /// One post, whatever became of it.
@@ -78,7 +97,7 @@ pub struct PostRecord {
     /// To which log.
     pub log: LogId,
     /// What it says.
-    pub text: String,
+    pub content: Content,
     /// When it was written.
     pub created: Wall,
     /// Its number, once it was sealed.
@@ -87,19 +106,8 @@ pub struct PostRecord {
     pub state: PostState,
 }
 
-/// Where the posts of this origin to one log have got to.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Chain {
-    /// The next post's number.
-    pub next: Number,
-    /// Every number up to this was answered.
-    pub settled: Number,
-    /// Hash of the newest sealed message; zeros before the first.
-    pub previous: [u8; 32],
-}
-
 impl Store {
-    /// Adds a draft. It is sent even if this process ends.
+    /// Adds a draft of a text. It is sent even if this process ends.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -109,7 +117,20 @@ impl Store {
         text: &str,
         created: Wall,
     ) -> Result<OutboxId, StoreError> {
-        self.write(|transaction, sealer| insert_draft(transaction, sealer, log, text, created))
+        self.add_draft_of(log, &Content::Text(text.to_owned()), created)
+    }
+
+    /// Adds a draft of any kind.
+    ///
+    /// # Errors
+    /// [`StoreError`]; [`StoreError::Damaged`] when the content cannot be encoded.
+    pub fn add_draft_of(
+        &mut self,
+        log: &LogId,
+        content: &Content,
+        created: Wall,
+    ) -> Result<OutboxId, StoreError> {
+        self.write(|transaction, sealer| insert_draft(transaction, sealer, log, content, created))
     }
 
     /// The oldest drafts that wait for no upload, at most `limit`.
@@ -118,35 +139,26 @@ impl Store {
     /// [`StoreError`].
     pub fn drafts(&self, limit: u32) -> Result<Vec<Draft>, StoreError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT id, log, text, created FROM outbox WHERE state = 0 AND NOT EXISTS
+            "SELECT id, log, kind, text, created FROM outbox WHERE state = 0 AND NOT EXISTS
              (SELECT 1 FROM uploads WHERE uploads.id = outbox.id AND is_whole = 0)
              ORDER BY id LIMIT ?1",
         )?;
-        let rows = statement.query_and_then((limit,), |row| {
-            let id = OutboxId(row.get("id")?);
-            let attachment = blobs::attachment_of(&self.connection, &self.sealer, id)?;
-            Ok(Draft {
-                id,
-                log: value::log(row, "log")?,
-                content: match attachment {
-                    Some(attachment) => Content::Attachment(Box::new(attachment)),
-                    None => Content::Text(read_text(row, &self.sealer)?),
-                },
-                created: Wall(row.get::<_, i64>("created")?.cast_unsigned()),
-            })
-        })?;
+        let rows = statement
+            .query_and_then((limit,), |row| read_draft(row, &self.connection, &self.sealer))?;
         rows.collect()
     }
 
-    /// The logs with drafts or sealed posts that wait for an answer.
+    /// The logs with drafts, or with sealed posts or grants that wait for an answer.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn busy_logs(&self) -> Result<Vec<LogId>, StoreError> {
-        let mut statement = self
-            .connection
-            .prepare_cached("SELECT DISTINCT log FROM outbox WHERE state IN (0, 1) ORDER BY log")?;
-        let rows = statement.query_and_then((), |row| value::log(row, "log"))?;
+        let mut statement = self.connection.prepare_cached(
+            "SELECT log FROM outbox WHERE state IN (0, 1)
+                 UNION SELECT log FROM grants WHERE put = 0 AND origin = ?1 ORDER BY log",
+        )?;
+        let origin = self.origin()?;
+        let rows = statement.query_and_then((origin.0,), |row| value::log(row, "log"))?;
         rows.collect()
     }
 
@@ -165,46 +177,55 @@ impl Store {
     /// [`StoreError`].
     pub fn sealed(&self, log: &LogId) -> Result<Vec<SealedPost>, StoreError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT id, number, body FROM outbox WHERE state = 1 AND log = ?1 ORDER BY number",
+            "SELECT id, number, message_session, body FROM outbox
+             WHERE state = 1 AND log = ?1 ORDER BY number",
         )?;
         let rows = statement.query_and_then((value::log_value(log),), |row| {
             let id: i64 = row.get("id")?;
             let body: Vec<u8> = row.get("body")?;
             let body = self.sealer.open(BODY, &id.to_be_bytes(), &body)?;
-            let number = value::number(row, "number")?;
-            Ok(SealedPost { id: OutboxId(id), number, body: Bytes::copy_from_slice(&body) })
+            Ok(SealedPost {
+                id: OutboxId(id),
+                number: value::number(row, "number")?,
+                message_session: MessageSession(row.get("message_session")?),
+                body: Bytes::copy_from_slice(&body),
+            })
         })?;
         rows.collect()
     }
 
-    /// Gives a draft its number and its bytes, before they are sent for the first time. `hash` is
-    /// the message's hash, which the next one names.
+    /// Gives a draft its number and its bytes, before they are sent for the first time, and keeps
+    /// `state`, the ratchet after it has sealed it. `hash` is the message's, which the next one
+    /// names.
     ///
     /// # Errors
     /// [`StoreError::Changed`] when the draft is none any more or the number is not the next one.
     pub fn seal_draft(
         &mut self,
-        id: OutboxId,
         log: &LogId,
-        number: Number,
-        body: &Bytes,
+        post: &SealedPost,
         hash: &[u8; 32],
+        state: &[u8],
     ) -> Result<(), StoreError> {
         self.write(|transaction, sealer| {
             let origin = read_origin(transaction)?;
             let chain = read_chain(transaction, log, origin)?;
-            if chain.next != number {
+            let SealedPost { id, number, message_session, body } = post;
+            if chain.next != *number {
                 return Err(StoreError::Changed("the number is not the next one"));
             }
             let body = sealer.seal(BODY, &id.0.to_be_bytes(), body);
+            message_sessions::turn(transaction, sealer, log, *message_session, state)?;
             let changed = transaction.execute(
-                "UPDATE outbox SET state = ?1, origin = ?2, number = ?3, body = ?4
-                 WHERE id = ?5 AND log = ?6 AND state = ?7",
+                "UPDATE outbox SET state = ?1, origin = ?2, number = ?3, body = ?4,
+                 message_session = ?5, hash = ?6 WHERE id = ?7 AND log = ?8 AND state = ?9",
                 (
                     SEALED,
                     origin.0,
-                    value::number_value(number),
+                    value::number_value(*number),
                     body,
+                    message_session.0,
+                    hash,
                     id.0,
                     value::log_value(log),
                     DRAFT,
@@ -246,6 +267,7 @@ impl Store {
             let rows = statement.query_map(values, |row| row.get(0).map(OutboxId))?;
             let mut ids = rows.collect::<Result<Vec<_>, _>>()?;
             ids.sort_unstable();
+            note_accepted(transaction, log, origin, upto)?;
             advance(transaction, log, origin)?;
             Ok(ids)
         })
@@ -280,6 +302,38 @@ impl Store {
             let id = rows.next().transpose()?;
             advance(transaction, log, origin)?;
             Ok(id)
+        })
+    }
+
+    /// The post was definitely not stored, and is to be sealed anew: it is a draft again, and its
+    /// number is spent. Returns it with the hash that the next message names: that of the newest
+    /// message that may be in the log. `None` when it was answered before.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn reseal(
+        &mut self,
+        log: &LogId,
+        number: Number,
+    ) -> Result<Option<(Draft, [u8; 32])>, StoreError> {
+        self.write(|transaction, sealer| {
+            let origin = read_origin(transaction)?;
+            let mut statement = transaction.prepare_cached(
+                "UPDATE outbox SET state = ?1, body = NULL, origin = NULL, number = NULL,
+                 hash = NULL WHERE log = ?2 AND origin = ?3 AND state = ?4 AND number = ?5
+                 RETURNING id, log, kind, text, created",
+            )?;
+            let (log_value, number) = (value::log_value(log), value::number_value(number));
+            let mut rows = statement.query((DRAFT, log_value, origin.0, SEALED, number))?;
+            let draft = rows.next()?.map(|row| read_draft(row, transaction, sealer)).transpose()?;
+            let Some(draft) = draft else {
+                return Ok(None);
+            };
+            let previous = newest_hash(transaction, log, origin)?;
+            let chain = read_chain(transaction, log, origin)?;
+            put_chain(transaction, log, origin, &Chain { previous, ..chain })?;
+            advance(transaction, log, origin)?;
+            Ok(Some((draft, previous)))
         })
     }
 
@@ -349,29 +403,49 @@ impl Store {
     }
 }
 
+/// Adds a draft as part of a transaction.
 pub(super) fn insert_draft(
     transaction: &Transaction<'_>,
     sealer: &mut Sealer,
     log: &LogId,
-    text: &str,
+    content: &Content,
     created: Wall,
 ) -> Result<OutboxId, StoreError> {
+    let (kind, bytes) = content.encode().map_err(|_| StoreError::Damaged("draft"))?;
     transaction.execute(
-        "INSERT INTO outbox (log, created, text, state) VALUES (?1, ?2, x'', ?3)",
-        (value::log_value(log), created.0.cast_signed(), DRAFT),
+        "INSERT INTO outbox (log, created, kind, text, state) VALUES (?1, ?2, ?3, x'', ?4)",
+        (value::log_value(log), created.0.cast_signed(), kind, DRAFT),
     )?;
     let id = transaction.last_insert_rowid();
-    let text = sealer.seal(TEXT, &id.to_be_bytes(), text.as_bytes());
-    transaction.execute("UPDATE outbox SET text = ?2 WHERE id = ?1", (id, text))?;
+    let sealed = sealer.seal(CONTENT, &id.to_be_bytes(), &bytes);
+    transaction.execute("UPDATE outbox SET text = ?2 WHERE id = ?1", (id, sealed))?;
     Ok(OutboxId(id))
 }
 
-fn read_text(row: &Row<'_>, sealer: &Sealer) -> Result<String, StoreError> {
+fn read_content(row: &Row<'_>, sealer: &Sealer) -> Result<Content, StoreError> {
     let id: i64 = row.get("id")?;
     let sealed: Vec<u8> = row.get("text")?;
-    let text = sealer.open(TEXT, &id.to_be_bytes(), &sealed)?;
-    let text = std::str::from_utf8(&text).map_err(|_| StoreError::Damaged("text"))?;
-    Ok(text.to_owned())
+    let bytes = sealer.open(CONTENT, &id.to_be_bytes(), &sealed)?;
+    let content = Content::decode(row.get("kind")?, Bytes::copy_from_slice(&bytes));
+    content.map_err(|_| StoreError::Damaged("draft"))
+}
+
+fn read_draft(
+    row: &Row<'_>,
+    connection: &Connection,
+    sealer: &Sealer,
+) -> Result<Draft, StoreError> {
+    let id = OutboxId(row.get("id")?);
+    let attachment = blobs::attachment_of(connection, sealer, id)?;
+    Ok(Draft {
+        id,
+        log: value::log(row, "log")?,
+        content: match attachment {
+            Some(attachment) => Content::Attachment(Box::new(attachment)),
+            None => read_content(row, sealer)?,
+        },
+        created: Wall(row.get::<_, i64>("created")?.cast_unsigned()),
+    })
 }
 
 fn read_post(row: &Row<'_>, sealer: &Sealer) -> Result<PostRecord, StoreError> {
@@ -379,7 +453,7 @@ fn read_post(row: &Row<'_>, sealer: &Sealer) -> Result<PostRecord, StoreError> {
     Ok(PostRecord {
         id: OutboxId(row.get("id")?),
         log: value::log(row, "log")?,
-        text: read_text(row, sealer)?,
+        content: read_content(row, sealer)?,
         created: Wall(row.get::<_, i64>("created")?.cast_unsigned()),
         number: number.map(|_| value::number(row, "number")).transpose()?,
         state: read_state(row)?,
@@ -399,59 +473,4 @@ fn read_state(row: &Row<'_>) -> Result<PostState, StoreError> {
         CONFLICT => PostState::Conflict,
         _ => return Err(StoreError::Damaged("state of a post")),
     })
-}
-
-fn read_chain(
-    connection: &rusqlite::Connection,
-    log: &LogId,
-    origin: Origin,
-) -> Result<Chain, StoreError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT next, settled, previous FROM chains WHERE log = ?1 AND origin = ?2",
-    )?;
-    let mut rows = statement.query((value::log_value(log), origin.0))?;
-    let Some(row) = rows.next()? else {
-        let settled = Number::NONE;
-        return Ok(Chain { next: settled.next(), settled, previous: [0; 32] });
-    };
-    Ok(Chain {
-        next: value::number(row, "next")?,
-        settled: value::number(row, "settled")?,
-        previous: value::array(row, "previous")?,
-    })
-}
-
-fn put_chain(
-    transaction: &Transaction<'_>,
-    log: &LogId,
-    origin: Origin,
-    chain: &Chain,
-) -> Result<(), StoreError> {
-    assert!(chain.settled < chain.next, "only sealed posts are answered");
-    let mut statement = transaction.prepare_cached(
-        "INSERT INTO chains (log, origin, next, settled, previous) VALUES (?1, ?2, ?3, ?4, ?5)
-         ON CONFLICT (log, origin) DO UPDATE SET next = ?3, settled = ?4, previous = ?5",
-    )?;
-    statement.execute((
-        value::log_value(log),
-        origin.0,
-        value::number_value(chain.next),
-        value::number_value(chain.settled),
-        chain.previous,
-    ))?;
-    Ok(())
-}
-
-/// Raises `settled` over every number that has its answer.
-fn advance(transaction: &Transaction<'_>, log: &LogId, origin: Origin) -> Result<(), StoreError> {
-    let chain = read_chain(transaction, log, origin)?;
-    let first_unanswered: Option<i64> = transaction.query_row(
-        "SELECT min(number) FROM outbox WHERE log = ?1 AND origin = ?2 AND state = ?3",
-        (value::log_value(log), origin.0, SEALED),
-        |row| row.get(0),
-    )?;
-    let first_unanswered = first_unanswered.unwrap_or_else(|| value::number_value(chain.next));
-    let settled = Number::new((first_unanswered - 1).cast_unsigned());
-    let settled = settled.ok_or(StoreError::Damaged("number"))?;
-    put_chain(transaction, log, origin, &Chain { settled: settled.max(chain.settled), ..chain })
 }

@@ -1,8 +1,10 @@
 //! The database's tables and settings.
 //!
-//! Sealed by the vault: keys, tokens, texts, message bodies, the sign-up frame, and the trust in
-//! contacts and the rosters of groups (so that they cannot be changed without the key). Readable:
-//! names, logs, seqs, numbers, times, states, sizes, public key bundles and rosters' statements. `secure_delete` overwrites what is removed.
+//! Sealed by the vault: keys, tokens, texts, message bodies, the sign-up frame, message sessions and
+//! the secrets of their announcements, and the trust in contacts and the rosters of groups (so that
+//! they cannot be changed without the key). Readable: names, logs, seqs, numbers, times, states,
+//! sizes, public key bundles, announcements and rosters' statements. `secure_delete` overwrites what
+//! is removed.
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
@@ -10,7 +12,7 @@ use super::error::StoreError;
 
 /// What leads from each version to the next, from none to the newest. A step that was published
 /// never changes: what is new is a step of its own.
-const STEPS: &[&str] = &[TABLES, GROUPS, ATTACHMENTS];
+const STEPS: &[&str] = &[TABLES, GROUPS, ATTACHMENTS, MESSAGE_SESSIONS];
 
 const TABLES: &str = "
 CREATE TABLE installation (
@@ -112,6 +114,61 @@ CREATE TABLE uploads (
     attachment BLOB NOT NULL,        -- sealed
     is_whole INTEGER NOT NULL        -- 0 still to be uploaded: its draft waits; 1 at the home
 ) STRICT;
+";
+
+/// What was sealed before message sessions cannot be sent any more: the user decides.
+const MESSAGE_SESSIONS: &str = "
+ALTER TABLE outbox ADD COLUMN kind INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE outbox ADD COLUMN message_session INTEGER;  -- that it was sealed in
+ALTER TABLE outbox ADD COLUMN hash BLOB;                -- of the sealed message
+UPDATE outbox SET state = 5, body = NULL WHERE state = 1;
+ALTER TABLE chains ADD COLUMN accepted BLOB;            -- hash of the newest accepted message
+CREATE TABLE message_sessions (      -- that this installation seals in
+    log TEXT NOT NULL,
+    origin BLOB NOT NULL,
+    number INTEGER NOT NULL,
+    state BLOB NOT NULL,             -- sealed
+    ended INTEGER NOT NULL,
+    PRIMARY KEY (log, origin, number)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE announcements (
+    log TEXT NOT NULL,
+    origin BLOB NOT NULL,
+    number INTEGER NOT NULL,
+    part INTEGER NOT NULL,
+    roster_version INTEGER NOT NULL,
+    announcement BLOB NOT NULL,
+    secret BLOB NOT NULL,            -- sealed
+    PRIMARY KEY (log, origin, number, part)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE grants (
+    log TEXT NOT NULL,
+    origin BLOB NOT NULL,
+    number INTEGER NOT NULL,
+    reader TEXT NOT NULL,
+    part INTEGER NOT NULL,
+    wrapping_key BLOB NOT NULL,
+    wrapped BLOB NOT NULL,           -- empty once the home has confirmed it
+    put INTEGER NOT NULL,
+    PRIMARY KEY (log, origin, number, reader)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX grants_put ON grants (put, log) WHERE put = 0;
+CREATE TABLE granted (               -- message sessions of others
+    log TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    origin BLOB NOT NULL,
+    number INTEGER NOT NULL,
+    signing_key BLOB NOT NULL,
+    state BLOB NOT NULL,             -- sealed
+    PRIMARY KEY (log, sender, origin, number)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE grant_requests (        -- that were sent
+    log TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    origin BLOB NOT NULL,
+    number INTEGER NOT NULL,
+    PRIMARY KEY (log, sender, origin, number)
+) STRICT, WITHOUT ROWID;
 ";
 
 /// Sets what one connection needs. WAL with full sync: a commit returns after its bytes are on the

@@ -101,7 +101,7 @@ fn a_message_under_a_changed_key_is_shown_as_not_verified() {
     world.attach(Reading::All);
     let entry = world.entry("bob", 1, "it is me, bob");
     world.deliver(&entry);
-    world.work();
+    world.give_grants();
     let before = bundle_of(carol(), "bob");
     let changed = before.next(bob(), Wall(2), &mut rng()).expect("signs");
     let fetch = world.fetch();
@@ -124,7 +124,7 @@ fn a_message_under_the_key_before_the_agreed_one_is_not_verified() {
     world.attach(Reading::All);
     let entry = world.entry("bob", 1, "from long ago");
     world.deliver(&entry);
-    world.work();
+    world.give_grants();
     let content = &world.store.received[0].content;
     assert!(matches!(content, ReceivedContent::Text { verified: false, .. }), "{content:?}");
 }
@@ -135,7 +135,7 @@ fn a_key_that_was_never_published_opens_nothing() {
     world.attach(Reading::All);
     let entry = world.entry("bob", 1, "it is me, bob");
     world.deliver(&entry);
-    world.work();
+    world.give_grants();
     let fetch = world.fetch();
     world.bundles(&fetch, Vec::new());
     world.work();

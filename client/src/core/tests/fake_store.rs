@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use wire::{LogId, Name, Number, Origin, Seq};
+use wire::{LogId, Name, Number, Origin, Seq, Wall};
 
 use super::fake_blobs::FakeBlobs;
 use super::fake_groups::FakeGroups;
+use super::fake_sessions::FakeSessions;
 use super::world::number;
 use crate::core::event::LaneRecord;
 use crate::core::{StoreOp, Stored};
-use crate::crypto::Identity;
+use crate::crypto::{Content, Identity};
 use crate::failure::Failure;
 use crate::store::{
     Chain, Contact, Draft, InboxId, OutboxId, Received, SealedPost, Session, Trust,
@@ -25,18 +26,25 @@ pub(super) struct FakeStore {
     pub(super) sign_up: Option<Bytes>,
     pub(super) origin: Option<Origin>,
     pub(super) drafts: BTreeMap<i64, Draft>,
-    pub(super) sealed: BTreeMap<(LogId, Number), (OutboxId, Bytes)>,
+    pub(super) sealed: BTreeMap<(LogId, Number), SealedPost>,
+    /// Drafts that are none any more.
+    pub(super) taken: BTreeSet<OutboxId>,
+    /// Each sealed message's hash, by log and number, unless it was rejected.
+    pub(super) hashes: BTreeMap<(LogId, Number), [u8; 32]>,
     pub(super) chains: BTreeMap<LogId, Chain>,
     pub(super) accepted: Vec<(LogId, Number)>,
     pub(super) rejected: Vec<(Number, wire::FaultCode)>,
     pub(super) refused: Vec<(OutboxId, Failure)>,
     pub(super) received: Vec<Received>,
-    pub(super) cursor: Seq,
+    /// From which log each of them came.
+    pub(super) sources: Vec<LogId>,
+    pub(super) cursors: BTreeMap<LogId, Seq>,
     pub(super) contacts: BTreeMap<Name, Contact>,
     pub(super) conflicts: BTreeSet<OutboxId>,
-    pub(super) seen: BTreeSet<(Name, Origin, Number)>,
     pub(super) blobs: FakeBlobs,
+    pub(super) seen: BTreeSet<(LogId, Name, Origin, Number)>,
     pub(super) groups: FakeGroups,
+    pub(super) sessions: FakeSessions,
 }
 
 impl FakeStore {
@@ -69,7 +77,7 @@ impl FakeStore {
             }
             StoreOp::BeginOrigin(origin) => {
                 self.origin = Some(origin);
-                self.conflicts.extend(self.sealed.values().map(|(id, _)| *id));
+                self.conflicts.extend(self.sealed.values().map(|post| post.id));
                 self.sealed.clear();
                 self.chains.clear();
                 ("origin", Some(Stored::OriginBegun))
@@ -81,13 +89,28 @@ impl FakeStore {
     fn perform_posts(&mut self, op: StoreOp) -> (&'static str, Option<Stored>) {
         match op {
             StoreOp::LoadOutbox => ("outbox", Some(self.outbox())),
-            StoreOp::SealDraft { id, log, number, body, hash } => {
+            StoreOp::SealDraft { id, log, number, body, hash, step } => {
                 let draft = self.drafts.get(&id.0).expect("it was a draft");
                 assert_eq!(draft.log, log);
-                self.sealed.insert((log, number), (id, body));
+                assert!(self.taken.insert(id), "a draft is sealed once");
+                let own = self.sessions.own.get_mut(&(log, step.number));
+                own.expect("the message session is kept first").state = step.state;
+                let message_session = step.number;
+                self.sealed.insert((log, number), SealedPost { id, number, message_session, body });
+                self.hashes.insert((log, number), hash);
                 let settled = number;
                 self.chains.insert(log, Chain { next: number.next(), settled, previous: hash });
                 ("sealed", Some(Stored::PostSealed { id, log }))
+            }
+            StoreOp::Redraft { log, number } => {
+                let post = self.sealed.remove(&(log, number)).expect("it is sealed");
+                self.taken.remove(&post.id);
+                self.hashes.remove(&(log, number));
+                let newest = self.hashes.iter().rfind(|((of, _), _)| *of == log);
+                let previous = newest.map_or([0; 32], |(_, hash)| *hash);
+                self.chains.get_mut(&log).expect("there is one").previous = previous;
+                let draft = self.drafts[&post.id.0].clone();
+                ("redrafted", Some(Stored::Redrafted { draft, previous }))
             }
             StoreOp::Settle { log, upto, .. } => {
                 let numbers = self.sealed.keys().filter(|(l, n)| *l == log && *n <= upto);
@@ -110,18 +133,29 @@ impl FakeStore {
 
     fn perform_reading(&mut self, op: StoreOp) -> (&'static str, Option<Stored>) {
         match op {
-            StoreOp::LoadCursor(_) => ("cursor", Some(Stored::Cursor(self.cursor))),
-            StoreOp::Receive { items, cursor, .. } => {
+            StoreOp::LoadCursor(log) => {
+                let cursor = self.cursors.get(&log).copied().unwrap_or(Seq(0));
+                ("cursor", Some(Stored::Cursor { log, cursor }))
+            }
+            StoreOp::Receive { log, items, cursor } => {
                 let mut new = Vec::new();
                 for item in items {
-                    if self.seen.insert((item.sender, item.origin, item.number)) {
-                        self.received.push(item);
-                        let id = i64::try_from(self.received.len()).expect("few");
-                        new.push(InboxId(id));
+                    let key = (log, item.sender, item.origin, item.number);
+                    if item.number != Number::NONE && !self.seen.insert(key) {
+                        continue;
                     }
+                    let is_shown = item.content.is_shown();
+                    self.received.push(item);
+                    self.sources.push(log);
+                    let id = i64::try_from(self.received.len()).expect("few");
+                    new.extend(is_shown.then_some(InboxId(id)));
                 }
-                self.cursor = cursor;
-                ("received", Some(Stored::Received { cursor, new }))
+                self.cursors.insert(log, cursor);
+                ("received", Some(Stored::Received { log, cursor, new }))
+            }
+            StoreOp::Session(op) => {
+                let (name, answer) = self.sessions.perform(*op);
+                (name, answer.map(Stored::Session))
             }
             StoreOp::LoadContact(name) => {
                 let contact = self.contacts.get(&name).cloned();
@@ -161,19 +195,17 @@ impl FakeStore {
         "trust"
     }
 
-    fn outbox(&self) -> Stored {
-        let busy = |id: &OutboxId| {
-            let refused = self.refused.iter().any(|(refused, _)| refused == id)
-                || self.conflicts.contains(id);
-            let sealed = self.sealed.values().any(|(sealed, _)| sealed == id);
-            refused
-                || sealed
-                || self.chains.values().any(|c| c.settled.value() >= id.0.unsigned_abs())
+    fn outbox(&mut self) -> Stored {
+        self.add_requests();
+        let is_busy = |id: &OutboxId| {
+            let refused = self.refused.iter().any(|(refused, _)| refused == id);
+            refused || self.conflicts.contains(id) || self.taken.contains(id)
         };
         let drafts: Vec<Draft> =
-            self.drafts.values().filter(|draft| !busy(&draft.id)).take(64).cloned().collect();
+            self.drafts.values().filter(|draft| !is_busy(&draft.id)).take(64).cloned().collect();
         let mut logs: BTreeSet<LogId> = self.sealed.keys().map(|(log, _)| *log).collect();
         logs.extend(drafts.iter().map(|draft| draft.log));
+        logs.extend(self.sessions.busy());
         let first = Chain { next: number(1), settled: Number::NONE, previous: [0; 32] };
         let lanes = logs.into_iter().map(|log| LaneRecord {
             log,
@@ -182,13 +214,19 @@ impl FakeStore {
                 .sealed
                 .iter()
                 .filter(|((of, _), _)| *of == log)
-                .map(|((_, number), (id, body))| SealedPost {
-                    id: *id,
-                    number: *number,
-                    body: body.clone(),
-                })
+                .map(|(_, post)| post.clone())
                 .collect(),
+            sessions: self.sessions.record(log),
         });
         Stored::Outbox { lanes: lanes.collect(), drafts }
+    }
+
+    /// Requests for grants are drafts like others.
+    fn add_requests(&mut self) {
+        for (place, request) in std::mem::take(&mut self.sessions.drafts) {
+            let (log, content) = (LogId::mailbox(place.sender), Content::GrantRequest(request));
+            let id = OutboxId(i64::try_from(self.drafts.len()).expect("few") + 1);
+            self.drafts.insert(id.0, Draft { id, log, content, created: Wall(1) });
+        }
     }
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use wire::message::Fault;
 use wire::{FaultCode, Kind, ToServer};
 
-use super::world::{Step, World, run};
+use super::world::{Step, World, mailbox};
 use crate::core::{Event, Notice, Reading};
-use crate::crypto::test_keys::bob;
+use crate::crypto::test_keys::{alice, bob, name};
 use crate::store::ReceivedContent;
 
 fn reading() -> World {
@@ -38,10 +38,10 @@ fn an_entry_is_stored_before_it_is_acknowledged() {
 fn a_slow_disk_holds_seen_back() {
     let mut world = reading();
     let entry = world.entry("bob", 1, "hello");
-    let from = world.sent.len();
     world.deliver(&entry);
+    world.give_grants();
     let fetch = world.fetch();
-    world.answer_questions(from, 0);
+    world.answer_questions(world.sent.len() - 1, 0);
     assert_eq!((fetch.name.as_str(), world.seen()), ("bob", vec![1]));
     let entry = world.entry("bob", 2, "again");
     world.deliver(&entry);
@@ -53,26 +53,27 @@ fn a_slow_disk_holds_seen_back() {
 }
 
 #[test]
-fn results_out_of_order_are_stored_in_order_with_one_seen() {
+fn what_opens_early_is_stored_in_order_with_one_seen() {
     let mut world = reading();
     let from = world.sent.len();
     let entries = [1, 2, 3].map(|at| world.entry("bob", at, &at.to_string()));
     for entry in &entries {
         world.deliver(entry);
     }
-    let fetch = world.fetch();
     world.answer_questions(from, 0);
-    assert_eq!(fetch.name.as_str(), "bob");
     assert_eq!(world.texts(), ["1", "2", "3"]);
-    let more = [4, 5].map(|at| world.entry("bob", at, &at.to_string()));
-    for entry in &more {
-        world.deliver(entry);
-    }
-    let (key, job) = world.jobs.pop_back().expect("the last entry's job");
-    world.feed(Event::Worked { key, result: run(job) });
-    world.feed(Event::TurnEnded);
-    assert_eq!(world.texts().len(), 3, "5 waits for 4");
+    let key = (name("bob"), mailbox("alice"));
+    let first = world.authors.remove(&key).expect("bob has written");
+    world.begin_session(mailbox("alice"), "bob", 2);
+    world.grant(mailbox("alice"), "bob", &alice().public().wrapping);
+    let fourth = world.entry("bob", 4, "4");
+    world.authors.insert(key, first);
+    let fifth = world.entry("bob", 5, "5");
+    world.deliver(&fourth);
+    world.deliver(&fifth);
     world.work();
+    assert_eq!(world.texts().len(), 3, "5 is open, and waits for 4");
+    world.give_grants();
     assert_eq!(world.texts(), ["1", "2", "3", "4", "5"]);
     assert_eq!(world.seen(), [3, 5]);
 }
@@ -102,7 +103,9 @@ fn what_does_not_open_is_shown_with_its_reason_and_acknowledged() {
         entry.number = super::world::number(2);
         entry
     };
-    let foreign = world.entry_sealed_for(&bob().public().wrapping, "bob", 3, "not for alice");
+    world.begin_session(mailbox("alice"), "bob", 2);
+    world.grant(mailbox("alice"), "bob", &bob().public().wrapping);
+    let foreign = world.entry("bob", 3, "not for alice");
     let mut noise = world.entry("bob", 4, "noise");
     noise.body = wire::message::Body::new(bytes::Bytes::from_static(b"noise")).expect("short");
     for entry in [&moved, &foreign, &noise] {
@@ -123,6 +126,7 @@ fn a_sender_whose_keys_cannot_be_had_now_does_not_hold_up_the_others() {
     let stuck = world.entry("carol", 1, "from carol");
     let from_bob = world.entry("bob", 1, "from bob");
     world.deliver(&stuck);
+    world.give_grants();
     let fetch = world.fetch();
     let unavailable = Fault::about(FaultCode::UNAVAILABLE, Kind::FETCH_BUNDLES, fetch.request.0);
     world.server(unavailable);

@@ -56,9 +56,8 @@ fn a_post_is_stored_sealed_before_it_leaves() {
 #[test]
 fn a_slow_disk_holds_the_post_back() {
     let mut world = posted(1);
+    world.slow = Some("sealed");
     world.draft("bob", "2");
-    world.is_disk_slow = true;
-    world.work();
     assert_eq!(world.store.sealed.len(), 2, "the store was asked to keep it");
     assert_eq!(world.numbers(0), [1]);
     world.release();

@@ -1,18 +1,21 @@
 //! A core with everything around it played by the test: clock, store, workers, router, server.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use bytes::{Bytes, BytesMut};
 use wire::message::{
-    Accepted, Body, Bundles, CaughtUp, Class, Deliver, Entry, FetchBundles, LogOpened, Placed,
-    Ready, SealedKeys, Welcome,
+    Accepted, Announcement, Body, Bundles, CaughtUp, Class, Deliver, Entry, Fault, FetchBundles,
+    FetchGrant, FetchRoster, Grant, GrantsPut, Groups, LogOpened, Placed, Ready, SealedKeys,
+    Welcome,
 };
+use wire::roster::Roster;
 use wire::{
-    Frame, FromRouter, Instant, LogHandle, LogId, Name, Number, Origin, Reservation, Seq, ServerId,
-    SessionEpoch, ToClient, ToRouter, ToServer, Token, Wall,
+    FaultCode, Frame, FromRouter, Instant, Kind, List, LogHandle, LogId, MessageSession, Name,
+    Number, Opaque, Origin, RequestId, Reservation, Seq, ServerId, SessionEpoch, ToClient,
+    ToRouter, ToServer, Token, Wall,
 };
 
 use super::fake_store::FakeStore;
@@ -20,8 +23,9 @@ use crate::core::{
     Cause, Command, Core, Effect, Event, Job, JobKey, JobResult, LinkId, Notice, Outgoing, Request,
     Saved, StoreOp, Stored, Ticket,
 };
+use crate::crypto::grant::{self, Announcing, Secret, SessionPlace};
 use crate::crypto::test_keys::{alice, bob, carol, name, rng};
-use crate::crypto::{Content, Identity, Plaintext, SignedBundle, WrappingPublicKey, envelope};
+use crate::crypto::{Content, Identity, Outbound, Plaintext, SignedBundle, WrappingPublicKey};
 use crate::failure::Failure;
 use crate::store::{Draft, OutboxId, Session};
 
@@ -47,9 +51,36 @@ pub(super) struct World {
     pub(super) link: Option<LinkId>,
     /// The disk is slow: answers of the store wait for [`World::release`].
     pub(super) is_disk_slow: bool,
+    /// The disk is slow with operations of this name only.
+    pub(super) slow: Option<&'static str>,
+    /// Who writes to alice, by sender and log.
+    pub(super) authors: BTreeMap<(Name, LogId), Author>,
+    /// Alice's grants at the homes of logs.
+    pub(super) grants: BTreeMap<SessionPlace, Grant>,
+    /// What homes answer to grants that are put, instead of keeping them.
+    pub(super) put_fault: Option<FaultCode>,
+    /// The groups that alice's home has noted.
+    pub(super) noted: Vec<Name>,
+    /// The home of this account's keys is away.
+    pub(super) unreachable: Option<Name>,
+    /// A group's roster as its home has it.
+    pub(super) roster: Option<Roster>,
+    /// The statements of it that the store does not have.
+    pub(super) statements: Vec<(u32, Bytes)>,
+    /// For people.
+    pub(super) wall: Wall,
     held: VecDeque<Stored>,
     seq: u64,
     tickets: u64,
+    /// Of what was sent, so much was looked through by [`World::give_grants`].
+    given: usize,
+}
+
+/// Somebody else's message session that alice can read.
+pub(super) struct Author {
+    pub(super) outbound: Outbound,
+    pub(super) announcement: Announcement,
+    pub(super) secret: Secret,
 }
 
 /// The account under test is alice's; its keys are made beforehand.
@@ -69,7 +100,7 @@ pub(super) fn bundle_of(identity: &Identity, who: &str) -> SignedBundle {
     SignedBundle::first(identity, name(who), Wall(1), &mut rng()).expect("signs")
 }
 
-fn identity_of(who: &str) -> &'static Identity {
+pub(super) fn identity_of(who: &str) -> &'static Identity {
     match who {
         "alice" => alice(),
         "bob" => bob(),
@@ -110,9 +141,19 @@ impl World {
             store: FakeStore { identity, session, ..FakeStore::default() },
             link: None,
             is_disk_slow: false,
+            slow: None,
+            authors: BTreeMap::new(),
+            grants: BTreeMap::new(),
+            put_fault: None,
+            noted: Vec::new(),
+            unreachable: None,
+            roster: None,
+            statements: Vec::new(),
+            wall: Wall(1000),
             held: VecDeque::new(),
             seq: 0,
             tickets: 0,
+            given: 0,
         }
     }
 
@@ -133,7 +174,7 @@ impl World {
         let mut events = VecDeque::from([event]);
         while let Some(event) = events.pop_front() {
             let mut effects = Vec::new();
-            self.core.handle(self.now, Wall(1000), event, &mut effects);
+            self.core.handle(self.now, self.wall, event, &mut effects);
             for effect in effects {
                 events.extend(self.perform(effect));
             }
@@ -177,6 +218,7 @@ impl World {
     /// The slow disk is done with everything so far.
     pub(super) fn release(&mut self) {
         self.is_disk_slow = false;
+        self.slow = None;
         while let Some(stored) = self.held.pop_front() {
             self.feed(Event::Stored(stored));
         }
@@ -243,18 +285,76 @@ impl World {
         self.feed(Event::Closed { link, cause });
     }
 
-    /// Answers what was asked since `from`: logs open with `base`, keys are those of the tests.
+    /// Answers what was asked since `from`, and what is asked then: logs open with `base`, keys are
+    /// those of the tests, grants are put and given.
     pub(super) fn answer_questions(&mut self, from: usize, base: u64) {
-        for message in self.sent.get(from..).unwrap_or_default().to_vec() {
-            match message {
-                ToServer::OpenLog(open) => {
-                    self.server(LogOpened { handle: open.handle, base: number(base) });
-                }
-                ToServer::FetchBundles(fetch) => self.answer_bundles(&fetch),
-                _ => {}
+        let mut at = from;
+        loop {
+            while let Some(message) = self.sent.get(at).cloned() {
+                at += 1;
+                self.answer_question(message, base);
+            }
+            self.work();
+            if at >= self.sent.len() && self.jobs.is_empty() {
+                return;
+            }
+        }
+    }
+
+    fn answer_question(&mut self, message: ToServer, base: u64) {
+        match message {
+            ToServer::OpenLog(open) => {
+                self.server(LogOpened { handle: open.handle, base: number(base) });
+            }
+            ToServer::FetchBundles(fetch) if self.unreachable == Some(fetch.name) => {
+                let (code, request) = (FaultCode::UNAVAILABLE, fetch.request.0);
+                self.server(Fault::about(code, Kind::FETCH_BUNDLES, request));
+            }
+            ToServer::FetchBundles(fetch) => self.answer_bundles(&fetch),
+            ToServer::FetchRoster(fetch) => self.answer_roster(&fetch),
+            ToServer::PutGrants(put) => match self.put_fault {
+                None => self.server(GrantsPut { request: put.request }),
+                Some(code) => self.server(Fault::about(code, Kind::PUT_GRANTS, put.request.0)),
+            },
+            ToServer::FetchGrant(fetch) => self.answer_grant(&fetch),
+            ToServer::ListGroups(list) => self.server(Groups {
+                request: list.request,
+                groups: List::new(self.noted.clone()).expect("few"),
+            }),
+            _ => {}
+        }
+    }
+
+    /// Answers the questions for grants that came since the last time.
+    pub(super) fn give_grants(&mut self) {
+        self.work();
+        while let Some(message) = self.sent.get(self.given).cloned() {
+            self.given += 1;
+            if let ToServer::FetchGrant(fetch) = message {
+                self.answer_grant(&fetch);
             }
         }
         self.work();
+    }
+
+    fn answer_roster(&mut self, fetch: &FetchRoster) {
+        let newer = self.statements.iter().filter(|(version, _)| *version > fetch.after);
+        let newer = newer.map(|(_, bytes)| Opaque::new(bytes.clone()).expect("short"));
+        let statements = List::new(newer.collect()).expect("few");
+        let FetchRoster { request, group, .. } = *fetch;
+        self.server(wire::message::Roster { request, group, statements, complete: true });
+    }
+
+    fn answer_grant(&mut self, fetch: &FetchGrant) {
+        let FetchGrant { request, log, sender, origin, message_session } = *fetch;
+        let place = SessionPlace { sender, log, origin, message_session };
+        match self.grants.get(&place) {
+            Some(grant) => self.server(Grant { request, ..grant.clone() }),
+            None => {
+                let code = FaultCode::GRANT_MISSING;
+                self.server(Fault::about(code, Kind::FETCH_GRANT, request.0));
+            }
+        }
     }
 
     fn answer_bundles(&mut self, fetch: &FetchBundles) {
@@ -290,13 +390,18 @@ impl World {
     /// Puts a draft into the store and tells the core.
     pub(super) fn draft(&mut self, to: &str, text: &str) -> OutboxId {
         let id = OutboxId(i64::try_from(self.store.drafts.len()).expect("few") + 1);
-        let draft = Draft {
-            id,
-            log: mailbox(to),
-            content: Content::Text(text.to_owned()),
-            created: Wall(1),
-        };
-        self.store.drafts.insert(id.0, draft);
+        self.draft_to(id, mailbox(to), text)
+    }
+
+    /// Puts a draft to a group into the store and tells the core.
+    pub(super) fn draft_to_group(&mut self, group: &str, text: &str) -> OutboxId {
+        let id = OutboxId(i64::try_from(self.store.drafts.len()).expect("few") + 1);
+        self.draft_to(id, LogId::group(name(group)), text)
+    }
+
+    fn draft_to(&mut self, id: OutboxId, log: LogId, text: &str) -> OutboxId {
+        let content = Content::Text(text.to_owned());
+        self.store.drafts.insert(id.0, Draft { id, log, content, created: Wall(1) });
         self.ask(Request::Outbox);
         id
     }
@@ -337,30 +442,85 @@ impl World {
         ticket
     }
 
-    /// An entry of `sender` in alice's mailbox, not delivered yet.
+    /// An entry of `sender` in alice's mailbox, not delivered yet; alice has its grant.
     pub(super) fn entry(&mut self, sender: &str, entry_number: u64, text: &str) -> Entry {
-        let to = &alice().public().wrapping;
-        self.entry_sealed_for(to, sender, entry_number, text)
+        self.entry_in(mailbox("alice"), sender, entry_number, text)
     }
 
-    pub(super) fn entry_sealed_for(
+    /// An entry of `sender` in `log`, not delivered yet; alice has its grant.
+    pub(super) fn entry_in(&mut self, log: LogId, sender: &str, at: u64, text: &str) -> Entry {
+        if !self.authors.contains_key(&(name(sender), log)) {
+            self.begin_session(log, sender, 1);
+            self.grant(log, sender, &alice().public().wrapping);
+        }
+        self.entry_of(log, sender, at, Content::Text(text.to_owned()))
+    }
+
+    /// `sender` begins a message session, which nobody is granted yet.
+    pub(super) fn begin_session(&mut self, log: LogId, sender: &str, session: u32) {
+        let outbound = Outbound::begin(MessageSession(session), Wall(1));
+        self.announce(log, sender, outbound, (0, 0));
+    }
+
+    /// `sender` announces its message session as `(part, roster version)`, from where it is.
+    pub(super) fn announce(
         &mut self,
-        key: &WrappingPublicKey,
+        log: LogId,
+        sender: &str,
+        outbound: Outbound,
+        (part, roster_version): (u16, u32),
+    ) {
+        let announcing = Announcing {
+            sender: name(sender),
+            log,
+            origin: Origin([2; 16]),
+            part,
+            roster_version,
+            roster_head: [0; 32],
+            created: Wall(1),
+        };
+        let key = outbound.session_key();
+        let (announcement, secret) =
+            grant::announce(identity_of(sender), &key, &announcing, &mut rng()).expect("signs");
+        let author = Author { outbound, announcement, secret };
+        self.authors.insert((name(sender), log), author);
+    }
+
+    /// Puts alice's grant of `sender`'s message session, wrapped with `key`, to the log's home.
+    pub(super) fn grant(&mut self, log: LogId, sender: &str, key: &WrappingPublicKey) {
+        let author = &self.authors[&(name(sender), log)];
+        let reader = (me(), key);
+        let wrapped = grant::wrap(&author.secret, &author.announcement, reader, &mut rng());
+        let place = SessionPlace {
+            sender: name(sender),
+            log,
+            origin: Origin([2; 16]),
+            message_session: author.outbound.number(),
+        };
+        let (request, announcement) = (RequestId(0), author.announcement.clone());
+        let grant = Grant { request, announcement, grant: wrapped.expect("wraps") };
+        self.grants.insert(place, grant);
+    }
+
+    /// An entry under `sender`'s present message session.
+    pub(super) fn entry_of(
+        &mut self,
+        log: LogId,
         sender: &str,
         entry_number: u64,
-        text: &str,
+        content: Content,
     ) -> Entry {
         let plaintext = Plaintext {
             sender: name(sender),
-            log: mailbox("alice"),
+            log,
             origin: Origin([2; 16]),
             number: number(entry_number),
             previous: [0; 32],
             sent: Wall(1),
-            content: Content::Text(text.to_owned()),
+            content,
         };
-        let identity = identity_of(sender);
-        let body = envelope::seal(identity, (&me(), key), &plaintext, &mut rng()).expect("seals");
+        let author = self.authors.get_mut(&(name(sender), log)).expect("it was begun");
+        let body = author.outbound.seal(&plaintext).expect("seals");
         self.seq += 1;
         Entry {
             seq: Seq(self.seq),
@@ -420,7 +580,8 @@ impl World {
             }
             Effect::Store(op) => {
                 let stored = self.store(op);
-                if !self.is_disk_slow {
+                let is_slow = self.is_disk_slow || self.slow == Some(self.last_stored());
+                if !is_slow {
                     return stored.map(Event::Stored);
                 }
                 self.held.extend(stored);
@@ -441,6 +602,13 @@ impl World {
         match message {
             Outgoing::Router(_) => self.to_router.push(ToRouter::decode(&frame).expect("decodes")),
             Outgoing::Seat(_) => self.sent.push(ToServer::decode(&frame).expect("decodes")),
+        }
+    }
+
+    fn last_stored(&self) -> &'static str {
+        match self.steps.last() {
+            Some(Step::Stored(name)) => name,
+            _ => "",
         }
     }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use wire::{SessionEpoch, Token};
 
-use super::{Place, log, number, origin};
+use super::{Place, begin, log, number, origin, seal};
 use crate::crypto::test_keys::{alice, name, rng};
 use crate::crypto::{Identity, SignedBundle};
 use crate::store::{PostState, Session, Store, StoreError};
@@ -125,7 +125,8 @@ fn a_new_origin_turns_unanswered_posts_into_conflicts_and_counts_anew() {
     let mut store = place.open();
     store.begin_origin(origin(1)).expect("begins");
     let id = store.add_draft(&log(), "hello", wire::Wall(1)).expect("keeps");
-    store.seal_draft(id, &log(), number(1), &Bytes::from("body"), &[7; 32]).expect("seals");
+    begin(&mut store);
+    seal(&mut store, id, 1, &Bytes::from("body"), &[7; 32]).expect("seals");
     store.begin_origin(origin(2)).expect("begins");
     assert_eq!(store.origin().expect("reads"), origin(2));
     let post = store.post(id).expect("reads").expect("is there");

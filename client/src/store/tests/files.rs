@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use bytes::Bytes;
 use wire::{Seq, SessionEpoch, Token, Wall};
 
-use super::{Place, log, number, origin};
+use super::{Place, begin, log, number, origin, seal};
 use crate::crypto::test_keys::{alice, name};
 use crate::store::{DataDirectory, Received, ReceivedContent, Session, Store, StoreError};
 
@@ -23,7 +23,8 @@ fn no_secret_and_no_text_is_readable_in_any_file() {
     let draft = store.add_draft(&log(), CANARY, Wall(1)).expect("keeps");
     assert!(!place.holds(CANARY.as_bytes()));
     let body = Bytes::from(format!("body {CANARY}"));
-    store.seal_draft(draft, &log(), number(1), &body, &[1; 32]).expect("seals");
+    begin(&mut store);
+    seal(&mut store, draft, 1, &body, &[1; 32]).expect("seals");
     store.save_session(&session).expect("keeps");
     let (text, sent, previous, verified) = (CANARY.to_owned(), Wall(1), [0; 32], true);
     let content = ReceivedContent::Text { text, sent, previous, verified };

@@ -5,14 +5,21 @@ mod contacts;
 mod files;
 mod groups;
 mod inbox;
+mod message_sessions;
 mod outbox;
 mod settings;
 
+use bytes::Bytes;
 use tempfile::TempDir;
-use wire::{LogId, Number, Origin};
+use wire::message::Announcement;
+use wire::{LogId, MessageSession, Number, Origin};
 
-use super::{DataDirectory, Store};
+use super::{DataDirectory, OutboxId, SealedPost, SessionPart, Store, StoreError};
+use crate::crypto::grant::Secret;
 use crate::crypto::test_keys::name;
+
+/// The message session that the tests' posts are sealed in.
+const SESSION: MessageSession = MessageSession(1);
 
 /// A data directory and its key directory, both gone after the test.
 struct Place {
@@ -56,4 +63,27 @@ fn number(number: u64) -> Number {
 
 fn origin(byte: u8) -> Origin {
     Origin([byte; 16])
+}
+
+fn part(part: u16) -> SessionPart {
+    let announcement = Announcement::new(Bytes::from("announced")).expect("short");
+    SessionPart { part, roster_version: 0, announcement, secret: Secret::new([9; 32]) }
+}
+
+/// Begins [`SESSION`], which nobody is granted.
+fn begin(store: &mut Store) {
+    store.begin_message_session(&log(), SESSION, b"ratchet", &part(0), &[]).expect("keeps");
+}
+
+/// Seals a draft in [`SESSION`].
+fn seal(
+    store: &mut Store,
+    id: OutboxId,
+    n: u64,
+    body: &Bytes,
+    hash: &[u8; 32],
+) -> Result<(), StoreError> {
+    let body = body.clone();
+    let post = SealedPost { id, number: number(n), message_session: SESSION, body };
+    store.seal_draft(&log(), &post, hash, b"turned")
 }

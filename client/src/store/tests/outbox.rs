@@ -3,19 +3,20 @@
 use bytes::Bytes;
 use wire::{FaultCode, LogId, Seq, Wall};
 
-use super::{Place, log, number};
+use super::{Place, begin, log, number, seal};
 use crate::crypto::Content;
 use crate::crypto::test_keys::name;
 use crate::store::{OutboxId, PostState, Store, StoreError};
 
 /// Adds and seals posts 1 … `count`.
 fn sealed(store: &mut Store, count: u64) -> Vec<OutboxId> {
-    let seal = |n| {
+    begin(store);
+    let add = |n| {
         let id = store.add_draft(&log(), "hello", Wall(1)).expect("keeps");
-        store.seal_draft(id, &log(), number(n), &body(n), &hash(n)).expect("seals");
+        seal(store, id, n, &body(n), &hash(n)).expect("seals");
         id
     };
-    (1..=count).map(seal).collect()
+    (1..=count).map(add).collect()
 }
 
 fn body(n: u64) -> Bytes {
@@ -39,14 +40,9 @@ fn drafts_of_all_processes_come_in_order() {
     other.add_draft(&group, "second", Wall(2)).expect("keeps");
     one.add_draft(&log(), "third", Wall(3)).expect("keeps");
     let drafts = place.open().drafts(10).expect("reads");
-    let texts: Vec<&str> = drafts
-        .iter()
-        .map(|draft| match &draft.content {
-            Content::Text(text) => text.as_str(),
-            other => panic!("{other:?}"),
-        })
-        .collect();
-    assert_eq!(texts, ["first", "second", "third"]);
+    let texts: Vec<&Content> = drafts.iter().map(|draft| &draft.content).collect();
+    let expected = ["first", "second", "third"].map(|text| Content::Text(text.to_owned()));
+    assert_eq!(texts, expected.iter().collect::<Vec<_>>());
     assert_eq!((drafts[1].log, drafts[1].created), (group, Wall(2)));
     assert_eq!(one.drafts(1).expect("reads").len(), 1);
     assert_eq!(one.busy_logs().expect("reads"), [group, log()]);
@@ -69,11 +65,11 @@ fn a_number_is_given_once_and_in_order() {
     let place = Place::new();
     let mut store = place.open();
     let ids = sealed(&mut store, 1);
-    let refused = store.seal_draft(ids[0], &log(), number(2), &body(2), &hash(2));
+    let refused = seal(&mut store, ids[0], 2, &body(2), &hash(2));
     assert!(matches!(refused, Err(StoreError::Changed(_))), "sealed already");
     let id = store.add_draft(&log(), "hello", Wall(1)).expect("keeps");
     for wrong in [1, 3] {
-        let refused = store.seal_draft(id, &log(), number(wrong), &body(2), &hash(2));
+        let refused = seal(&mut store, id, wrong, &body(2), &hash(2));
         assert!(matches!(refused, Err(StoreError::Changed(_))), "number {wrong}");
     }
     assert_eq!(store.chain(&log()).expect("reads").next, number(2), "nothing was kept");
@@ -146,8 +142,30 @@ fn answered_posts_keep_their_text_and_drop_their_body() {
     let id = sealed(&mut store, 1)[0];
     store.settle(&log(), number(1), Seq(5)).expect("settles");
     let post = store.post(id).expect("reads").expect("is there");
-    assert_eq!((post.text.as_str(), post.number), ("hello", Some(number(1))));
+    assert_eq!((post.content, post.number), (Content::Text("hello".to_owned()), Some(number(1))));
     let body: Option<Vec<u8>> =
         store.connection.query_row("SELECT body FROM outbox", (), |row| row.get(0)).expect("reads");
     assert_eq!(body, None);
+}
+
+#[test]
+fn a_post_that_is_sealed_anew_is_a_draft_in_its_place_and_breaks_no_chain() {
+    let place = Place::new();
+    let mut store = place.open();
+    let ids = sealed(&mut store, 4);
+    store.settle(&log(), number(1), Seq(1)).expect("settles");
+    let (draft, previous) = store.reseal(&log(), number(2)).expect("works").expect("is sealed");
+    assert_eq!((draft.id, draft.content), (ids[1], Content::Text("hello".to_owned())));
+    assert_eq!(previous, hash(4), "the posts behind it may yet be in the log");
+    assert_eq!(store.chain(&log()).expect("reads").settled, number(2), "its number is spent");
+    assert_eq!(state(&store, ids[1]), PostState::Draft);
+    for n in [3, 4] {
+        store.reseal(&log(), number(n)).expect("works").expect("is sealed");
+    }
+    let chain = store.chain(&log()).expect("reads");
+    assert_eq!((chain.previous, chain.next, chain.settled), (hash(1), number(5), number(4)));
+    let drafts = store.drafts(10).expect("reads");
+    assert_eq!(drafts.iter().map(|draft| draft.id).collect::<Vec<_>>(), ids[1..]);
+    assert!(store.reseal(&log(), number(4)).expect("works").is_none(), "once");
+    seal(&mut store, ids[1], 5, &body(5), &hash(5)).expect("seals under a new number");
 }

@@ -1,0 +1,422 @@
+//! One log as it is being read, a mailbox or a group alike: entry → key of its message session →
+//! opened → stored with cursor and replay window → `Seen`.
+//!
+//! In a mailbox entries of one sender are stored in order, and those of another need not wait for
+//! them. In a group everybody sees the home's order, so everything waits for what stands before it.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
+
+use wire::limits::{BODY_LEN_MAX, UNSEEN_BYTES_MAX, UNSEEN_ENTRIES_MAX};
+use wire::message::{Attach, Entry, Seen};
+use wire::{FaultCode, Instant, LogId, LogKind, Name, Number, Seq};
+
+use super::contacts::Contacts;
+use super::context::Context;
+use super::event::{Peeked, StoreOp};
+use super::grants::{Grants, Opening};
+use super::groups::Groups;
+use super::handles::HandleState;
+use super::readers::Told;
+use super::session_op::SessionOp;
+use crate::crypto::content::GrantRequest;
+use crate::crypto::grant::SessionPlace;
+use crate::crypto::message_session::message_hash;
+use crate::crypto::plaintext::{Content, Plaintext};
+use crate::store::{Received, ReceivedContent};
+
+/// Entries held at most; a server that sends more than the window allows is ignored.
+const ITEMS_MAX: usize = 2 * UNSEEN_ENTRIES_MAX;
+/// A peek that has filled its window is over when nothing came for this long.
+const PEEK_QUIET: Duration = Duration::from_millis(500);
+/// `Seen` of a group leaves after so many entries …
+const SEEN_ENTRIES: u32 = 32;
+/// … or so long after the first of them.
+const SEEN_TIME: Duration = Duration::from_millis(200);
+
+/// A log that is being read.
+#[derive(Debug)]
+pub(crate) struct LogReader {
+    log: LogId,
+    state: State,
+    /// Everything up to this is in the store.
+    cursor: Seq,
+    items: VecDeque<Item>,
+    is_caught_up: bool,
+    heard: Instant,
+    owed: Option<Owed>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum State {
+    Detached,
+    /// The store was asked for the cursor.
+    Loading,
+    /// The cursor is known; the log is being opened.
+    Loaded,
+    Attached,
+    /// The home does not let this account read.
+    Refused,
+}
+
+/// A `Seen` that was not sent yet.
+#[derive(Clone, Copy, Debug)]
+struct Owed {
+    entries: u32,
+    since: Instant,
+}
+
+#[derive(Debug)]
+struct Item {
+    entry: Entry,
+    arrived: Instant,
+    step: Step,
+    /// What it asks of this account.
+    request: Option<GrantRequest>,
+}
+
+#[derive(Debug)]
+enum Step {
+    /// The key of its message session is awaited.
+    Sealed,
+    /// Ready to be stored.
+    Ready(ReceivedContent),
+    /// In the store, shown by a peek, or nothing to be shown.
+    Done,
+}
+
+/// What a reader works with.
+pub(crate) struct Desk<'a> {
+    pub(crate) contacts: &'a mut Contacts,
+    pub(crate) grants: &'a mut Grants,
+    pub(crate) groups: &'a mut Groups,
+}
+
+/// What a reader's pumping leads to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Pumped {
+    /// It goes on.
+    On,
+    /// The home does not let this account read the log.
+    Refused(FaultCode),
+}
+
+impl LogReader {
+    pub(crate) fn new(log: LogId) -> Self {
+        Self {
+            log,
+            state: State::Detached,
+            cursor: Seq(0),
+            items: VecDeque::new(),
+            is_caught_up: false,
+            heard: Instant(0),
+            owed: None,
+        }
+    }
+
+    pub(crate) fn on_offline(&mut self) {
+        let log = self.log;
+        *self = Self::new(log);
+    }
+
+    /// The home has ended the reading.
+    pub(crate) fn on_dismissed(&mut self) {
+        self.on_offline();
+        self.state = State::Refused;
+    }
+
+    /// The home does not let this account read.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.state == State::Refused
+    }
+
+    pub(crate) fn on_cursor(&mut self, cursor: Seq) {
+        if self.state == State::Loading {
+            self.state = State::Loaded;
+            self.cursor = cursor;
+        }
+    }
+
+    pub(crate) fn on_deliver(&mut self, entry: Entry, ctx: &Context<'_>) {
+        let newest = self.items.back().map_or(self.cursor, |item| item.entry.seq);
+        let is_expected = self.state == State::Attached;
+        if !is_expected || entry.seq <= newest || self.items.len() >= ITEMS_MAX {
+            return;
+        }
+        self.heard = ctx.now;
+        let item = Item { entry, arrived: ctx.now, step: Step::Sealed, request: None };
+        self.items.push_back(item);
+    }
+
+    pub(crate) fn on_caught_up(&mut self) {
+        self.is_caught_up |= self.state == State::Attached;
+    }
+
+    /// The transaction has returned with full sync: `Seen` may leave.
+    pub(crate) fn on_received(&mut self, cursor: Seq, new: usize, ctx: &mut Context<'_>) {
+        if cursor <= self.cursor {
+            return;
+        }
+        self.cursor = cursor;
+        if self.log.kind == LogKind::Mailbox {
+            return self.send_seen(ctx);
+        }
+        let owed = self.owed.get_or_insert(Owed { entries: 0, since: ctx.now });
+        owed.entries = owed.entries.saturating_add(u32::try_from(new).unwrap_or(u32::MAX));
+        if owed.entries >= SEEN_ENTRIES {
+            self.send_seen(ctx);
+        }
+    }
+
+    /// Sends the `Seen` that is owed, if it is time, or if the reading is over.
+    pub(crate) fn settle(&mut self, is_over: bool, ctx: &mut Context<'_>) {
+        if self.owed.is_some_and(|owed| is_over || owed.since + SEEN_TIME <= ctx.now) {
+            self.send_seen(ctx);
+        }
+    }
+
+    /// Does whatever can be done now, except storing.
+    pub(crate) fn pump(&mut self, desk: &mut Desk<'_>, ctx: &mut Context<'_>) -> Pumped {
+        match self.state {
+            State::Detached => {
+                self.state = State::Loading;
+                ctx.store(StoreOp::LoadCursor(self.log));
+            }
+            State::Loading | State::Refused => {}
+            State::Loaded => return self.open(ctx),
+            State::Attached => self.open_items(desk, ctx),
+        }
+        Pumped::On
+    }
+
+    /// Stores every ready entry before which nothing unready stands that it must wait for, at most
+    /// `room`, in one transaction. What they ask of this account.
+    pub(crate) fn receive(
+        &mut self,
+        room: &mut usize,
+        ctx: &mut Context<'_>,
+    ) -> Vec<(Name, GrantRequest)> {
+        let is_group = self.log.kind == LogKind::Group;
+        let mut blocked = BTreeSet::new();
+        let (mut ready, mut requests) = (Vec::new(), Vec::new());
+        for item in &mut self.items {
+            if item.is_done() {
+                continue;
+            }
+            let sender = item.entry.sender;
+            if *room == 0 || blocked.contains(&sender) || !item.is_ready() {
+                blocked.insert(sender);
+                if is_group {
+                    break;
+                }
+                continue;
+            }
+            *room -= usize::from(item.is_shown());
+            requests.extend(item.request.take().map(|request| (sender, request)));
+            ready.extend(item.take());
+        }
+        let mut cursor = self.cursor;
+        while let Some(item) = self.items.front().filter(|item| item.is_done()) {
+            cursor = item.entry.seq;
+            self.items.pop_front();
+        }
+        if !ready.is_empty() || cursor > self.cursor {
+            ctx.store(StoreOp::Receive { log: self.log, items: ready, cursor });
+        }
+        requests
+    }
+
+    /// What is ready and was not shown, in order.
+    pub(crate) fn peek(&mut self) -> Vec<Peeked> {
+        let mut peeked = Vec::new();
+        for item in &mut self.items {
+            if item.is_done() {
+                continue;
+            }
+            let Step::Ready(content) = &item.step else {
+                break;
+            };
+            if item.is_shown() {
+                let (log, entry, content) = (self.log, item.entry.clone(), content.clone());
+                peeked.push(Peeked { log, entry, content });
+            }
+            item.step = Step::Done;
+        }
+        peeked
+    }
+
+    /// Everything that waited at the home is in the store, or shown by a peek.
+    pub(crate) fn is_done(&self, is_peek: bool, now: Instant) -> bool {
+        let is_idle = self.items.iter().all(Item::is_done);
+        let is_peeked = is_peek && self.window_is_full() && self.heard + PEEK_QUIET <= now;
+        self.state == State::Refused
+            || self.state == State::Attached && is_idle && (self.is_caught_up || is_peeked)
+    }
+
+    pub(crate) fn deadline(&self, is_peek: bool) -> Option<Instant> {
+        let is_idle = self.items.iter().all(Item::is_done);
+        let quiet = (is_peek && is_idle && self.window_is_full()).then(|| self.heard + PEEK_QUIET);
+        let owed = self.owed.map(|owed| owed.since + SEEN_TIME);
+        [quiet, owed].into_iter().flatten().min()
+    }
+
+    fn send_seen(&mut self, ctx: &mut Context<'_>) {
+        self.owed = None;
+        if let Some(handle) = ctx.handles.open_handle(&self.log) {
+            ctx.send(Seen { handle, upto: self.cursor });
+        }
+    }
+
+    fn open(&mut self, ctx: &mut Context<'_>) -> Pumped {
+        let me = ctx.me.name;
+        if let Some(open) = ctx.handles.want(self.log, me) {
+            ctx.send(open);
+        }
+        match ctx.handles.state(&self.log) {
+            Some(HandleState::Open(_)) => {
+                self.state = State::Attached;
+                self.heard = ctx.now;
+                if let Some(handle) = ctx.handles.open_handle(&self.log) {
+                    ctx.send(Attach { handle, cursor: self.cursor });
+                }
+            }
+            Some(HandleState::Failed(code)) => {
+                self.state = State::Refused;
+                return Pumped::Refused(code);
+            }
+            _ => {}
+        }
+        Pumped::On
+    }
+
+    fn open_items(&mut self, desk: &mut Desk<'_>, ctx: &mut Context<'_>) {
+        let log = self.log;
+        for item in &mut self.items {
+            if matches!(item.step, Step::Sealed) {
+                item.open(log, desk, ctx);
+            }
+        }
+    }
+
+    /// The seat may hold entries back because nothing is acknowledged.
+    fn window_is_full(&self) -> bool {
+        let bytes: usize = self.items.iter().map(|item| item.entry.body.bytes().len()).sum();
+        self.items.len() >= UNSEEN_ENTRIES_MAX || bytes + BODY_LEN_MAX >= UNSEEN_BYTES_MAX
+    }
+}
+
+impl Item {
+    fn open(&mut self, log: LogId, desk: &mut Desk<'_>, ctx: &mut Context<'_>) {
+        if self.entry.number == Number::NONE {
+            return self.tell(log, desk, ctx);
+        }
+        let Desk { contacts, grants, .. } = desk;
+        let content = match grants.open(log, &self.entry, self.arrived, contacts, ctx) {
+            Opening::Pending => return,
+            Opening::Opened(plaintext, is_verified) => {
+                self.request = request(&plaintext);
+                content(*plaintext, is_verified)
+            }
+            Opening::NoGrant { is_origin_known: false, .. }
+                if is_from_before(log, self.entry.sender, desk.groups, ctx) =>
+            {
+                ReceivedContent::BeforeYouJoined
+            }
+            Opening::NoGrant { place, reason, .. } => {
+                request_grant(place, ctx);
+                ReceivedContent::Undecryptable { reason }
+            }
+            Opening::TooEarly if log.kind == LogKind::Group => ReceivedContent::BeforeYouJoined,
+            Opening::TooEarly => {
+                let reason = "sealed before this account was granted its key".to_owned();
+                ReceivedContent::Undecryptable { reason }
+            }
+            Opening::Failed(reason) => ReceivedContent::Undecryptable { reason },
+        };
+        self.step = Step::Ready(content);
+    }
+
+    /// An entry without a number is a statement of the group's roster.
+    fn tell(&mut self, log: LogId, desk: &mut Desk<'_>, ctx: &mut Context<'_>) {
+        if log.kind == LogKind::Mailbox {
+            let reason = "not a message: it has no number".to_owned();
+            self.step = Step::Ready(ReceivedContent::Undecryptable { reason });
+            return;
+        }
+        let Desk { contacts, groups, .. } = desk;
+        match groups.on_statement(log.name, &self.entry, contacts, ctx) {
+            Told::Pending => {}
+            Told::Done(Some(content)) => self.step = Step::Ready(content),
+            Told::Done(None) => self.step = Step::Done,
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        matches!(self.step, Step::Ready(_))
+    }
+
+    fn is_done(&self) -> bool {
+        matches!(self.step, Step::Done)
+    }
+
+    fn is_shown(&self) -> bool {
+        matches!(&self.step, Step::Ready(content) if content.is_shown())
+    }
+
+    fn take(&mut self) -> Option<Received> {
+        let Step::Ready(content) = std::mem::replace(&mut self.step, Step::Done) else {
+            return None;
+        };
+        let entry = &self.entry;
+        Some(Received {
+            seq: entry.seq,
+            sender: entry.sender,
+            origin: entry.origin,
+            number: entry.number,
+            at: entry.at,
+            hash: message_hash(&entry.body),
+            content,
+        })
+    }
+}
+
+/// Whether a message without a grant is one of a sender that had not heard of this account's joining.
+/// It is, when nothing of that sender's installation was ever granted here, and the sender has been
+/// a member for longer.
+fn is_from_before(log: LogId, sender: Name, groups: &Groups, ctx: &Context<'_>) -> bool {
+    let joining = |who: &Name| groups.joining(&log.name, who);
+    let own = ctx.me.name.and_then(|me| joining(&me));
+    log.kind == LogKind::Group && own.zip(joining(&sender)).is_some_and(|(own, its)| its < own)
+}
+
+/// Asks the sender for a grant; the store sees to it that this is done once.
+fn request_grant(place: SessionPlace, ctx: &mut Context<'_>) {
+    let own = Some(place.sender) == ctx.me.name && place.origin == ctx.me.origin;
+    if own {
+        return;
+    }
+    let SessionPlace { log, origin, message_session, .. } = place;
+    let request = GrantRequest { log, origin, message_session };
+    ctx.store(SessionOp::Request { place, request, created: ctx.wall });
+}
+
+fn request(plaintext: &Plaintext) -> Option<GrantRequest> {
+    match &plaintext.content {
+        Content::GrantRequest(request) => Some(*request),
+        _ => None,
+    }
+}
+
+fn content(plaintext: Plaintext, verified: bool) -> ReceivedContent {
+    let Plaintext { sent, previous, .. } = plaintext;
+    match plaintext.content {
+        Content::Text(text) => ReceivedContent::Text { text, sent, previous, verified },
+        Content::Attachment(attachment) => {
+            ReceivedContent::Attachment { attachment, sent, previous, verified }
+        }
+        Content::GrantRequest(_) => ReceivedContent::GrantRequest { sent, previous, verified },
+        Content::Unknown { kind, bytes } => {
+            ReceivedContent::Unknown { kind, bytes, sent, previous, verified }
+        }
+    }
+}

@@ -1,0 +1,550 @@
+//! Message sessions of the account's own: granted before they are used, begun anew when they must
+//! be, and never in a reader's way.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use wire::message::{Fault, GrantsPut, PutGrants, Refusal, Refused};
+use wire::{FaultCode, Kind, LogHandle, Name, RequestId, ToServer, Wall};
+
+use super::roster::{self, GROUP};
+use super::world::{Step, World, bundle_of, mailbox, number};
+use crate::core::Request;
+use crate::crypto::grant::{self, SessionPlace};
+use crate::crypto::message_session::{Expected, Inbound};
+use crate::crypto::test_keys::{alice, alice_rotated, bob, carol, name, rng};
+use crate::crypto::{Content, Identity, Plaintext};
+use crate::store::{Contact, Trust};
+
+/// A session with a lane to bob that has posted `count` messages; grants are confirmed.
+fn posted(count: u64) -> World {
+    let mut world = World::with_session();
+    world.draft("bob", "1");
+    let from = world.sent.len();
+    world.go_online();
+    world.answer_questions(from, 0);
+    for at in 2..=count {
+        world.draft("bob", &at.to_string());
+    }
+    world
+}
+
+fn puts(world: &World, from: usize) -> Vec<PutGrants> {
+    let sent = world.sent.get(from..).unwrap_or_default();
+    let puts = sent.iter().filter_map(|message| match message {
+        ToServer::PutGrants(put) => Some(put.clone()),
+        _ => None,
+    });
+    puts.collect()
+}
+
+/// Number and message session of the posts that were sent since `from`.
+fn sessions(world: &World, from: usize) -> Vec<(u64, u32)> {
+    let sent = world.sent.get(from..).unwrap_or_default();
+    let posts = sent.iter().filter_map(|message| match message {
+        ToServer::Post(post) => Some((post.number.value(), post.message_session.0)),
+        _ => None,
+    });
+    posts.collect()
+}
+
+/// What `reader` makes of the posts since `from`, with the grants that were put: a reader's home
+/// would give it the same.
+fn read_as(world: &World, reader: (&str, &Identity), from: usize) -> Vec<Option<Plaintext>> {
+    let all_puts = puts(world, 0);
+    let posts =
+        world.sent.get(from..).unwrap_or_default().iter().filter_map(|message| match message {
+            ToServer::Post(post) => Some(post.clone()),
+            _ => None,
+        });
+    let open = |post: wire::message::Post| {
+        let mine = |put: &&PutGrants| {
+            put.message_session == post.message_session
+                && put.grants.items().iter().any(|grant| grant.reader == name(reader.0))
+        };
+        let put = all_puts.iter().rev().find(mine)?;
+        let mut grants = put.grants.items().iter();
+        let own = grants.find(|grant| grant.reader == name(reader.0))?;
+        let place = SessionPlace {
+            sender: name("alice"),
+            log: put.log,
+            origin: wire::Origin([9; 16]),
+            message_session: post.message_session,
+        };
+        let key = &alice().public().signing;
+        let verified = grant::verify_announcement(&place, key, &put.announcement).expect("signed");
+        let key = grant::open(reader.1, &verified, own, &mut rng()).expect("opens");
+        let SessionPlace { sender, log, origin, .. } = place;
+        let expected = Expected { log, sender, origin, number: post.number };
+        Inbound::new(&key).expect("a key").open(&expected, &post.body).ok()
+    };
+    posts.map(open).collect()
+}
+
+fn texts(plaintexts: &[Option<Plaintext>]) -> Vec<String> {
+    let text = |plaintext: &Option<Plaintext>| match plaintext.as_ref().map(|p| &p.content) {
+        Some(Content::Text(text)) => text.clone(),
+        other => format!("{other:?}"),
+    };
+    plaintexts.iter().map(text).collect()
+}
+
+fn refuse(world: &mut World, at: u64, code: FaultCode) {
+    let refusal = Refusal::Rejected(code);
+    world.server(Refused { handle: LogHandle(1), number: number(at), refusal });
+}
+
+#[test]
+fn a_key_is_granted_before_the_first_post_under_it() {
+    let world = posted(3);
+    assert!(world.at(&Step::Stored("begun")) < world.at(&Step::Sent(Kind::PUT_GRANTS)));
+    assert!(world.at(&Step::Sent(Kind::PUT_GRANTS)) < world.at(&Step::Sent(Kind::POST)));
+    assert!(world.at(&Step::Stored("sealed")) < world.at(&Step::Sent(Kind::POST)));
+    let puts = puts(&world, 0);
+    assert_eq!(puts.len(), 1);
+    assert!(puts[0].last && puts[0].part == 0 && puts[0].roster_version == 0);
+    assert_eq!(sessions(&world, 0), [(1, 1), (2, 1), (3, 1)]);
+    assert_eq!(texts(&read_as(&world, ("bob", bob()), 0)), ["1", "2", "3"]);
+}
+
+#[test]
+fn nothing_of_a_message_session_leaves_before_the_store_has_it() {
+    let mut world = World::with_session();
+    world.slow = Some("begun");
+    world.draft("bob", "1");
+    let from = world.sent.len();
+    world.go_online();
+    world.answer_questions(from, 0);
+    assert!(puts(&world, 0).is_empty() && world.numbers(0).is_empty());
+    world.release();
+    assert_eq!((puts(&world, 0).len(), world.numbers(0)), (1, vec![1]));
+}
+
+#[test]
+fn grants_that_were_not_confirmed_are_put_again_before_the_posts() {
+    let mut world = World::with_session();
+    world.draft("bob", "1");
+    let from = world.sent.len();
+    world.go_online();
+    world.work();
+    let fetch = world.fetch();
+    world.bundles(&fetch, vec![bundle_of(bob(), "bob").encoded().clone()]);
+    world.work();
+    let open = world.sent.iter().find_map(|message| match message {
+        ToServer::OpenLog(open) => Some(open.clone()),
+        _ => None,
+    });
+    let handle = open.expect("the log is opened").handle;
+    world.server(wire::message::LogOpened { handle, base: number(0) });
+    assert_eq!((puts(&world, from).len(), world.numbers(from)), (1, vec![1]));
+    let before = puts(&world, from).remove(0);
+    world.cut();
+    world.pass(Duration::from_secs(10));
+    let from = world.sent.len();
+    let steps = world.steps.len();
+    world.go_online();
+    world.answer_questions(from, 0);
+    let again = puts(&world, from).remove(0);
+    assert_eq!((again.announcement, again.grants), (before.announcement, before.grants));
+    assert_eq!(world.numbers(from), [1]);
+    let steps = world.steps.get(steps..).expect("more");
+    let place = |kind| steps.iter().position(|step| *step == Step::Sent(kind)).expect("sent");
+    assert!(place(Kind::PUT_GRANTS) < place(Kind::POST));
+    world.cut();
+    world.pass(Duration::from_secs(10));
+    let from = world.sent.len();
+    world.go_online();
+    world.answer_questions(from, 1);
+    assert!(puts(&world, from).is_empty(), "what was confirmed is not put again");
+    assert_eq!(world.numbers(from), [1]);
+}
+
+#[test]
+fn a_new_process_goes_on_in_the_message_session_of_the_last_one() {
+    let mut world = World::with_session();
+    world.slow = Some("sealed");
+    world.put_fault = Some(FaultCode::UNAVAILABLE);
+    world.draft("bob", "1");
+    let from = world.sent.len();
+    world.go_online();
+    world.work();
+    let fetch = world.fetch();
+    world.bundles(&fetch, vec![bundle_of(bob(), "bob").encoded().clone()]);
+    world.work();
+    assert_eq!((world.store.sealed.len(), world.numbers(from).len()), (1, 0));
+    world.cut();
+    world.restart();
+    (world.slow, world.put_fault) = (None, None);
+    let from = world.sent.len();
+    world.ask(Request::Outbox);
+    world.go_online();
+    world.answer_questions(from, 0);
+    assert_eq!(puts(&world, from).len(), 1);
+    world.draft("bob", "2");
+    assert_eq!(sessions(&world, from), [(1, 1), (2, 1)]);
+    let texts = texts(&read_as(&world, ("bob", bob()), from));
+    assert_eq!(texts, ["1", "2"], "no place of the ratchet seals twice");
+}
+
+#[test]
+fn a_message_session_ends_after_100_messages() {
+    let mut world = posted(1);
+    for at in 2..=101 {
+        world.accept(at - 1);
+        let from = world.sent.len();
+        world.draft("bob", &at.to_string());
+        world.answer_questions(from, 0);
+    }
+    let sessions = sessions(&world, 0);
+    assert_eq!((sessions[0], sessions[99], sessions[100]), ((1, 1), (100, 1), (101, 2)));
+    assert_eq!(puts(&world, 0).len(), 2);
+}
+
+#[test]
+fn a_message_session_ends_after_7_days() {
+    let mut world = posted(1);
+    world.wall = Wall(world.wall.0 + super::super::sealing::AGE_MAX_MS - 1);
+    world.draft("bob", "2");
+    world.wall = Wall(world.wall.0 + 1);
+    let from = world.sent.len();
+    world.draft("bob", "3");
+    world.answer_questions(from, 0);
+    assert_eq!(sessions(&world, 0), [(1, 1), (2, 1), (3, 2)]);
+}
+
+#[test]
+fn another_wrapping_key_begins_a_new_message_session() {
+    let mut world = World::with_session();
+    let contact = Contact {
+        name: name("bob"),
+        pinned: alice().public().signing.id(),
+        bundles: vec![bundle_of(alice(), "bob").encoded().clone()],
+        trust: Trust::Pinned,
+    };
+    world.store.contacts.insert(name("bob"), contact);
+    world.draft("bob", "1");
+    let from = world.sent.len();
+    world.go_online();
+    let fetch = world.fetch();
+    world.bundles(&fetch, Vec::new());
+    world.answer_questions(from, 0);
+    assert_eq!(sessions(&world, 0), [(1, 1)]);
+    world.accept(1);
+    let rotated = bundle_of(alice(), "bob").next(alice_rotated(), Wall(2), &mut rng());
+    world.ask(Request::Fetch(name("bob")));
+    let fetch = world.fetch();
+    world.bundles(&fetch, vec![rotated.expect("signs").encoded().clone()]);
+    let from = world.sent.len();
+    world.draft("bob", "2");
+    world.answer_questions(from, 0);
+    assert_eq!(sessions(&world, from), [(2, 2)]);
+    let wrapped = puts(&world, from)[0].grants.items()[0].wrapping_key;
+    assert_eq!(wrapped, alice_rotated().public().wrapping.id().0);
+}
+
+#[test]
+fn what_is_rejected_for_its_key_is_sealed_anew_in_order_and_unseen_by_the_user() {
+    let mut world = posted(3);
+    world.draft("bob", "4");
+    world.accept(1);
+    let ids: Vec<_> = world.store.sealed.values().map(|post| post.id).collect();
+    let from = world.sent.len();
+    for at in 2..=4 {
+        assert!(world.numbers(from).is_empty(), "nothing overtakes what has no answer");
+        refuse(&mut world, at, FaultCode::GRANT_MISSING);
+    }
+    world.draft("bob", "5");
+    world.answer_questions(from, 0);
+    assert_eq!(sessions(&world, from), [(5, 2), (6, 2), (7, 2), (8, 2)]);
+    let again: Vec<_> = world.store.sealed.values().map(|post| post.id).collect();
+    assert_eq!(again[..3], ids);
+    let read = read_as(&world, ("bob", bob()), from);
+    assert_eq!(texts(&read), ["2", "3", "4", "5"]);
+    let first = world.posts(0)[0].1.clone();
+    let hash = crate::crypto::message_hash(&wire::message::Body::new(first).expect("short"));
+    let previous = read[0].as_ref().expect("opens").previous;
+    assert_eq!(previous, hash, "the chain goes on from what was accepted");
+    assert!(world.store.rejected.is_empty());
+    world.accept(8);
+    assert!(world.core.is_outbox_empty());
+}
+
+#[test]
+fn a_post_that_is_rejected_again_and_again_fails_at_last() {
+    let mut world = posted(1);
+    for at in 1..=9 {
+        assert!(world.store.rejected.is_empty(), "after {at} attempts");
+        let from = world.sent.len();
+        refuse(&mut world, at, FaultCode::GRANT_MISSING);
+        world.answer_questions(from, 0);
+        world.pass(Duration::from_secs(8));
+    }
+    assert_eq!(world.store.rejected, [(number(9), FaultCode::GRANT_MISSING)]);
+    assert!(world.core.is_outbox_empty());
+}
+
+#[test]
+fn a_home_that_is_away_gets_grants_and_posts_again() {
+    let mut world = World::with_session();
+    world.put_fault = Some(FaultCode::UNAVAILABLE);
+    world.draft("bob", "1");
+    let from = world.sent.len();
+    world.go_online();
+    world.answer_questions(from, 0);
+    assert_eq!((puts(&world, 0).len(), world.numbers(0)), (1, vec![1]));
+    world.put_fault = None;
+    let from = world.sent.len();
+    world.pass(Duration::from_secs(1));
+    world.answer_questions(from, 0);
+    assert_eq!((puts(&world, from).len(), sessions(&world, from)), (1, vec![(1, 1)]));
+}
+
+#[test]
+fn grants_that_a_home_never_takes_end_the_message_session() {
+    let mut world = World::with_session();
+    world.put_fault = Some(FaultCode::TOO_MANY_GRANTS);
+    world.draft("bob", "1");
+    let from = world.sent.len();
+    world.go_online();
+    world.answer_questions(from, 0);
+    world.put_fault = None;
+    let from = world.sent.len();
+    refuse(&mut world, 1, FaultCode::GRANT_MISSING);
+    world.answer_questions(from, 0);
+    assert_eq!(sessions(&world, from), [(2, 2)]);
+}
+
+/// A session with a lane to the group that has posted once; alice and bob are members.
+fn posted_to_group() -> World {
+    let mut world = World::with_session();
+    roster::create(&mut world, "alice");
+    roster::join(&mut world, "bob");
+    world.draft_to_group(GROUP, "1");
+    let from = world.sent.len();
+    world.go_online();
+    world.answer_questions(from, 0);
+    assert_eq!(sessions(&world, 0), [(1, 1)]);
+    world
+}
+
+fn readers(put: &PutGrants) -> Vec<Name> {
+    put.grants.items().iter().map(|grant| grant.reader).collect()
+}
+
+#[test]
+fn every_member_is_granted_the_key_and_can_read() {
+    let world = posted_to_group();
+    let put = puts(&world, 0).remove(0);
+    assert_eq!((put.part, put.roster_version), (0, 2));
+    assert_eq!(readers(&put), [name("alice"), name("bob")]);
+    for reader in [("alice", alice()), ("bob", bob())] {
+        assert_eq!(texts(&read_as(&world, reader, 0)), ["1"]);
+    }
+    assert_eq!(world.store.sessions.granted.len(), 1, "one's own posts come back");
+}
+
+#[test]
+fn who_joins_later_reads_from_then_on() {
+    let mut world = posted_to_group();
+    roster::join(&mut world, "carol");
+    let from = world.sent.len();
+    roster::refresh(&mut world);
+    world.draft_to_group(GROUP, "2");
+    world.answer_questions(from, 0);
+    let put = puts(&world, from).remove(0);
+    assert_eq!((put.part, put.roster_version, put.message_session.0), (1, 3, 1));
+    assert_eq!(readers(&put), [name("carol")]);
+    let read = read_as(&world, ("carol", carol()), 0);
+    assert!(read[0].is_none(), "what was before is not for newcomers");
+    assert_eq!(texts(&read[1..]), ["2"]);
+    assert_eq!(texts(&read_as(&world, ("bob", bob()), 0)), ["1", "2"]);
+}
+
+#[test]
+fn a_departure_begins_a_new_message_session_that_the_departed_is_not_granted() {
+    let mut world = posted_to_group();
+    roster::join(&mut world, "carol");
+    roster::remove(&mut world, "bob");
+    let from = world.sent.len();
+    roster::refresh(&mut world);
+    world.draft_to_group(GROUP, "2");
+    world.answer_questions(from, 0);
+    let put = puts(&world, from).remove(0);
+    assert_eq!((put.part, put.roster_version, put.message_session.0), (0, 4, 2));
+    assert_eq!(readers(&put), [name("alice"), name("carol")]);
+    assert_eq!(texts(&read_as(&world, ("carol", carol()), from)), ["2"]);
+    assert_eq!(read_as(&world, ("bob", bob()), from), [None]);
+}
+
+#[test]
+fn a_post_behind_a_departure_waits_for_the_roster_and_is_sealed_anew() {
+    let mut world = posted_to_group();
+    roster::remove(&mut world, "bob");
+    let from = world.sent.len();
+    refuse(&mut world, 1, FaultCode::ROSTER_BEHIND);
+    let asked = |m: &ToServer| matches!(m, ToServer::FetchRoster(_));
+    assert!(world.sent[from..].iter().any(asked), "the roster is fetched");
+    assert!(world.numbers(from).is_empty());
+    world.answer_questions(from, 0);
+    assert_eq!(sessions(&world, from), [(2, 2)]);
+    assert_eq!(readers(&puts(&world, from)[0]), [name("alice")]);
+    assert!(world.store.rejected.is_empty());
+}
+
+#[test]
+fn grants_behind_a_departure_fetch_the_roster_too() {
+    let mut world = World::with_session();
+    roster::create(&mut world, "alice");
+    roster::join(&mut world, "bob");
+    world.put_fault = Some(FaultCode::ROSTER_BEHIND);
+    world.draft_to_group(GROUP, "1");
+    let from = world.sent.len();
+    world.go_online();
+    world.answer_questions(from, 0);
+    roster::remove(&mut world, "bob");
+    world.put_fault = None;
+    let from = world.sent.len();
+    refuse(&mut world, 1, FaultCode::GRANT_MISSING);
+    world.answer_questions(from, 0);
+    assert_eq!(sessions(&world, from), [(2, 2)]);
+}
+
+#[test]
+fn a_member_whose_key_has_changed_keeps_nobody_from_writing() {
+    let mut world = World::with_session();
+    roster::create(&mut world, "alice");
+    roster::join(&mut world, "bob");
+    roster::join(&mut world, "carol");
+    let contact = Contact {
+        name: name("carol"),
+        pinned: bob().public().signing.id(),
+        bundles: vec![bundle_of(bob(), "carol").encoded().clone()],
+        trust: Trust::Changed,
+    };
+    world.store.contacts.insert(name("carol"), contact);
+    world.draft_to_group(GROUP, "1");
+    let from = world.sent.len();
+    world.go_online();
+    world.answer_questions(from, 0);
+    assert_eq!(sessions(&world, 0), [(1, 1)]);
+    assert_eq!(readers(&puts(&world, 0)[0]), [name("alice"), name("bob")]);
+    let key = bob().public().signing.id();
+    let from = world.sent.len();
+    world.ask(Request::Trust { name: name("carol"), key, verified: false });
+    world.draft_to_group(GROUP, "2");
+    world.answer_questions(from, 0);
+    let put = puts(&world, from).remove(0);
+    assert_eq!((put.part, put.message_session.0), (0, 1), "the part that it is entitled to");
+    assert_eq!(readers(&put), [name("carol")]);
+}
+
+#[test]
+fn a_member_whose_home_is_away_keeps_nobody_from_writing() {
+    let mut world = World::with_session();
+    roster::create(&mut world, "alice");
+    roster::join(&mut world, "bob");
+    world.unreachable = Some(name("bob"));
+    world.draft_to_group(GROUP, "1");
+    let from = world.sent.len();
+    world.go_online();
+    world.answer_questions(from, 0);
+    assert_eq!(sessions(&world, 0), [(1, 1)]);
+    assert_eq!(readers(&puts(&world, 0)[0]), [name("alice")]);
+    world.unreachable = None;
+    let from = world.sent.len();
+    world.pass(Duration::from_secs(2));
+    world.answer_questions(from, 0);
+    world.draft_to_group(GROUP, "2");
+    world.answer_questions(from, 0);
+    assert_eq!(readers(&puts(&world, from)[0]), [name("bob")]);
+    assert_eq!(texts(&read_as(&world, ("bob", bob()), 0)), ["1", "2"]);
+}
+
+#[test]
+fn a_large_part_is_put_in_frames_of_which_the_last_says_so() {
+    let mut world = World::with_session();
+    roster::create(&mut world, "alice");
+    for at in 0..100 {
+        roster::join(&mut world, &format!("member-{at}"));
+    }
+    world.draft_to_group(GROUP, "1");
+    let from = world.sent.len();
+    world.go_online();
+    world.answer_questions(from, 0);
+    let puts = puts(&world, 0);
+    let frames: Vec<_> = puts.iter().map(|put| (put.grants.items().len(), put.last)).collect();
+    assert_eq!(frames, [(96, false), (5, true)]);
+    assert_eq!(world.numbers(0), [1]);
+}
+
+/// A reader asks for its grant of message session `session` of alice's `log`.
+fn ask_for_grant(world: &mut World, asker: &str, log: wire::LogId, session: u32) {
+    let request = crate::crypto::content::GrantRequest {
+        log,
+        origin: wire::Origin([9; 16]),
+        message_session: wire::MessageSession(session),
+    };
+    let own = mailbox("alice");
+    if !world.authors.contains_key(&(name(asker), own)) {
+        world.begin_session(own, asker, 1);
+        world.grant(own, asker, &alice().public().wrapping);
+    }
+    let at = u64::from(session) + 10;
+    let entry = world.entry_of(own, asker, at, Content::GrantRequest(request));
+    world.deliver(&entry);
+}
+
+#[test]
+fn who_is_entitled_gets_its_grant_again_and_nobody_else_does() {
+    let mut world = posted(2);
+    let from = world.sent.len();
+    world.ask(Request::Attach(crate::core::Reading::All));
+    world.answer_questions(from, 0);
+    let from = world.sent.len();
+    ask_for_grant(&mut world, "carol", mailbox("bob"), 1);
+    world.answer_questions(from, 0);
+    ask_for_grant(&mut world, "bob", mailbox("bob"), 7);
+    world.answer_questions(from, 0);
+    assert!(puts(&world, from).is_empty(), "not a reader, and no such message session");
+    let from = world.sent.len();
+    ask_for_grant(&mut world, "bob", mailbox("bob"), 1);
+    world.answer_questions(from, 0);
+    let put = puts(&world, from).remove(0);
+    assert_eq!((put.part, put.message_session.0, put.last), (0, 1, true));
+    assert_eq!(readers(&put), [name("bob")]);
+    assert_eq!(texts(&read_as(&world, ("bob", bob()), 0)), ["1", "2"]);
+    assert_eq!(world.seen().last(), Some(&3));
+    let shown = world.notices.iter().any(|n| matches!(n, crate::core::Notice::Received(_)));
+    assert!(!shown, "a request is not shown");
+}
+
+#[test]
+fn a_member_is_given_the_part_of_its_joining_again() {
+    let mut world = posted_to_group();
+    roster::join(&mut world, "carol");
+    let from = world.sent.len();
+    roster::refresh(&mut world);
+    world.draft_to_group(GROUP, "2");
+    world.answer_questions(from, 0);
+    let from = world.sent.len();
+    world.ask(Request::Attach(crate::core::Reading::All));
+    world.answer_questions(from, 0);
+    let from = world.sent.len();
+    ask_for_grant(&mut world, "carol", roster::log(), 1);
+    world.answer_questions(from, 0);
+    let put = puts(&world, from).remove(0);
+    assert_eq!((put.part, readers(&put)), (1, vec![name("carol")]));
+    let read = read_as(&world, ("carol", carol()), 0);
+    assert!(read[0].is_none() && read[1].is_some());
+}
+
+#[test]
+fn an_answer_to_a_put_of_before_changes_nothing() {
+    let mut world = posted(1);
+    world.server(GrantsPut { request: RequestId(99) });
+    let fault = Fault::about(FaultCode::UNAVAILABLE, Kind::PUT_GRANTS, 98);
+    world.server(fault);
+    assert!(world.core.is_online());
+    let store = Arc::new(world.store.sessions.record(mailbox("bob")));
+    assert_eq!((store.last, store.sessions.len()), (1, 1));
+}

@@ -1,0 +1,136 @@
+//! Message sessions are kept until nobody needs them; their secrets are sealed.
+
+use bytes::Bytes;
+use wire::message::{ReaderGrant, Wrapped};
+use wire::{LogId, MessageSession, Wall};
+use zeroize::Zeroizing;
+
+use super::{Place, SESSION, begin, log, origin, part, seal};
+use crate::crypto::content::{Content, GrantRequest};
+use crate::crypto::grant::SessionPlace;
+use crate::crypto::keys::KeyId;
+use crate::crypto::test_keys::name;
+use crate::store::{GrantedSession, SessionPart, SessionRecord};
+
+fn grant(reader: &str) -> ReaderGrant {
+    let wrapped = Wrapped::new(Bytes::from("wrapped")).expect("short");
+    ReaderGrant { reader: name(reader), wrapping_key: [4; 32], wrapped }
+}
+
+fn open(record: &SessionRecord) -> Vec<&str> {
+    let open = record.grants.iter().filter(|grant| !grant.is_put);
+    open.map(|grant| grant.grant.reader.as_str()).collect()
+}
+
+fn place(number: u32) -> SessionPlace {
+    let (sender, log, origin) = (name("bob"), LogId::group(name("rust")), origin(2));
+    SessionPlace { sender, log, origin, message_session: MessageSession(number) }
+}
+
+#[test]
+fn a_message_session_comes_back_after_a_restart_as_it_was() {
+    let files = Place::new();
+    let mut store = files.open();
+    let grants = [grant("bob"), grant("carol")];
+    store
+        .begin_message_session(&log(), SESSION, b"canary-ratchet", &part(0), &grants)
+        .expect("keeps");
+    let later = SessionPart { roster_version: 7, ..part(1) };
+    store.add_session_part(&log(), SESSION, &later, &[grant("dave")]).expect("keeps");
+    store.add_grants(&log(), SESSION, 0, &[grant("erin")]).expect("keeps");
+    store.confirm_grants(&log(), SESSION, &[name("bob")]).expect("keeps");
+    drop(store);
+    assert!(!files.holds(b"canary-ratchet") && !files.holds(&[9; 32]));
+    let store = files.open();
+    let sessions = store.message_sessions(&log()).expect("reads");
+    let [record] = &sessions.sessions[..] else { panic!("{sessions:?}") };
+    assert_eq!((sessions.last, record.number, record.is_ended), (1, SESSION, false));
+    assert_eq!((&record.state[..], record.parts.len()), (&b"canary-ratchet"[..], 2));
+    let (first, second) = (&record.parts[0], &record.parts[1]);
+    assert_eq!((first.secret.as_bytes(), second.roster_version), (&[9; 32], 7));
+    assert_eq!(open(record), ["carol", "dave", "erin"]);
+    let parts: Vec<u16> = record.grants.iter().map(|grant| grant.part).collect();
+    assert_eq!(parts, [0, 0, 1, 0]);
+    assert_eq!(store.busy_logs().expect("reads"), [log()], "grants wait to be put");
+}
+
+#[test]
+fn a_ratchet_turns_with_the_post_that_it_has_sealed() {
+    let files = Place::new();
+    let mut store = files.open();
+    begin(&mut store);
+    let id = store.add_draft(&log(), "hello", Wall(1)).expect("keeps");
+    seal(&mut store, id, 1, &Bytes::from("body"), &[1; 32]).expect("seals");
+    let state = |store: &super::Store| {
+        store.message_session(&log(), SESSION).expect("reads").expect("is kept").state
+    };
+    assert_eq!(&state(&store)[..], b"turned");
+    let refused = seal(&mut store, id, 2, &Bytes::from("body"), &[1; 32]);
+    assert!(refused.is_err(), "it is sealed already");
+    let post = store.sealed(&log()).expect("reads").remove(0);
+    assert_eq!(post.message_session, SESSION);
+    let unknown = super::SealedPost { message_session: MessageSession(9), ..post };
+    assert!(store.seal_draft(&log(), &unknown, &[1; 32], b"other").is_err());
+    assert_eq!(&state(&store)[..], b"turned");
+}
+
+#[test]
+fn a_new_message_session_ends_those_before_it_and_the_oldest_go() {
+    let files = Place::new();
+    let mut store = files.open();
+    for number in 1..=10 {
+        let number = MessageSession(number);
+        store
+            .begin_message_session(&log(), number, b"ratchet", &part(0), &[grant("bob")])
+            .expect("keeps");
+    }
+    for (number, is_kept) in [(1, false), (2, false), (3, true), (10, true)] {
+        let found = store.message_session(&log(), MessageSession(number)).expect("reads");
+        assert_eq!(found.is_some(), is_kept, "message session {number}");
+    }
+    let sessions = store.message_sessions(&log()).expect("reads");
+    assert_eq!((sessions.last, sessions.sessions.len()), (10, 8));
+    for number in 3..=9 {
+        store.confirm_grants(&log(), MessageSession(number), &[name("bob")]).expect("keeps");
+    }
+    let sessions = store.message_sessions(&log()).expect("reads").sessions;
+    assert_eq!(sessions.len(), 1, "what is ended and confirmed is not needed");
+    store.end_message_session(&log(), MessageSession(10)).expect("keeps");
+    let sessions = store.message_sessions(&log()).expect("reads");
+    assert_eq!((sessions.last, sessions.sessions.len()), (10, 0), "a number is given once");
+    assert!(store.busy_logs().expect("reads").is_empty());
+}
+
+#[test]
+fn what_was_granted_is_kept_sealed_for_a_while() {
+    let files = Place::new();
+    let mut store = files.open();
+    assert!(!store.is_granted_from(&place(1)).expect("reads"));
+    for number in 1..=9 {
+        let state = Zeroizing::new(b"canary-granted".to_vec());
+        let session = GrantedSession { signing_key: KeyId([5; 32]), state };
+        store.keep_granted(&place(number), &session).expect("keeps");
+    }
+    drop(store);
+    assert!(!files.holds(b"canary-granted"));
+    let store = files.open();
+    assert!(store.granted(&place(1)).expect("reads").is_none(), "the oldest goes");
+    let found = store.granted(&place(9)).expect("reads").expect("is kept");
+    assert_eq!((found.signing_key, &found.state[..]), (KeyId([5; 32]), &b"canary-granted"[..]));
+    assert!(store.is_granted_from(&place(77)).expect("reads"));
+    let elsewhere = SessionPlace { origin: origin(3), ..place(9) };
+    assert!(!store.is_granted_from(&elsewhere).expect("reads"));
+}
+
+#[test]
+fn a_grant_is_asked_for_once() {
+    let files = Place::new();
+    let mut store = files.open();
+    let SessionPlace { log, origin, message_session, .. } = place(3);
+    let request = Content::GrantRequest(GrantRequest { log, origin, message_session });
+    assert!(store.request_grant(&place(3), &request, Wall(1)).expect("keeps"));
+    assert!(!store.request_grant(&place(3), &request, Wall(2)).expect("keeps"));
+    let drafts = store.drafts(10).expect("reads");
+    assert_eq!(drafts.len(), 1);
+    assert_eq!((drafts[0].log, &drafts[0].content), (LogId::mailbox(name("bob")), &request));
+}
