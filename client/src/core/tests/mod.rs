@@ -5,6 +5,7 @@ mod fake_blobs;
 mod fake_groups;
 mod fake_sessions;
 mod fake_store;
+mod grants;
 mod group_home;
 mod groups;
 mod inbox;

@@ -8,6 +8,7 @@ use super::world::{World, identity_of, me};
 use crate::core::Request;
 use crate::crypto::sign_statement;
 use crate::crypto::test_keys::{name, rng};
+use crate::store::KeptStatement;
 
 /// The group's name.
 pub(super) const GROUP: &str = "rust";
@@ -22,9 +23,8 @@ pub(super) fn create(world: &mut World, admin: &str) {
     let first = statement(Act::Create, admin, admin);
     let first = Statement { policy: Some(Policy::Open), ..first };
     let roster = Roster::create(&first, Statement::hash(&first.encode())).expect("a creation");
-    world.store.groups.rosters.insert(name(GROUP), roster.clone());
     world.store.groups.ended.insert(name(GROUP), None);
-    world.roster = Some(roster);
+    keep(world, &first, roster);
 }
 
 /// `member` has joined.
@@ -51,12 +51,23 @@ fn act(world: &mut World, act: Act, actor: &str, subject: &str) {
     };
     if world.link.is_none() {
         roster.apply(&next, Statement::hash(&next.encode())).expect("keeps the rules");
-        world.store.groups.rosters.insert(name(GROUP), roster.clone());
-        return;
+        let roster = roster.clone();
+        return keep(world, &next, roster);
     }
     let signed = sign_statement(identity_of(actor), next.clone(), &mut rng()).expect("signs");
     roster.apply(&next, Statement::hash(&signed)).expect("keeps the rules");
     world.statements.push((next.version, signed));
+}
+
+fn keep(world: &mut World, statement: &Statement, roster: Roster) {
+    let kept = KeptStatement {
+        version: statement.version,
+        encoded: statement.encode(),
+        fault: None,
+    };
+    world.store.groups.statements.insert((name(GROUP), statement.version), kept);
+    world.store.groups.rosters.insert(name(GROUP), roster.clone());
+    world.roster = Some(roster);
 }
 
 fn statement(act: Act, actor: &str, subject: &str) -> Statement {

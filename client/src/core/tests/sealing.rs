@@ -225,8 +225,6 @@ fn another_wrapping_key_begins_a_new_message_session() {
     world.draft("bob", "1");
     let from = world.sent.len();
     world.go_online();
-    let fetch = world.fetch();
-    world.bundles(&fetch, Vec::new());
     world.answer_questions(from, 0);
     assert_eq!(sessions(&world, 0), [(1, 1)]);
     world.accept(1);
@@ -274,10 +272,11 @@ fn a_post_that_is_rejected_again_and_again_fails_at_last() {
     let mut world = posted(1);
     for at in 1..=9 {
         assert!(world.store.rejected.is_empty(), "after {at} attempts");
-        let from = world.sent.len();
         refuse(&mut world, at, FaultCode::GRANT_MISSING);
-        world.answer_questions(from, 0);
+        world.work();
+        let from = world.sent.len();
         world.pass(Duration::from_secs(8));
+        world.answer_questions(from, 0);
     }
     assert_eq!(world.store.rejected, [(number(9), FaultCode::GRANT_MISSING)]);
     assert!(world.core.is_outbox_empty());
