@@ -17,7 +17,7 @@ use super::event::{Peeked, StoreOp};
 use super::grants::{Grants, Opening};
 use super::groups::Groups;
 use super::handles::HandleState;
-use super::readers::Told;
+use super::readers::{Readers, Told};
 use super::session_op::SessionOp;
 use crate::crypto::content::GrantRequest;
 use crate::crypto::grant::SessionPlace;
@@ -317,14 +317,15 @@ impl Item {
                 self.request = request(&plaintext);
                 content(*plaintext, is_verified)
             }
-            Opening::NoGrant { is_origin_known: false, .. }
-                if is_from_before(log, self.entry.sender, desk.groups, ctx) =>
-            {
-                ReceivedContent::BeforeYouJoined
-            }
-            Opening::NoGrant { place, reason, .. } => {
-                request_grant(place, ctx);
-                ReceivedContent::Undecryptable { reason }
+            Opening::NoGrant { place, reason, is_origin_known } => {
+                match is_from_before(&place, is_origin_known, desk.groups, ctx) {
+                    None => return,
+                    Some(true) => ReceivedContent::BeforeYouJoined,
+                    Some(false) => {
+                        request_grant(place, ctx);
+                        ReceivedContent::Undecryptable { reason }
+                    }
+                }
             }
             Opening::TooEarly if log.kind == LogKind::Group => ReceivedContent::BeforeYouJoined,
             Opening::TooEarly => {
@@ -380,13 +381,27 @@ impl Item {
     }
 }
 
-/// Whether a message without a grant is one of a sender that had not heard of this account's joining.
-/// It is, when nothing of that sender's installation was ever granted here, and the sender has been
-/// a member for longer.
-fn is_from_before(log: LogId, sender: Name, groups: &Groups, ctx: &Context<'_>) -> bool {
-    let joining = |who: &Name| groups.joining(&log.name, who);
-    let own = ctx.me.name.and_then(|me| joining(&me));
-    log.kind == LogKind::Group && own.zip(joining(&sender)).is_some_and(|(own, its)| its < own)
+/// Whether a message without a grant is one of a sender that had not heard of this account's
+/// joining; `None` while the group's roster is awaited. It is, when nothing of that sender's
+/// installation was ever granted here, and the sender has been a member for longer.
+fn is_from_before(
+    place: &SessionPlace,
+    is_origin_known: bool,
+    groups: &mut Groups,
+    ctx: &mut Context<'_>,
+) -> Option<bool> {
+    if place.log.kind == LogKind::Mailbox || is_origin_known {
+        return Some(false);
+    }
+    match groups.readers(place.log.name, ctx) {
+        Readers::Pending => None,
+        Readers::Refused(_) => Some(false),
+        Readers::Ready(readers) => {
+            let own = ctx.me.name.and_then(|me| readers.joining(&me));
+            let its = readers.joining(&place.sender);
+            Some(own.zip(its).is_some_and(|(own, its)| its < own))
+        }
+    }
 }
 
 /// Asks the sender for a grant; the store sees to it that this is done once.

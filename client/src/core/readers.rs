@@ -7,7 +7,6 @@
 //! | --- | --- | --- |
 //! | outbox | `readers(group, ctx)`, at each pump while posts wait | [`Readers`] |
 //! | inbox | `joined(ctx)`: which groups are to be read | `None` until that is known |
-//! | inbox | `joining(group)`: the roster version of this account's own joining | `None`: not known |
 //! | inbox | `on_statement(group, entry, ctx)`, at each pump until it is not pending | [`Told`] |
 //! | inbox | `on_dismissed(group, code, ctx)`: the home does not let this account read | nothing |
 

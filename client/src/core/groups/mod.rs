@@ -92,12 +92,6 @@ impl Groups {
         self.list.is_settled().then(|| self.memberships().collect())
     }
 
-    /// The roster version of this account's joining, as far as it is known.
-    pub(crate) fn joining(&self, group: &Name, me: &Name) -> Option<u32> {
-        let roster = self.known.get(group)?.chain.roster()?;
-        roster.members().find(|(name, _)| *name == me).map(|(_, version)| version)
-    }
-
     /// What became of an entry with number 0 of `group`'s log.
     pub(crate) fn on_statement(
         &mut self,
