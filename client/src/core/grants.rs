@@ -1,5 +1,5 @@
-//! The keys of others' message sessions: from memory, from the store, or fetched from the log's home,
-//! verified with the sender's key and opened with one's own.
+//! The keys of others' message sessions: from memory, from the store, or fetched from the log's
+//! home, verified with the sender's key and opened with one's own.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

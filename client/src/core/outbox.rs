@@ -23,7 +23,7 @@ use crate::store::{Draft, OutboxId};
 pub const DRAFTS_MAX: usize = 512;
 /// Above this many open logs, idle ones are closed.
 const HANDLES_KEPT: usize = 256;
-/// Frames of grants that may be unanswered: a whole group's, and below the seat's limit of requests.
+/// Frames of grants that may be unanswered: a whole group's, below the seat's limit of requests.
 const PUTS_MAX: usize = 16;
 
 /// The lanes that are not empty.
@@ -323,8 +323,8 @@ fn reject(lane: &mut Lane, log: LogId, (number, code): (Number, FaultCode), ctx:
     }
 }
 
-/// Opens the log and sends grants and what is sealed, as far as there is room. `false` when the home
-/// knows numbers that were never given here.
+/// Opens the log and sends grants and what is sealed, as far as there is room. `false` when the
+/// home knows numbers that were never given here.
 fn send(
     lane: &mut Lane,
     sealing: &mut Sealing,

@@ -3,9 +3,9 @@
 //!
 //! A new message session begins when there is none, after [`MESSAGES_MAX`] messages, after
 //! [`AGE_MAX_MS`], when a reader has departed, or when a reader's wrapping key is another one.
-//! Readers who come later get the key from where it is by a further part. Everything is in the store
-//! before it leaves; what the home has not confirmed is put again on the next connection, before the
-//! posts.
+//! Readers who come later get the key from where it is by a further part. Everything is in the
+//! store before it leaves; what the home has not confirmed is put again on the next connection,
+//! before the posts.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! How the posts of one origin to one log follow each other: numbers, and the hash that each message
-//! names of the one before.
+//! How the posts of one origin to one log follow each other: numbers, and the hash that each
+//! message names of the one before.
 
 use rusqlite::{Connection, OptionalExtension, Transaction};
 use wire::{LogId, Number, Origin};

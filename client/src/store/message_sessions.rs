@@ -1,5 +1,5 @@
-//! The message sessions that this installation seals in: their ratchets, what was announced of them,
-//! and which of their grants the logs' homes have confirmed.
+//! The message sessions that this installation seals in: their ratchets, what was announced of
+//! them, and which of their grants the logs' homes have confirmed.
 //!
 //! Ratchets and secrets are sealed by the vault. A ratchet turns in the transaction that keeps the
 //! post it has sealed (see `outbox`), so that no place of it seals twice.
@@ -69,8 +69,8 @@ pub struct SessionsRecord {
 }
 
 impl Store {
-    /// Keeps a new message session with its first part before anything of it leaves. Those before it
-    /// are ended; the oldest are forgotten.
+    /// Keeps a new message session with its first part before anything of it leaves. Those before
+    /// it are ended; the oldest are forgotten.
     ///
     /// # Errors
     /// [`StoreError`].

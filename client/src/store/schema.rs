@@ -1,10 +1,10 @@
 //! The database's tables and settings.
 //!
-//! Sealed by the vault: keys, tokens, texts, message bodies, the sign-up frame, message sessions and
-//! the secrets of their announcements, and the trust in contacts and the rosters of groups (so that
-//! they cannot be changed without the key). Readable: names, logs, seqs, numbers, times, states,
-//! sizes, public key bundles, announcements and rosters' statements. `secure_delete` overwrites what
-//! is removed.
+//! Sealed by the vault: keys, tokens, texts, message bodies, the sign-up frame, message sessions
+//! and the secrets of their announcements, and the trust in contacts and the rosters of groups (so
+//! that they cannot be changed without the key). Readable: names, logs, seqs, numbers, times,
+//! states, sizes, public key bundles, announcements and rosters' statements. `secure_delete`
+//! overwrites what is removed.
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 

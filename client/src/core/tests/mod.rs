@@ -1,13 +1,17 @@
 //! Tests of the core against a scripted server: real encoded frames, real keys, no sockets.
 
+mod author;
 mod contacts;
 mod fake_blobs;
 mod fake_groups;
 mod fake_sessions;
 mod fake_store;
+mod grant_answers;
 mod grants;
 mod group_home;
+mod group_sealing;
 mod groups;
+mod homes;
 mod inbox;
 mod link;
 mod outbox;

@@ -7,17 +7,16 @@ use std::time::Duration;
 use wire::message::{Fault, GrantsPut, PutGrants, Refusal, Refused};
 use wire::{FaultCode, Kind, LogHandle, Name, RequestId, ToServer, Wall};
 
-use super::roster::{self, GROUP};
 use super::world::{Step, World, bundle_of, mailbox, number};
 use crate::core::Request;
 use crate::crypto::grant::{self, SessionPlace};
 use crate::crypto::message_session::{Expected, Inbound};
-use crate::crypto::test_keys::{alice, alice_rotated, bob, carol, name, rng};
+use crate::crypto::test_keys::{alice, alice_rotated, bob, name, rng};
 use crate::crypto::{Content, Identity, Plaintext};
 use crate::store::{Contact, Trust};
 
 /// A session with a lane to bob that has posted `count` messages; grants are confirmed.
-fn posted(count: u64) -> World {
+pub(super) fn posted(count: u64) -> World {
     let mut world = World::with_session();
     world.draft("bob", "1");
     let from = world.sent.len();
@@ -29,7 +28,7 @@ fn posted(count: u64) -> World {
     world
 }
 
-fn puts(world: &World, from: usize) -> Vec<PutGrants> {
+pub(super) fn puts(world: &World, from: usize) -> Vec<PutGrants> {
     let sent = world.sent.get(from..).unwrap_or_default();
     let puts = sent.iter().filter_map(|message| match message {
         ToServer::PutGrants(put) => Some(put.clone()),
@@ -39,7 +38,7 @@ fn puts(world: &World, from: usize) -> Vec<PutGrants> {
 }
 
 /// Number and message session of the posts that were sent since `from`.
-fn sessions(world: &World, from: usize) -> Vec<(u64, u32)> {
+pub(super) fn sessions(world: &World, from: usize) -> Vec<(u64, u32)> {
     let sent = world.sent.get(from..).unwrap_or_default();
     let posts = sent.iter().filter_map(|message| match message {
         ToServer::Post(post) => Some((post.number.value(), post.message_session.0)),
@@ -50,7 +49,11 @@ fn sessions(world: &World, from: usize) -> Vec<(u64, u32)> {
 
 /// What `reader` makes of the posts since `from`, with the grants that were put: a reader's home
 /// would give it the same.
-fn read_as(world: &World, reader: (&str, &Identity), from: usize) -> Vec<Option<Plaintext>> {
+pub(super) fn read_as(
+    world: &World,
+    reader: (&str, &Identity),
+    from: usize,
+) -> Vec<Option<Plaintext>> {
     let all_puts = puts(world, 0);
     let posts =
         world.sent.get(from..).unwrap_or_default().iter().filter_map(|message| match message {
@@ -81,7 +84,7 @@ fn read_as(world: &World, reader: (&str, &Identity), from: usize) -> Vec<Option<
     posts.map(open).collect()
 }
 
-fn texts(plaintexts: &[Option<Plaintext>]) -> Vec<String> {
+pub(super) fn texts(plaintexts: &[Option<Plaintext>]) -> Vec<String> {
     let text = |plaintext: &Option<Plaintext>| match plaintext.as_ref().map(|p| &p.content) {
         Some(Content::Text(text)) => text.clone(),
         other => format!("{other:?}"),
@@ -89,7 +92,12 @@ fn texts(plaintexts: &[Option<Plaintext>]) -> Vec<String> {
     plaintexts.iter().map(text).collect()
 }
 
-fn refuse(world: &mut World, at: u64, code: FaultCode) {
+/// Whom these grants are for.
+pub(super) fn readers(put: &PutGrants) -> Vec<Name> {
+    put.grants.items().iter().map(|grant| grant.reader).collect()
+}
+
+pub(super) fn refuse(world: &mut World, at: u64, code: FaultCode) {
     let refusal = Refusal::Rejected(code);
     world.server(Refused { handle: LogHandle(1), number: number(at), refusal });
 }
@@ -311,230 +319,6 @@ fn grants_that_a_home_never_takes_end_the_message_session() {
     refuse(&mut world, 1, FaultCode::GRANT_MISSING);
     world.answer_questions(from, 0);
     assert_eq!(sessions(&world, from), [(2, 2)]);
-}
-
-/// A session with a lane to the group that has posted once; alice and bob are members.
-fn posted_to_group() -> World {
-    let mut world = World::with_session();
-    roster::create(&mut world, "alice");
-    roster::join(&mut world, "bob");
-    world.draft_to_group(GROUP, "1");
-    let from = world.sent.len();
-    world.go_online();
-    world.answer_questions(from, 0);
-    assert_eq!(sessions(&world, 0), [(1, 1)]);
-    world
-}
-
-fn readers(put: &PutGrants) -> Vec<Name> {
-    put.grants.items().iter().map(|grant| grant.reader).collect()
-}
-
-#[test]
-fn every_member_is_granted_the_key_and_can_read() {
-    let world = posted_to_group();
-    let put = puts(&world, 0).remove(0);
-    assert_eq!((put.part, put.roster_version), (0, 2));
-    assert_eq!(readers(&put), [name("alice"), name("bob")]);
-    for reader in [("alice", alice()), ("bob", bob())] {
-        assert_eq!(texts(&read_as(&world, reader, 0)), ["1"]);
-    }
-    assert_eq!(world.store.sessions.granted.len(), 1, "one's own posts come back");
-}
-
-#[test]
-fn who_joins_later_reads_from_then_on() {
-    let mut world = posted_to_group();
-    roster::join(&mut world, "carol");
-    let from = world.sent.len();
-    roster::refresh(&mut world);
-    world.draft_to_group(GROUP, "2");
-    world.answer_questions(from, 0);
-    let put = puts(&world, from).remove(0);
-    assert_eq!((put.part, put.roster_version, put.message_session.0), (1, 3, 1));
-    assert_eq!(readers(&put), [name("carol")]);
-    let read = read_as(&world, ("carol", carol()), 0);
-    assert!(read[0].is_none(), "what was before is not for newcomers");
-    assert_eq!(texts(&read[1..]), ["2"]);
-    assert_eq!(texts(&read_as(&world, ("bob", bob()), 0)), ["1", "2"]);
-}
-
-#[test]
-fn a_departure_begins_a_new_message_session_that_the_departed_is_not_granted() {
-    let mut world = posted_to_group();
-    roster::join(&mut world, "carol");
-    roster::remove(&mut world, "bob");
-    let from = world.sent.len();
-    roster::refresh(&mut world);
-    world.draft_to_group(GROUP, "2");
-    world.answer_questions(from, 0);
-    let put = puts(&world, from).remove(0);
-    assert_eq!((put.part, put.roster_version, put.message_session.0), (0, 4, 2));
-    assert_eq!(readers(&put), [name("alice"), name("carol")]);
-    assert_eq!(texts(&read_as(&world, ("carol", carol()), from)), ["2"]);
-    assert_eq!(read_as(&world, ("bob", bob()), from), [None]);
-}
-
-#[test]
-fn a_post_behind_a_departure_waits_for_the_roster_and_is_sealed_anew() {
-    let mut world = posted_to_group();
-    roster::remove(&mut world, "bob");
-    let from = world.sent.len();
-    refuse(&mut world, 1, FaultCode::ROSTER_BEHIND);
-    let asked = |m: &ToServer| matches!(m, ToServer::FetchRoster(_));
-    assert!(world.sent[from..].iter().any(asked), "the roster is fetched");
-    assert!(world.numbers(from).is_empty());
-    world.answer_questions(from, 0);
-    assert_eq!(sessions(&world, from), [(2, 2)]);
-    assert_eq!(readers(&puts(&world, from)[0]), [name("alice")]);
-    assert!(world.store.rejected.is_empty());
-}
-
-#[test]
-fn grants_behind_a_departure_fetch_the_roster_too() {
-    let mut world = World::with_session();
-    roster::create(&mut world, "alice");
-    roster::join(&mut world, "bob");
-    world.put_fault = Some(FaultCode::ROSTER_BEHIND);
-    world.draft_to_group(GROUP, "1");
-    let from = world.sent.len();
-    world.go_online();
-    world.answer_questions(from, 0);
-    roster::remove(&mut world, "bob");
-    world.put_fault = None;
-    let from = world.sent.len();
-    refuse(&mut world, 1, FaultCode::GRANT_MISSING);
-    world.answer_questions(from, 0);
-    assert_eq!(sessions(&world, from), [(2, 2)]);
-}
-
-#[test]
-fn a_member_whose_key_has_changed_keeps_nobody_from_writing() {
-    let mut world = World::with_session();
-    roster::create(&mut world, "alice");
-    roster::join(&mut world, "bob");
-    roster::join(&mut world, "carol");
-    let contact = Contact {
-        name: name("carol"),
-        pinned: bob().public().signing.id(),
-        bundles: vec![bundle_of(bob(), "carol").encoded().clone()],
-        trust: Trust::Changed,
-    };
-    world.store.contacts.insert(name("carol"), contact);
-    world.draft_to_group(GROUP, "1");
-    let from = world.sent.len();
-    world.go_online();
-    world.answer_questions(from, 0);
-    assert_eq!(sessions(&world, 0), [(1, 1)]);
-    assert_eq!(readers(&puts(&world, 0)[0]), [name("alice"), name("bob")]);
-    let key = bob().public().signing.id();
-    let from = world.sent.len();
-    world.ask(Request::Trust { name: name("carol"), key, verified: false });
-    world.draft_to_group(GROUP, "2");
-    world.answer_questions(from, 0);
-    let put = puts(&world, from).remove(0);
-    assert_eq!((put.part, put.message_session.0), (0, 1), "the part that it is entitled to");
-    assert_eq!(readers(&put), [name("carol")]);
-}
-
-#[test]
-fn a_member_whose_home_is_away_keeps_nobody_from_writing() {
-    let mut world = World::with_session();
-    roster::create(&mut world, "alice");
-    roster::join(&mut world, "bob");
-    world.unreachable = Some(name("bob"));
-    world.draft_to_group(GROUP, "1");
-    let from = world.sent.len();
-    world.go_online();
-    world.answer_questions(from, 0);
-    assert_eq!(sessions(&world, 0), [(1, 1)]);
-    assert_eq!(readers(&puts(&world, 0)[0]), [name("alice")]);
-    world.unreachable = None;
-    let from = world.sent.len();
-    world.pass(Duration::from_secs(2));
-    world.answer_questions(from, 0);
-    world.draft_to_group(GROUP, "2");
-    world.answer_questions(from, 0);
-    assert_eq!(readers(&puts(&world, from)[0]), [name("bob")]);
-    assert_eq!(texts(&read_as(&world, ("bob", bob()), 0)), ["1", "2"]);
-}
-
-#[test]
-fn a_large_part_is_put_in_frames_of_which_the_last_says_so() {
-    let mut world = World::with_session();
-    roster::create(&mut world, "alice");
-    for at in 0..100 {
-        roster::join(&mut world, &format!("member-{at}"));
-    }
-    world.draft_to_group(GROUP, "1");
-    let from = world.sent.len();
-    world.go_online();
-    world.answer_questions(from, 0);
-    let puts = puts(&world, 0);
-    let frames: Vec<_> = puts.iter().map(|put| (put.grants.items().len(), put.last)).collect();
-    assert_eq!(frames, [(96, false), (5, true)]);
-    assert_eq!(world.numbers(0), [1]);
-}
-
-/// A reader asks for its grant of message session `session` of alice's `log`.
-fn ask_for_grant(world: &mut World, asker: &str, log: wire::LogId, session: u32) {
-    let request = crate::crypto::content::GrantRequest {
-        log,
-        origin: wire::Origin([9; 16]),
-        message_session: wire::MessageSession(session),
-    };
-    let own = mailbox("alice");
-    if !world.authors.contains_key(&(name(asker), own)) {
-        world.begin_session(own, asker, 1);
-        world.grant(own, asker, &alice().public().wrapping);
-    }
-    let at = u64::from(session) + 10;
-    let entry = world.entry_of(own, asker, at, Content::GrantRequest(request));
-    world.deliver(&entry);
-}
-
-#[test]
-fn who_is_entitled_gets_its_grant_again_and_nobody_else_does() {
-    let mut world = posted(2);
-    let from = world.sent.len();
-    world.ask(Request::Attach(crate::core::Reading::All));
-    world.answer_questions(from, 0);
-    let from = world.sent.len();
-    ask_for_grant(&mut world, "carol", mailbox("bob"), 1);
-    world.answer_questions(from, 0);
-    ask_for_grant(&mut world, "bob", mailbox("bob"), 7);
-    world.answer_questions(from, 0);
-    assert!(puts(&world, from).is_empty(), "not a reader, and no such message session");
-    let from = world.sent.len();
-    ask_for_grant(&mut world, "bob", mailbox("bob"), 1);
-    world.answer_questions(from, 0);
-    let put = puts(&world, from).remove(0);
-    assert_eq!((put.part, put.message_session.0, put.last), (0, 1, true));
-    assert_eq!(readers(&put), [name("bob")]);
-    assert_eq!(texts(&read_as(&world, ("bob", bob()), 0)), ["1", "2"]);
-    assert_eq!(world.seen().last(), Some(&3));
-    let shown = world.notices.iter().any(|n| matches!(n, crate::core::Notice::Received(_)));
-    assert!(!shown, "a request is not shown");
-}
-
-#[test]
-fn a_member_is_given_the_part_of_its_joining_again() {
-    let mut world = posted_to_group();
-    roster::join(&mut world, "carol");
-    let from = world.sent.len();
-    roster::refresh(&mut world);
-    world.draft_to_group(GROUP, "2");
-    world.answer_questions(from, 0);
-    let from = world.sent.len();
-    world.ask(Request::Attach(crate::core::Reading::All));
-    world.answer_questions(from, 0);
-    let from = world.sent.len();
-    ask_for_grant(&mut world, "carol", roster::log(), 1);
-    world.answer_questions(from, 0);
-    let put = puts(&world, from).remove(0);
-    assert_eq!((put.part, readers(&put)), (1, vec![name("carol")]));
-    let read = read_as(&world, ("carol", carol()), 0);
-    assert!(read[0].is_none() && read[1].is_some());
 }
 
 #[test]

@@ -7,25 +7,24 @@ use std::time::Duration;
 use argon2::{Algorithm, Argon2, Params, Version};
 use bytes::{Bytes, BytesMut};
 use wire::message::{
-    Accepted, Announcement, Body, Bundles, CaughtUp, Class, Deliver, Entry, Fault, FetchBundles,
-    FetchGrant, FetchRoster, Grant, GrantsPut, Groups, LogOpened, Placed, Ready, SealedKeys,
-    Welcome,
+    Accepted, Body, CaughtUp, Class, Deliver, Entry, FetchBundles, Grant, Placed, Ready,
+    SealedKeys, Welcome,
 };
 use wire::roster::Roster;
 use wire::{
-    FaultCode, Frame, FromRouter, Instant, Kind, List, LogHandle, LogId, MessageSession, Name,
-    Number, Opaque, Origin, RequestId, Reservation, Seq, ServerId, SessionEpoch, ToClient,
-    ToRouter, ToServer, Token, Wall,
+    FaultCode, Frame, FromRouter, Instant, LogHandle, LogId, Name, Number, Origin, Reservation,
+    Seq, ServerId, SessionEpoch, ToClient, ToRouter, ToServer, Token, Wall,
 };
 
+use super::author::Author;
 use super::fake_store::FakeStore;
 use crate::core::{
     Cause, Command, Core, Effect, Event, Job, JobKey, JobResult, LinkId, Notice, Outgoing, Request,
     Saved, StoreOp, Stored, Ticket,
 };
-use crate::crypto::grant::{self, Announcing, Secret, SessionPlace};
+use crate::crypto::grant::SessionPlace;
 use crate::crypto::test_keys::{alice, bob, carol, name, rng};
-use crate::crypto::{Content, Identity, Outbound, Plaintext, SignedBundle, WrappingPublicKey};
+use crate::crypto::{Content, Identity, SignedBundle};
 use crate::failure::Failure;
 use crate::store::{Draft, OutboxId, Session};
 
@@ -70,17 +69,10 @@ pub(super) struct World {
     /// For people.
     pub(super) wall: Wall,
     held: VecDeque<Stored>,
-    seq: u64,
+    pub(super) seq: u64,
     tickets: u64,
     /// Of what was sent, so much was looked through by [`World::give_grants`].
-    given: usize,
-}
-
-/// Somebody else's message session that alice can read.
-pub(super) struct Author {
-    pub(super) outbound: Outbound,
-    pub(super) announcement: Announcement,
-    pub(super) secret: Secret,
+    pub(super) given: usize,
 }
 
 /// The account under test is alice's; its keys are made beforehand.
@@ -285,99 +277,6 @@ impl World {
         self.feed(Event::Closed { link, cause });
     }
 
-    /// Answers what was asked since `from`, and what is asked then: logs open with `base`, keys are
-    /// those of the tests, grants are put and given.
-    pub(super) fn answer_questions(&mut self, from: usize, base: u64) {
-        let mut at = from;
-        loop {
-            while let Some(message) = self.sent.get(at).cloned() {
-                at += 1;
-                self.answer_question(message, base);
-            }
-            self.work();
-            if at >= self.sent.len() && self.jobs.is_empty() {
-                return;
-            }
-        }
-    }
-
-    fn answer_question(&mut self, message: ToServer, base: u64) {
-        match message {
-            ToServer::OpenLog(open) => {
-                self.server(LogOpened { handle: open.handle, base: number(base) });
-            }
-            ToServer::FetchBundles(fetch) if self.unreachable == Some(fetch.name) => {
-                let (code, request) = (FaultCode::UNAVAILABLE, fetch.request.0);
-                self.server(Fault::about(code, Kind::FETCH_BUNDLES, request));
-            }
-            ToServer::FetchBundles(fetch) => self.answer_bundles(&fetch),
-            ToServer::FetchRoster(fetch) => self.answer_roster(&fetch),
-            ToServer::PutGrants(put) => match self.put_fault {
-                None => self.server(GrantsPut { request: put.request }),
-                Some(code) => self.server(Fault::about(code, Kind::PUT_GRANTS, put.request.0)),
-            },
-            ToServer::FetchGrant(fetch) => self.answer_grant(&fetch),
-            ToServer::ListGroups(list) => self.server(Groups {
-                request: list.request,
-                groups: List::new(self.noted.clone()).expect("few"),
-            }),
-            _ => {}
-        }
-    }
-
-    /// Answers the questions for grants that came since the last time.
-    pub(super) fn give_grants(&mut self) {
-        self.work();
-        while let Some(message) = self.sent.get(self.given).cloned() {
-            self.given += 1;
-            if let ToServer::FetchGrant(fetch) = message {
-                self.answer_grant(&fetch);
-            }
-        }
-        self.work();
-    }
-
-    fn answer_roster(&mut self, fetch: &FetchRoster) {
-        let newer = self.statements.iter().filter(|(version, _)| *version > fetch.after);
-        let newer = newer.map(|(_, bytes)| Opaque::new(bytes.clone()).expect("short"));
-        let statements = List::new(newer.collect()).expect("few");
-        let FetchRoster { request, group, .. } = *fetch;
-        self.server(wire::message::Roster { request, group, statements, complete: true });
-    }
-
-    fn answer_grant(&mut self, fetch: &FetchGrant) {
-        let FetchGrant { request, log, sender, origin, message_session } = *fetch;
-        let place = SessionPlace { sender, log, origin, message_session };
-        match self.grants.get(&place) {
-            Some(grant) => self.server(Grant { request, ..grant.clone() }),
-            None => {
-                let code = FaultCode::GRANT_MISSING;
-                self.server(Fault::about(code, Kind::FETCH_GRANT, request.0));
-            }
-        }
-    }
-
-    fn answer_bundles(&mut self, fetch: &FetchBundles) {
-        let who = fetch.name.as_str();
-        let bundle = bundle_of(identity_of(who), who);
-        let all = match fetch.after {
-            0 => vec![bundle.encoded().clone()],
-            _ => Vec::new(),
-        };
-        self.bundles(fetch, all);
-    }
-
-    /// Answers a question for keys.
-    pub(super) fn bundles(&mut self, fetch: &FetchBundles, bundles: Vec<Bytes>) {
-        let bundles = bundles.into_iter().map(|b| b.try_into_bundle()).collect();
-        self.server(Bundles {
-            request: fetch.request,
-            name: fetch.name,
-            bundles: wire::field::List::new(bundles).expect("few"),
-            complete: true,
-        });
-    }
-
     /// The newest question for keys.
     pub(super) fn fetch(&self) -> FetchBundles {
         let fetches = self.sent.iter().rev().filter_map(|message| match message {
@@ -440,96 +339,6 @@ impl World {
         self.answer_questions(from, 0);
         assert!(matches!(self.sent.last(), Some(ToServer::Attach(_))), "{:?}", self.sent);
         ticket
-    }
-
-    /// An entry of `sender` in alice's mailbox, not delivered yet; alice has its grant.
-    pub(super) fn entry(&mut self, sender: &str, entry_number: u64, text: &str) -> Entry {
-        self.entry_in(mailbox("alice"), sender, entry_number, text)
-    }
-
-    /// An entry of `sender` in `log`, not delivered yet; alice has its grant.
-    pub(super) fn entry_in(&mut self, log: LogId, sender: &str, at: u64, text: &str) -> Entry {
-        if !self.authors.contains_key(&(name(sender), log)) {
-            self.begin_session(log, sender, 1);
-            self.grant(log, sender, &alice().public().wrapping);
-        }
-        self.entry_of(log, sender, at, Content::Text(text.to_owned()))
-    }
-
-    /// `sender` begins a message session, which nobody is granted yet.
-    pub(super) fn begin_session(&mut self, log: LogId, sender: &str, session: u32) {
-        let outbound = Outbound::begin(MessageSession(session), Wall(1));
-        self.announce(log, sender, outbound, (0, 0));
-    }
-
-    /// `sender` announces its message session as `(part, roster version)`, from where it is.
-    pub(super) fn announce(
-        &mut self,
-        log: LogId,
-        sender: &str,
-        outbound: Outbound,
-        (part, roster_version): (u16, u32),
-    ) {
-        let announcing = Announcing {
-            sender: name(sender),
-            log,
-            origin: Origin([2; 16]),
-            part,
-            roster_version,
-            roster_head: [0; 32],
-            created: Wall(1),
-        };
-        let key = outbound.session_key();
-        let (announcement, secret) =
-            grant::announce(identity_of(sender), &key, &announcing, &mut rng()).expect("signs");
-        let author = Author { outbound, announcement, secret };
-        self.authors.insert((name(sender), log), author);
-    }
-
-    /// Puts alice's grant of `sender`'s message session, wrapped with `key`, to the log's home.
-    pub(super) fn grant(&mut self, log: LogId, sender: &str, key: &WrappingPublicKey) {
-        let author = &self.authors[&(name(sender), log)];
-        let reader = (me(), key);
-        let wrapped = grant::wrap(&author.secret, &author.announcement, reader, &mut rng());
-        let place = SessionPlace {
-            sender: name(sender),
-            log,
-            origin: Origin([2; 16]),
-            message_session: author.outbound.number(),
-        };
-        let (request, announcement) = (RequestId(0), author.announcement.clone());
-        let grant = Grant { request, announcement, grant: wrapped.expect("wraps") };
-        self.grants.insert(place, grant);
-    }
-
-    /// An entry under `sender`'s present message session.
-    pub(super) fn entry_of(
-        &mut self,
-        log: LogId,
-        sender: &str,
-        entry_number: u64,
-        content: Content,
-    ) -> Entry {
-        let plaintext = Plaintext {
-            sender: name(sender),
-            log,
-            origin: Origin([2; 16]),
-            number: number(entry_number),
-            previous: [0; 32],
-            sent: Wall(1),
-            content,
-        };
-        let author = self.authors.get_mut(&(name(sender), log)).expect("it was begun");
-        let body = author.outbound.seal(&plaintext).expect("seals");
-        self.seq += 1;
-        Entry {
-            seq: Seq(self.seq),
-            sender: name(sender),
-            origin: plaintext.origin,
-            number: plaintext.number,
-            at: Wall(2),
-            body,
-        }
     }
 
     pub(super) fn deliver(&mut self, entry: &Entry) {
