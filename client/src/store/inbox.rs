@@ -29,7 +29,7 @@ pub struct Received {
     pub number: Number,
     /// When the home appended it.
     pub at: Wall,
-    /// The hash of the whole envelope.
+    /// The hash of the whole body.
     pub hash: [u8; 32],
     /// What it says.
     pub content: ReceivedContent,
