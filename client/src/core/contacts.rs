@@ -22,7 +22,7 @@ pub(crate) const FRESH_TIME: Duration = Duration::from_secs(600);
 /// Before an unavailable home is asked again.
 const PAUSE: Duration = Duration::from_millis(500);
 /// Questions that wait for answers at one time; below the seat's limit of requests.
-const ASKING_MAX: usize = 32;
+const ASKING_MAX: usize = 24;
 /// Accounts kept in memory; above it, those at rest are forgotten (the store has them).
 const KNOWN_MAX: usize = 4096;
 

@@ -22,6 +22,8 @@ use crate::store::{SessionPart, SessionRecord};
 
 /// Requests that are being answered at one time; more are not answered.
 const ANSWERS_MAX: usize = 32;
+/// Grants that may be put and unconfirmed; below the seat's limit of requests.
+const PUTS_MAX: usize = 4;
 /// How long an answer may take: keys that do not come, or a home that is away, end it.
 const TIME_MAX: Duration = Duration::from_secs(60);
 
@@ -142,6 +144,8 @@ impl GrantAnswers {
         if ctx.seat.is_none() {
             return;
         }
+        let is_put = |answer: &&Answer| matches!(answer.stage, Stage::Putting(_, Some(_)));
+        let mut room = PUTS_MAX.saturating_sub(self.answers.values().filter(is_put).count());
         for (number, answer) in &mut self.answers {
             match &answer.stage {
                 Stage::Checking(_) => match readers(answer.log, contacts, groups, ctx) {
@@ -151,7 +155,10 @@ impl GrantAnswers {
                         answer.wrap(*number, &readers, &mut Audience { contacts }, ctx);
                     }
                 },
-                Stage::Putting(_, None) => answer.put(ctx),
+                Stage::Putting(_, None) if room > 0 => {
+                    room -= 1;
+                    answer.put(ctx);
+                }
                 _ => {}
             }
         }

@@ -21,7 +21,7 @@ use crate::store::GrantedSession;
 /// Message sessions kept in memory; above it, those at rest are forgotten (the store has them).
 const HELD_MAX: usize = 1024;
 /// Questions that wait for answers at one time; below the seat's limit of requests.
-const ASKING_MAX: usize = 12;
+const ASKING_MAX: usize = 10;
 /// Before an unavailable home is asked again.
 const PAUSE: Duration = Duration::from_millis(500);
 /// A grant that was missing is asked for again by what arrives later than this after the question.

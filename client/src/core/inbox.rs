@@ -64,9 +64,17 @@ impl Inbox {
         }
     }
 
-    pub(crate) fn on_caught_up(&mut self, caught_up: &CaughtUp, ctx: &Context<'_>) {
-        if let Some(reader) = self.reader(caught_up.handle, ctx) {
+    pub(crate) fn on_caught_up(&mut self, caught_up: &CaughtUp, ctx: &mut Context<'_>) {
+        let Some(log) = ctx.handles.log(caught_up.handle) else {
+            return;
+        };
+        if let Some(reader) = self.logs.get_mut(&log) {
             reader.on_caught_up();
+        }
+        if log.kind == LogKind::Group && caught_up.expired > 0 {
+            let count = caught_up.expired;
+            let text = format!("{count} messages expired before they were received here");
+            ctx.notify(Notice::GroupWarning { group: log.name, text });
         }
     }
 

@@ -24,7 +24,7 @@ pub const DRAFTS_MAX: usize = 512;
 /// Above this many open logs, idle ones are closed.
 const HANDLES_KEPT: usize = 256;
 /// Frames of grants that may be unanswered: a whole group's, below the seat's limit of requests.
-const PUTS_MAX: usize = 16;
+const PUTS_MAX: usize = 12;
 
 /// The lanes that are not empty.
 #[derive(Debug, Default)]

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use wire::message::{Deliver, Entry, Fault};
+use wire::message::{CaughtUp, Deliver, Entry, Fault};
 use wire::roster::Act;
 use wire::{FaultCode, Kind, LogHandle, LogId, Number, Origin, Seq, ToServer};
 
@@ -326,4 +326,16 @@ fn a_group_that_may_not_be_read_any_more_holds_up_nothing() {
     assert_eq!(world.store.groups.ended[&name(GROUP)], Some(FaultCode::REMOVED));
     let left = world.notices.iter().any(|notice| matches!(notice, Notice::GroupChanged(_)));
     assert!(left);
+}
+
+#[test]
+fn expired_messages_are_told_of() {
+    let mut world = reading_group(&["bob", "alice"]);
+    let handle = group_handle(&world);
+    world.server(CaughtUp { handle, upto: Seq(9), expired: 3 });
+    let told = world.notices.iter().any(|notice| match notice {
+        Notice::GroupWarning { group, text } => *group == name(GROUP) && text.starts_with("3 "),
+        _ => false,
+    });
+    assert!(told);
 }
