@@ -64,7 +64,7 @@ impl Logs {
 
 impl Log {
     fn compose(&mut self, budget: &mut Budget, batch: &mut Batch) {
-        let (log, before) = (self.id, self.composed);
+        let log = self.id;
         // Grants first: no entry is on disk before those that it needs, nor a row that counts on
         // them.
         let is_granted = self.grants.compose(log, budget, batch);
@@ -72,7 +72,7 @@ impl Log {
             self.compose_entries(budget, batch);
         }
         if let Some(group) = &self.group {
-            group.compose(log, before, self.composed, batch);
+            group.compose(log, self.composed, batch);
         }
         self.members.compose(log, self.composed, batch);
         let upto = self.floor().min(self.composed);

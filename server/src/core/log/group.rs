@@ -143,13 +143,12 @@ impl Group {
         }
     }
 
-    /// Puts the statements above `before` and up to `composed` into a batch that holds their
-    /// entries, with the roster and the new members' cursors.
-    pub(super) fn compose(&self, log: LogId, before: Seq, composed: Seq, batch: &mut Batch) {
+    /// Puts the statements up to `composed` into a batch that holds their entries, with the roster
+    /// and the new members' cursors. No batch is in flight, so that none of them is in one.
+    pub(super) fn compose(&self, log: LogId, composed: Seq, batch: &mut Batch) {
         let group = log.name;
-        let next = self.stated.iter().skip_while(|stated| stated.seq <= before);
         let mut newest = None;
-        for stated in next.take_while(|stated| stated.seq <= composed) {
+        for stated in self.stated.iter().take_while(|stated| stated.seq <= composed) {
             let Statement { version, act, actor, .. } = stated.statement;
             let statement = stated.bytes.clone();
             batch.changes.push(Change::AddStatement { group, version, statement });

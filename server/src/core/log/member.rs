@@ -96,6 +96,11 @@ impl Members {
         self.by_account.contains_key(account)
     }
 
+    /// What the account has received; what is at or below it is no longer sent.
+    pub(super) fn cursor(&self, account: &Name) -> Seq {
+        self.by_account.get(account).map(|member| member.cursor).unwrap_or_default()
+    }
+
     /// Attaches a session, instead of an older one of the account.
     pub(super) fn attach(&mut self, account: &Name, reader: Reader) -> Result<(), NotAttached> {
         let member = self.by_account.get_mut(account).ok_or(NotAttached::NotAMember)?;
@@ -193,6 +198,11 @@ impl Members {
             }
         }
         self.find_lowest();
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.by_account.len()
     }
 
     /// How many entries expired that the attached session of `account` was not told of. When it is

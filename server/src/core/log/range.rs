@@ -33,13 +33,15 @@ impl Log {
             return;
         }
         let entries_max = usize::from(read.entries_max).clamp(1, home.limits.range_entries_max);
-        if read.after >= self.tail.from() {
+        // Who joined late, or again, begins where it joined, whatever it says.
+        let covered = read.after.max(self.members.cursor(&read.account));
+        if covered >= self.tail.from() {
             home.metrics.ranges_from_tail += 1;
             let PeerRead { account, epoch, after, .. } = *read;
             let page = Page::new(Vec::new(), entries_max, home.limits.range_len_max);
-            self.reply(&Asker { to: from, account, epoch, after }, page, after, out);
+            self.reply(&Asker { to: from, account, epoch, after }, page, covered, out);
         } else if home.can_read() {
-            self.read_store(from, read, entries_max, home, out);
+            self.read_store(from, read, (covered, entries_max), home, out);
         } else {
             out.send(from, failed(read));
         }
@@ -62,7 +64,7 @@ impl Log {
         home.metrics.ranges_from_store += 1;
         let (to, epoch) = (reader.server, reader.epoch);
         let asker = Asker { to, account: range.account, epoch, after: range.after };
-        let (gone, visible) = (self.floor(), self.visible());
+        let (gone, visible) = (self.members.cursor(&range.account), self.visible());
         let entries = entries.into_iter();
         let entries = entries.filter(|entry| gone < entry.seq && entry.seq <= visible).collect();
         let page = Page::new(entries, range.entries_max, home.limits.range_len_max);
@@ -94,7 +96,7 @@ impl Log {
         &mut self,
         from: ServerId,
         read: &PeerRead,
-        entries_max: usize,
+        (covered, entries_max): (Seq, usize),
         home: &mut Home,
         out: &mut LogOut,
     ) {
@@ -110,7 +112,7 @@ impl Log {
             watermark: self.durable,
         };
         let bytes_max = home.limits.range_len_max;
-        let read = Read::Range { log: self.id, after: read.after, entries_max, bytes_max };
+        let read = Read::Range { log: self.id, after: covered, entries_max, bytes_max };
         self.ask(Pending::Range(range), read, home, out);
     }
 

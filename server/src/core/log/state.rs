@@ -180,7 +180,7 @@ impl Log {
 
     /// What an idle log costs in memory, roughly in units of 64 bytes.
     pub(super) fn weight(&self) -> usize {
-        1 + self.usage.entries() + self.rows.len()
+        self.members.len().max(1) + self.usage.entries() + self.rows.len()
     }
 
     pub(super) fn readers(&self) -> usize {

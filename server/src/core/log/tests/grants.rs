@@ -56,7 +56,7 @@ fn a_mailbox_takes_posts_that_bring_their_own_key_and_granted_ones() {
 
 #[test]
 fn grants_are_answered_when_they_are_durable_and_never_after_their_post() {
-    let limits = LogLimits { batch_len_max: 300, batch_entries_max: 1, ..LogLimits::standard() };
+    let limits = LogLimits { batch_len_max: 600, ..LogLimits::standard() };
     let mut club = Club::of(limits, &["bob"]);
     for session in 2..=4 {
         club.ask("bob", put(rust(), session, club.version, &["alice", "bob"]));

@@ -1,0 +1,676 @@
+//! Random life in a group, with lost links, full bounds and crashes, against what must hold: every
+//! member reads the same entries in the same order, once, from its joining to its departure; what
+//! was accepted is among them; nothing is sealed for somebody who had left; and a reader's grant is
+//! there while it needs it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_oneof, proptest};
+use proptest::test_runner::RngSeed;
+use wire::RequestId;
+use wire::message::{Answer, AnswerBody, Dismiss, FetchGrant, PeerDeliver};
+use wire::roster::{Act, Roster, Statement};
+
+use super::club::{change, grants, rust};
+use super::*;
+use crate::core::log::{Entrance, LogAsk, LogQuestion};
+
+/// Exchanges from here on are about grants: + 10,000 × reader + 1,000 × sender + message session.
+const GRANTS: u64 = 1_000_000;
+const PEOPLE: [&str; 4] = ["alice", "bob", "carol", "dave"];
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// Someone writes a new post and sends it.
+    Post { who: usize, len: usize },
+    /// Someone's session ends; the next one sits on this seat and goes on.
+    Reconnect { who: usize, seat: u16 },
+    /// The link to a seat is lost.
+    LoseLink { seat: u16 },
+    /// Someone asks for a range, if behind.
+    Read { who: usize },
+    /// Someone says what it holds.
+    See { who: usize },
+    /// Someone says a statement, as far as it knows the roster.
+    Say { who: usize, act: Act, subject: usize },
+    /// A batch is composed, if none is in flight.
+    Compose,
+    /// One completion arrives, if there is one.
+    Poll,
+    /// Time passes at the disk.
+    Tick,
+    /// Someone's next post begins a message session.
+    Rotate { who: usize },
+    /// Everything comes to rest, and everyone reads.
+    Rest,
+    /// The home dies and comes back.
+    Crash { kept: bool },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let act = prop_oneof![
+        4 => Just(Act::Join),
+        2 => Just(Act::Leave),
+        2 => Just(Act::Remove),
+        3 => Just(Act::Invite),
+    ];
+    prop_oneof![
+        10 => (0..4usize, 0..20usize).prop_map(|(who, len)| Step::Post { who, len }),
+        2 => (0..4usize, 2..4u16).prop_map(|(who, seat)| Step::Reconnect { who, seat }),
+        1 => (2..4u16).prop_map(|seat| Step::LoseLink { seat }),
+        10 => (0..4usize).prop_map(|who| Step::Read { who }),
+        5 => (0..4usize).prop_map(|who| Step::See { who }),
+        6 => (1..4usize, act, 1..4usize).prop_map(|(who, act, subject)| {
+            let is_admins = matches!(act, Act::Remove | Act::Invite);
+            Step::Say { who: if is_admins { 0 } else { who }, act, subject }
+        }),
+        8 => Just(Step::Compose),
+        16 => Just(Step::Poll),
+        8 => Just(Step::Tick),
+        2 => (0..4usize).prop_map(|who| Step::Rotate { who }),
+        3 => Just(Step::Rest),
+        1 => any::<bool>().prop_map(|kept| Step::Crash { kept }),
+    ]
+}
+
+/// A message session as its sender knows it.
+#[derive(Clone, Copy)]
+struct Granted {
+    /// Of the roster whose members it is for.
+    version: u32,
+}
+
+/// Someone's client, and its seat's part in it.
+struct Person {
+    name: Name,
+    seat: Option<ServerId>,
+    epoch: u64,
+    is_reading: bool,
+    is_live: bool,
+    cursor: Seq,
+    seen: Seq,
+    /// What was received, in order.
+    received: Vec<Entry>,
+    /// The version of the newest statement that it knows.
+    version: u32,
+    outbox: Vec<(PeerPost, u32)>,
+    /// By number, in order: whether it was accepted.
+    told: Vec<bool>,
+    /// By number of the message session.
+    sessions: Vec<Granted>,
+    needs_session: bool,
+    goes_back: bool,
+    /// Grants that it asked for and did not get an answer about.
+    asked: BTreeSet<(Name, u32)>,
+    had: BTreeSet<(Name, u32)>,
+}
+
+impl Person {
+    fn new(name: Name) -> Self {
+        Self {
+            name,
+            seat: None,
+            epoch: 0,
+            is_reading: false,
+            is_live: false,
+            cursor: Seq(0),
+            seen: Seq(0),
+            received: Vec::new(),
+            version: 0,
+            outbox: Vec::new(),
+            told: Vec::new(),
+            sessions: Vec::new(),
+            needs_session: true,
+            goes_back: false,
+            asked: BTreeSet::new(),
+            had: BTreeSet::new(),
+        }
+    }
+
+    fn settled(&self) -> u64 {
+        u64::try_from(self.told.len()).expect("few")
+    }
+
+    fn ask(&self, question: LogQuestion) -> LogAsk {
+        let (account, epoch) = (self.name, SessionEpoch(self.epoch));
+        LogAsk { exchange: ExchangeId(0), account, origin: ORIGIN, epoch, question }
+    }
+
+    fn answer(&mut self, answered: Answered) {
+        match answered {
+            Answered::Accepted(upto) => {
+                while self.settled() < upto {
+                    self.told.push(true);
+                }
+            }
+            Answered::Rejected(number, code) => self.reject(number, code),
+            Answered::Expected(..) | Answered::Busy(_) => self.goes_back = true,
+            Answered::Conflict(number) => panic!("an honest sender conflicts at {number}"),
+        }
+    }
+
+    fn reject(&mut self, number: u64, code: FaultCode) {
+        let index = usize::try_from(number - 1).expect("few");
+        if number <= self.settled() {
+            assert!(!self.told[index], "{number} was accepted before");
+            return;
+        }
+        assert_eq!(number, self.settled() + 1, "answers come in order");
+        self.told.push(false);
+        let (_, session) = self.outbox[index];
+        let is_newest =
+            usize::try_from(session).is_ok_and(|session| session == self.sessions.len());
+        match code {
+            FaultCode::GRANT_MISSING | FaultCode::ROSTER_BEHIND => {
+                self.needs_session |= is_newest;
+            }
+            FaultCode::NOT_A_MEMBER | FaultCode::REMOVED => {}
+            other => panic!("{number} was rejected: {other}"),
+        }
+    }
+}
+
+struct World {
+    rig: Rig,
+    people: Vec<Person>,
+    /// Every statement that somebody has received, by version.
+    chain: Vec<Bytes>,
+    /// Which roster version each message session is for, by sender.
+    granted: BTreeMap<(Name, u32), u32>,
+}
+
+fn limits() -> LogLimits {
+    LogLimits {
+        group_entries_max: 100_000,
+        group_bytes_max: 1 << 30,
+        cold_waiting_max: 32,
+        waiting_max: 64,
+        pending_len_max: 4_000,
+        rows_max: 3,
+        ..LogLimits::tiny()
+    }
+}
+
+impl World {
+    fn new() -> Self {
+        let people = PEOPLE.iter().map(|text| Person::new(name(text))).collect();
+        let rig = Rig::new(limits());
+        let mut world = Self { rig, people, chain: Vec::new(), granted: BTreeMap::new() };
+        world.people[0].seat = Some(SEAT);
+        world.say(0, Act::Create, 0);
+        world.rig.settle();
+        world.exchange();
+        for who in 0..PEOPLE.len() {
+            world.people[who].seat = Some(SEAT);
+            world.read(0);
+            world.rest();
+            world.say(who, Act::Join, who);
+            world.rest();
+            world.reconnect(who, if who % 2 == 0 { SEAT } else { OTHER_SEAT });
+        }
+        world.rest();
+        assert_eq!(world.chain.len(), PEOPLE.len(), "everyone is a member");
+        world.slow_down();
+        world
+    }
+
+    fn slow_down(&mut self) {
+        let model = DiskModel { commit_steps: 2, read_steps: 1, ..DiskModel::default() };
+        self.rig.store.set_model(model);
+    }
+
+    /// The roster after this many statements.
+    fn roster(&self, version: u32) -> Roster {
+        let chain = self.chain.iter().take(usize::try_from(version).expect("few"));
+        let mut chain = chain.map(|bytes| {
+            let statement = Statement::decode(bytes.clone()).expect("a statement");
+            (statement, Statement::hash(bytes))
+        });
+        let (first, hash) = chain.next().expect("a creation");
+        let mut roster = Roster::create(&first, hash).expect("the first");
+        for (statement, hash) in chain {
+            roster.apply(&statement, hash).expect("the home keeps the rules");
+        }
+        roster
+    }
+
+    fn step(&mut self, step: &Step) {
+        match *step {
+            Step::Post { who, len } => self.write(who, len),
+            Step::Reconnect { who, seat } => self.reconnect(who, ServerId(seat)),
+            Step::LoseLink { seat } => self.lose_link(ServerId(seat)),
+            Step::Read { who } => self.read(who),
+            Step::See { who } => self.see(who),
+            Step::Say { who, act, subject } => self.say(who, act, subject),
+            Step::Compose => drop(self.rig.compose()),
+            Step::Poll => drop(self.rig.poll()),
+            Step::Tick => self.rig.store.step(),
+            Step::Rotate { who } => self.people[who].needs_session = true,
+            Step::Rest => self.rest(),
+            Step::Crash { kept } => self.crash(kept),
+        }
+        self.exchange();
+    }
+
+    fn rest(&mut self) {
+        for _ in 0..8 {
+            (0..4).for_each(|_| self.rig.store.step());
+            self.rig.settle();
+            self.exchange();
+            (0..self.people.len()).for_each(|who| self.read(who));
+        }
+    }
+
+    fn write(&mut self, who: usize, len: usize) {
+        let version = self.people[who].version;
+        if version == 0 {
+            return;
+        }
+        let person = &mut self.people[who];
+        if std::mem::take(&mut person.needs_session) {
+            person.sessions.push(Granted { version });
+            let session = u32::try_from(person.sessions.len()).expect("few");
+            self.granted.insert((person.name, session), version);
+            self.put(who, session);
+        }
+        let person = &mut self.people[who];
+        let value = u64::try_from(person.outbox.len() + 1).expect("few");
+        let session = u32::try_from(person.sessions.len()).expect("few");
+        let written = PeerPost {
+            log: rust(),
+            sender: person.name,
+            message_session: MessageSession(session),
+            ..post(value, 0, &format!("{session} {}", "x".repeat(len)))
+        };
+        person.outbox.push((written, session));
+        if value <= person.settled() + 64 {
+            self.send(who, value);
+        }
+    }
+
+    /// Puts the grants of a message session for who reads, as its sender knows.
+    fn put(&mut self, who: usize, session: u32) {
+        let person = &self.people[who];
+        let Some(seat) = person.seat else { return };
+        let version = person.sessions[usize::try_from(session - 1).expect("few")].version;
+        let roster = self.roster(version);
+        let readers: Vec<&str> = roster.members().map(|(account, _)| account.as_str()).collect();
+        let put = LogQuestion::PutGrants(grants(rust(), session, version, &readers));
+        self.ask(seat, person.ask(put));
+    }
+
+    fn ask(&mut self, seat: ServerId, ask: LogAsk) {
+        self.rig.logs.on_ask(Wall(5), seat, ask, &mut self.rig.out);
+        self.rig.drain();
+    }
+
+    fn send(&mut self, who: usize, value: u64) {
+        let person = &self.people[who];
+        let Some(seat) = person.seat else { return };
+        let (post, _) = &person.outbox[usize::try_from(value - 1).expect("few")];
+        let post = PeerPost {
+            epoch: SessionEpoch(person.epoch),
+            settled: number(person.settled()),
+            ..post.clone()
+        };
+        self.rig.post(seat, post);
+    }
+
+    /// Sends again what is unanswered, each message session's grants first.
+    fn send_again(&mut self, who: usize) {
+        self.people[who].goes_back = false;
+        let from = self.people[who].told.len();
+        let mut granted = 0;
+        for index in from..self.people[who].outbox.len().min(from + 64) {
+            let (_, session) = self.people[who].outbox[index];
+            if session > granted {
+                granted = session;
+                self.put(who, session);
+            }
+            self.send(who, u64::try_from(index + 1).expect("few"));
+        }
+    }
+
+    fn reconnect(&mut self, who: usize, seat: ServerId) {
+        self.exchange();
+        let person = &mut self.people[who];
+        person.seat = Some(seat);
+        person.epoch += 1;
+        person.seen = person.cursor;
+        (person.is_live, person.is_reading) = (false, false);
+        let (account, epoch) = (person.name, SessionEpoch(person.epoch));
+        let attach = PeerAttach { log: rust(), account, epoch, cursor: person.cursor };
+        self.rig.logs.on_attach(seat, attach, &mut self.rig.out);
+        self.rig.drain();
+        let asked: Vec<_> = self.people[who].asked.iter().copied().collect();
+        asked.into_iter().for_each(|(sender, session)| self.fetch(who, sender, session));
+        self.send_again(who);
+    }
+
+    fn fetch(&mut self, who: usize, sender: Name, session: u32) {
+        let person = &mut self.people[who];
+        person.asked.insert((sender, session));
+        let Some(seat) = person.seat else { return };
+        let fetch = FetchGrant {
+            request: RequestId(session),
+            log: rust(),
+            sender,
+            origin: ORIGIN,
+            message_session: MessageSession(session),
+        };
+        let mut ask = person.ask(LogQuestion::FetchGrant(fetch));
+        let place = |name: &str| PEOPLE.iter().position(|other| *other == name).expect("one of us");
+        let asked = 10 * place(ask.account.as_str()) + place(sender.as_str());
+        let asked = u64::try_from(asked).expect("few") * 1_000 + u64::from(session);
+        ask.exchange = ExchangeId(GRANTS + asked);
+        self.ask(seat, ask);
+    }
+
+    fn lose_link(&mut self, seat: ServerId) {
+        self.exchange();
+        self.rig.logs.on_link_lost(seat);
+        for person in &mut self.people {
+            person.seat = person.seat.filter(|other| *other != seat);
+        }
+    }
+
+    fn read(&mut self, who: usize) {
+        let person = &mut self.people[who];
+        let Some(seat) = person.seat.filter(|_| !person.is_live && !person.is_reading) else {
+            return;
+        };
+        person.is_reading = true;
+        let (account, epoch, after) = (person.name, SessionEpoch(person.epoch), person.cursor);
+        let read = PeerRead { log: rust(), account, epoch, after, entries_max: 100 };
+        self.rig.logs.on_read(seat, read, &mut self.rig.out);
+        self.rig.drain();
+    }
+
+    /// Nothing is acknowledged whose grant is on its way.
+    fn see(&mut self, who: usize) {
+        let person = &mut self.people[who];
+        let Some(seat) = person.seat.filter(|_| person.asked.is_empty()) else {
+            return;
+        };
+        if person.seen < person.cursor {
+            person.seen = person.cursor;
+            let (account, epoch, upto) = (person.name, SessionEpoch(person.epoch), person.cursor);
+            let seen = PeerSeen { log: rust(), account, epoch, upto };
+            self.rig.logs.on_seen(seat, seen, &mut self.rig.out);
+            self.rig.drain();
+        }
+    }
+
+    /// A statement on the newest head that anybody knows; it may be behind all the same.
+    fn say(&mut self, who: usize, act: Act, subject: usize) {
+        let Some(seat) = self.people[who].seat else { return };
+        let version = u32::try_from(self.chain.len()).expect("few");
+        let previous = self.chain.last().map_or([0; 32], |newest| Statement::hash(newest));
+        let is_alone = matches!(act, Act::Create | Act::Join | Act::Leave);
+        let (actor, subject) = (name(PEOPLE[who]), name(PEOPLE[subject]));
+        let subject = if is_alone { actor } else { subject };
+        // Alice stays, and so does somebody who has received everything.
+        if actor == subject && !is_alone || (who == 0 && act == Act::Leave) {
+            return;
+        }
+        let statement = Statement {
+            group: name("rust"),
+            version: version + 1,
+            previous,
+            act,
+            policy: (act == Act::Create).then_some(wire::roster::Policy::Open),
+            actor,
+            subject,
+            key: [7; 32],
+            at: Wall(u64::from(version)),
+            signature: Bytes::from_static(b"s"),
+        };
+        let ask = self.people[who].ask(change(&statement, Entrance::None));
+        self.ask(seat, ask);
+    }
+
+    fn crash(&mut self, kept: bool) {
+        self.exchange();
+        let rig = std::mem::replace(&mut self.rig, Rig::new(limits()));
+        self.rig = rig.crash(if kept { InFlight::Kept } else { InFlight::Lost });
+        self.people.iter_mut().for_each(|person| person.seat = None);
+        self.slow_down();
+    }
+
+    /// Everything sent arrives where it still has a receiver.
+    fn exchange(&mut self) {
+        for (to, message) in self.rig.take() {
+            match message {
+                ToPeer::PeerDeliver(PeerDeliver { entry, .. }) => {
+                    for who in 0..self.people.len() {
+                        let person = &self.people[who];
+                        if person.seat == Some(to) && person.is_live {
+                            self.receive(who, &entry);
+                        }
+                    }
+                }
+                ToPeer::PeerRange(range) => self.take_range(to, &range),
+                ToPeer::PeerAccepted(PeerAccepted { sender, .. })
+                | ToPeer::PeerRefused(PeerRefused { sender, .. }) => {
+                    let answered = Answered::of(&message).expect("it is an answer");
+                    let person = self.person(sender);
+                    if person.seat == Some(to) {
+                        person.answer(answered);
+                    }
+                }
+                ToPeer::Dismiss(Dismiss { account, epoch, .. }) => {
+                    let person = self.person(account);
+                    if person.seat == Some(to) && epoch.0 >= person.epoch {
+                        (person.is_live, person.is_reading) = (false, false);
+                    }
+                }
+                ToPeer::Answer(answer) => self.hear(&answer),
+                other => panic!("{other:?} is not for these seats"),
+            }
+        }
+        assert_eq!(self.rig.causes(), []);
+    }
+
+    fn person(&mut self, name: Name) -> &mut Person {
+        self.people.iter_mut().find(|person| person.name == name).expect("one of the people")
+    }
+
+    fn take_range(&mut self, to: ServerId, range: &PeerRange) {
+        let who = self.people.iter().position(|person| person.name == range.account);
+        let who = who.expect("one of the people");
+        let person = &mut self.people[who];
+        if person.seat != Some(to) || range.epoch != SessionEpoch(person.epoch) {
+            return;
+        }
+        person.is_reading = false;
+        for entry in range.entries.items() {
+            self.receive(who, entry);
+        }
+        let person = &mut self.people[who];
+        assert!(range.failed || range.upto >= person.cursor);
+        person.is_live = range.caught_up;
+    }
+
+    fn receive(&mut self, who: usize, entry: &Entry) {
+        let person = &mut self.people[who];
+        assert!(person.cursor < entry.seq, "seqs rise at the reader");
+        person.cursor = entry.seq;
+        person.received.push(entry.clone());
+        if entry.number == Number::NONE {
+            let bytes = entry.body.bytes().clone();
+            let statement = Statement::decode(bytes.clone()).expect("a statement");
+            person.version = statement.version;
+            let place = usize::try_from(statement.version - 1).expect("few");
+            match self.chain.get(place) {
+                Some(known) => assert_eq!(*known, bytes, "one chain for all, whatever crashes"),
+                None => self.chain.push(bytes),
+            }
+            return;
+        }
+        let session = session_of(entry);
+        if !person.had.contains(&(entry.sender, session)) {
+            self.fetch(who, entry.sender, session);
+        }
+    }
+
+    /// Only grants matter; what became of statements is seen in the log.
+    fn hear(&mut self, answer: &Answer) {
+        let Some(asked) = answer.exchange.0.checked_sub(GRANTS) else {
+            return;
+        };
+        let (who, sender, session) = (asked / 10_000, asked / 1_000 % 10, asked % 1_000);
+        let place = |index: u64| usize::try_from(index).expect("few");
+        let sender = self.people[place(sender)].name;
+        let session = u32::try_from(session).expect("few");
+        match &answer.body {
+            AnswerBody::Grant(grant) => {
+                let person = &mut self.people[place(who)];
+                assert_eq!(grant.grant.reader, person.name);
+                person.asked.remove(&(sender, session));
+                person.had.insert((sender, session));
+            }
+            AnswerBody::Fault(fault) if fault.code == FaultCode::GRANT_MISSING => {
+                let (person, version) =
+                    (&self.people[place(who)], self.granted[&(sender, session)]);
+                let joined = |version: u32| {
+                    let roster = self.roster(version);
+                    roster.members().find(|(name, _)| **name == person.name).map(|(_, at)| at)
+                };
+                let newest = u32::try_from(self.chain.len()).expect("few");
+                let is_entitled = joined(version).is_some() && joined(version) == joined(newest);
+                assert!(!is_entitled, "{} needs {session} of {sender}", person.name);
+                self.people[place(who)].asked.remove(&(sender, session));
+            }
+            _ => {}
+        }
+    }
+
+    /// Faults end: everyone connects, and everything comes to rest.
+    fn heal(&mut self) {
+        self.rig.store.set_model(DiskModel::default());
+        for who in 0..self.people.len() {
+            self.reconnect(who, OTHER_SEAT);
+        }
+        for _ in 0..300 {
+            self.rig.store.step();
+            self.rig.settle();
+            self.exchange();
+            for who in 0..self.people.len() {
+                self.read(who);
+                self.see(who);
+                self.send_again(who);
+            }
+        }
+        self.rig.settle();
+        self.exchange();
+    }
+
+    fn verdict(&mut self) {
+        let all = self.people[0].received.clone();
+        assert!(self.people[0].is_live, "alice is caught up");
+        let last = all.last().expect("a creation").seq;
+        self.check_order(&all);
+        for person in &self.people {
+            let expected = visible_to(person.name, &all);
+            let expected: Vec<Entry> = expected.into_iter().cloned().collect();
+            let is_member = self.roster(u32::try_from(self.chain.len()).expect("few"));
+            let is_member = is_member.is_member(&person.name);
+            // Who has left may not have read all of what it could.
+            let received: Vec<Seq> = person.received.iter().map(|entry| entry.seq).collect();
+            let expected: Vec<Seq> = expected.iter().map(|entry| entry.seq).collect();
+            assert!(received.iter().all(|seq| expected.contains(seq)), "{}", person.name);
+            if is_member {
+                let stint =
+                    expected.iter().rev().take_while(|seq| **seq > joined(person.name, &all));
+                assert!(
+                    stint.clone().all(|seq| received.contains(seq)),
+                    "{} reads all",
+                    person.name
+                );
+                assert_eq!(person.cursor, last);
+            }
+            assert_eq!(person.told.len(), person.outbox.len(), "every post is answered");
+            for (index, accepted) in person.told.iter().enumerate() {
+                let value = u64::try_from(index + 1).expect("few");
+                let is_post =
+                    |entry: &&Entry| entry.sender == person.name && entry.number == number(value);
+                let count = all.iter().filter(is_post).count();
+                assert_eq!(count, usize::from(*accepted), "{} {value}", person.name);
+            }
+        }
+        let metrics = self.rig.logs.metrics();
+        assert_eq!((metrics.pending_len, metrics.waiting), (0, 0));
+    }
+
+    /// Numbers rise by sender, who is a member then, and seals for nobody who has left.
+    fn check_order(&self, all: &[Entry]) {
+        let (mut version, mut numbers) = (0, BTreeMap::new());
+        for entry in all {
+            if entry.number == Number::NONE {
+                version += 1;
+                continue;
+            }
+            let roster = self.roster(version);
+            assert!(roster.is_member(&entry.sender), "{} is a member", entry.sender);
+            let sealed_for = self.granted[&(entry.sender, session_of(entry))];
+            assert!(sealed_for >= roster.last_departure(), "nobody has left since");
+            let last = numbers.insert(entry.sender, entry.number);
+            assert!(last < Some(entry.number), "in order");
+        }
+    }
+}
+
+fn session_of(entry: &Entry) -> u32 {
+    let text = text(entry);
+    text.split(' ').next().and_then(|session| session.parse().ok()).expect("posts begin with it")
+}
+
+/// What an account could read: what is between its joinings and departures, these included.
+fn visible_to(account: Name, all: &[Entry]) -> Vec<&Entry> {
+    let mut is_member = false;
+    let mut visible = Vec::new();
+    for entry in all {
+        let statement = (entry.number == Number::NONE)
+            .then(|| Statement::decode(entry.body.bytes().clone()).expect("a statement"));
+        let own = statement.filter(|statement| statement.subject == account);
+        let before = is_member;
+        is_member = match own.map(|own| own.act) {
+            Some(Act::Create | Act::Join) => true,
+            Some(Act::Leave | Act::Remove) => false,
+            _ => is_member,
+        };
+        if before || is_member {
+            visible.push(entry);
+        }
+    }
+    visible
+}
+
+/// The seq before the account's last joining.
+fn joined(account: Name, all: &[Entry]) -> Seq {
+    let is_own = |entry: &&Entry| {
+        let statement = Statement::decode(entry.body.bytes().clone());
+        entry.number == Number::NONE
+            && statement.is_ok_and(|statement| {
+                statement.actor == account && matches!(statement.act, Act::Create | Act::Join)
+            })
+    };
+    let own = all.iter().rev().find(is_own).expect("it has joined");
+    Seq(own.seq.0 - 1)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 600,
+        rng_seed: RngSeed::Fixed(3),
+        failure_persistence: None,
+        ..Default::default()
+    })]
+    #[test]
+    fn every_member_reads_the_same(steps in proptest::collection::vec(step(), 1..200)) {
+        let mut world = World::new();
+        steps.iter().for_each(|step| world.step(step));
+        world.heal();
+        world.verdict();
+    }
+}
