@@ -3,7 +3,10 @@
 //! was accepted is among them; nothing is sealed for somebody who had left; and a reader's grant is
 //! there while it needs it.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod person;
+mod verdict;
+
+use std::collections::BTreeMap;
 
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_oneof, proptest};
 use proptest::test_runner::RngSeed;
@@ -11,6 +14,7 @@ use wire::RequestId;
 use wire::message::{Answer, AnswerBody, Dismiss, FetchGrant, PeerDeliver};
 use wire::roster::{Act, Roster, Statement};
 
+use self::person::{Granted, Person};
 use super::club::{change, grants, rust};
 use super::*;
 use crate::core::log::{Entrance, LogAsk, LogQuestion};
@@ -71,103 +75,6 @@ fn step() -> impl Strategy<Value = Step> {
         3 => Just(Step::Rest),
         1 => any::<bool>().prop_map(|kept| Step::Crash { kept }),
     ]
-}
-
-/// A message session as its sender knows it.
-#[derive(Clone, Copy)]
-struct Granted {
-    /// Of the roster whose members it is for.
-    version: u32,
-}
-
-/// Someone's client, and its seat's part in it.
-struct Person {
-    name: Name,
-    seat: Option<ServerId>,
-    epoch: u64,
-    is_reading: bool,
-    is_live: bool,
-    cursor: Seq,
-    seen: Seq,
-    /// What was received, in order.
-    received: Vec<Entry>,
-    /// The version of the newest statement that it knows.
-    version: u32,
-    outbox: Vec<(PeerPost, u32)>,
-    /// By number, in order: whether it was accepted.
-    told: Vec<bool>,
-    /// By number of the message session.
-    sessions: Vec<Granted>,
-    needs_session: bool,
-    goes_back: bool,
-    /// Grants that it asked for and did not get an answer about.
-    asked: BTreeSet<(Name, u32)>,
-    had: BTreeSet<(Name, u32)>,
-}
-
-impl Person {
-    fn new(name: Name) -> Self {
-        Self {
-            name,
-            seat: None,
-            epoch: 0,
-            is_reading: false,
-            is_live: false,
-            cursor: Seq(0),
-            seen: Seq(0),
-            received: Vec::new(),
-            version: 0,
-            outbox: Vec::new(),
-            told: Vec::new(),
-            sessions: Vec::new(),
-            needs_session: true,
-            goes_back: false,
-            asked: BTreeSet::new(),
-            had: BTreeSet::new(),
-        }
-    }
-
-    fn settled(&self) -> u64 {
-        u64::try_from(self.told.len()).expect("few")
-    }
-
-    fn ask(&self, question: LogQuestion) -> LogAsk {
-        let (account, epoch) = (self.name, SessionEpoch(self.epoch));
-        LogAsk { exchange: ExchangeId(0), account, origin: ORIGIN, epoch, question }
-    }
-
-    fn answer(&mut self, answered: Answered) {
-        match answered {
-            Answered::Accepted(upto) => {
-                while self.settled() < upto {
-                    self.told.push(true);
-                }
-            }
-            Answered::Rejected(number, code) => self.reject(number, code),
-            Answered::Expected(..) | Answered::Busy(_) => self.goes_back = true,
-            Answered::Conflict(number) => panic!("an honest sender conflicts at {number}"),
-        }
-    }
-
-    fn reject(&mut self, number: u64, code: FaultCode) {
-        let index = usize::try_from(number - 1).expect("few");
-        if number <= self.settled() {
-            assert!(!self.told[index], "{number} was accepted before");
-            return;
-        }
-        assert_eq!(number, self.settled() + 1, "answers come in order");
-        self.told.push(false);
-        let (_, session) = self.outbox[index];
-        let is_newest =
-            usize::try_from(session).is_ok_and(|session| session == self.sessions.len());
-        match code {
-            FaultCode::GRANT_MISSING | FaultCode::ROSTER_BEHIND => {
-                self.needs_session |= is_newest;
-            }
-            FaultCode::NOT_A_MEMBER | FaultCode::REMOVED => {}
-            other => panic!("{number} was rejected: {other}"),
-        }
-    }
 }
 
 struct World {
@@ -544,119 +451,11 @@ impl World {
             _ => {}
         }
     }
-
-    /// Faults end: everyone connects, and everything comes to rest.
-    fn heal(&mut self) {
-        self.rig.store.set_model(DiskModel::default());
-        for who in 0..self.people.len() {
-            self.reconnect(who, OTHER_SEAT);
-        }
-        for _ in 0..300 {
-            self.rig.store.step();
-            self.rig.settle();
-            self.exchange();
-            for who in 0..self.people.len() {
-                self.read(who);
-                self.see(who);
-                self.send_again(who);
-            }
-        }
-        self.rig.settle();
-        self.exchange();
-    }
-
-    fn verdict(&mut self) {
-        let all = self.people[0].received.clone();
-        assert!(self.people[0].is_live, "alice is caught up");
-        let last = all.last().expect("a creation").seq;
-        self.check_order(&all);
-        for person in &self.people {
-            let expected = visible_to(person.name, &all);
-            let expected: Vec<Entry> = expected.into_iter().cloned().collect();
-            let is_member = self.roster(u32::try_from(self.chain.len()).expect("few"));
-            let is_member = is_member.is_member(&person.name);
-            // Who has left may not have read all of what it could.
-            let received: Vec<Seq> = person.received.iter().map(|entry| entry.seq).collect();
-            let expected: Vec<Seq> = expected.iter().map(|entry| entry.seq).collect();
-            assert!(received.iter().all(|seq| expected.contains(seq)), "{}", person.name);
-            if is_member {
-                let stint =
-                    expected.iter().rev().take_while(|seq| **seq > joined(person.name, &all));
-                assert!(
-                    stint.clone().all(|seq| received.contains(seq)),
-                    "{} reads all",
-                    person.name
-                );
-                assert_eq!(person.cursor, last);
-            }
-            assert_eq!(person.told.len(), person.outbox.len(), "every post is answered");
-            for (index, accepted) in person.told.iter().enumerate() {
-                let value = u64::try_from(index + 1).expect("few");
-                let is_post =
-                    |entry: &&Entry| entry.sender == person.name && entry.number == number(value);
-                let count = all.iter().filter(is_post).count();
-                assert_eq!(count, usize::from(*accepted), "{} {value}", person.name);
-            }
-        }
-        let metrics = self.rig.logs.metrics();
-        assert_eq!((metrics.pending_len, metrics.waiting), (0, 0));
-    }
-
-    /// Numbers rise by sender, who is a member then, and seals for nobody who has left.
-    fn check_order(&self, all: &[Entry]) {
-        let (mut version, mut numbers) = (0, BTreeMap::new());
-        for entry in all {
-            if entry.number == Number::NONE {
-                version += 1;
-                continue;
-            }
-            let roster = self.roster(version);
-            assert!(roster.is_member(&entry.sender), "{} is a member", entry.sender);
-            let sealed_for = self.granted[&(entry.sender, session_of(entry))];
-            assert!(sealed_for >= roster.last_departure(), "nobody has left since");
-            let last = numbers.insert(entry.sender, entry.number);
-            assert!(last < Some(entry.number), "in order");
-        }
-    }
 }
 
 fn session_of(entry: &Entry) -> u32 {
     let text = text(entry);
     text.split(' ').next().and_then(|session| session.parse().ok()).expect("posts begin with it")
-}
-
-/// What an account could read: what is between its joinings and departures, these included.
-fn visible_to(account: Name, all: &[Entry]) -> Vec<&Entry> {
-    let mut is_member = false;
-    let mut visible = Vec::new();
-    for entry in all {
-        let statement = (entry.number == Number::NONE)
-            .then(|| Statement::decode(entry.body.bytes().clone()).expect("a statement"));
-        let own = statement.filter(|statement| statement.subject == account);
-        let before = is_member;
-        is_member = match own.map(|own| own.act) {
-            Some(Act::Create | Act::Join) => true,
-            Some(Act::Leave | Act::Remove) => false,
-            _ => is_member,
-        };
-        if before || is_member {
-            visible.push(entry);
-        }
-    }
-    visible
-}
-
-/// The seq before the account's last joining.
-fn joined(account: Name, all: &[Entry]) -> Seq {
-    let is_own = |entry: &&Entry| {
-        let statement = Statement::decode(entry.body.bytes().clone());
-        entry.number == Number::NONE
-            && statement.is_ok_and(|statement| {
-                statement.actor == account && matches!(statement.act, Act::Create | Act::Join)
-            })
-    };
-    let own = all.iter().rev().find(is_own).expect("it has joined");
-    Seq(own.seq.0 - 1)
 }
 
 proptest! {
