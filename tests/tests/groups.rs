@@ -1,0 +1,120 @@
+//! Groups on real servers: made, joined, left and changed; each refusal its own; read in one order.
+
+use tests::cluster::Cluster;
+use tests::person::{Person, text};
+
+const GROUP_PASSWORD: &str = "FASTCHAT_GROUP_PASSWORD";
+
+/// Signed-up people, one for each of these homes.
+fn people(cluster: &Cluster, homes: &[u16]) -> Vec<Person> {
+    let names = cluster.names_at(homes);
+    let people: Vec<Person> =
+        names.iter().map(|name| Person::new(cluster, name, "correct horse")).collect();
+    std::thread::scope(|scope| {
+        for person in &people {
+            scope.spawn(|| person.must(&["signup"]));
+        }
+    });
+    people
+}
+
+/// The error of a failed command, as a script reads it.
+fn error(person: &Person, arguments: &[&str], code: i32) -> String {
+    let finished = person.fails(&[arguments, &["--json"]].concat(), code);
+    let line = finished.stderr.lines().last().expect("an error has a line");
+    text(&serde_json::from_str(line).expect("the error is JSON"), "error")
+}
+
+/// Who is in the group, as `person` verifies it: name and role.
+fn members(person: &Person, group: &str) -> Vec<(String, String)> {
+    let lines = person.json(&["group", "members", group]);
+    lines.iter().map(|line| (text(line, "user"), text(line, "role"))).collect()
+}
+
+fn groups(person: &Person) -> Vec<String> {
+    person.json(&["group", "list"]).iter().map(|line| text(line, "group")).collect()
+}
+
+#[test]
+fn a_group_is_made_joined_handed_over_left_and_closed_over_three_servers() {
+    let cluster = Cluster::start(3, &[]);
+    let people = people(&cluster, &[1, 2, 3]);
+    let [alice, bob, carol] = [&people[0], &people[1], &people[2]];
+    let created = &alice.json(&["group", "create", "rust"])[0];
+    assert_eq!(
+        (text(created, "status"), text(created, "group")),
+        ("created".into(), "#rust".into())
+    );
+    bob.must(&["group", "join", "rust"]);
+    carol.must(&["group", "join", "#rust"]);
+    let role = |person: &Person, role: &str| (person.name.clone(), role.to_owned());
+    let mut expected = vec![role(alice, "admin"), role(bob, "member"), role(carol, "member")];
+    expected.sort();
+    for person in &people {
+        assert_eq!(members(person, "rust"), expected, "as {} sees it", person.name);
+    }
+    alice.must(&["group", "hand-over", "rust", &bob.name]);
+    carol.must(&["group", "leave", "rust"]);
+    let mut expected = vec![role(alice, "member"), role(bob, "admin")];
+    expected.sort();
+    assert_eq!(members(alice, "rust"), expected);
+    assert!(groups(carol).is_empty());
+
+    let machine = Person::new(&cluster, &alice.name, "correct horse");
+    machine.must(&["signin"]);
+    let found = &machine.json(&["group", "list"])[0];
+    assert_eq!((text(found, "group"), text(found, "admin")), ("#rust".into(), bob.name.clone()));
+    assert_eq!(found["members"], 2);
+    bob.must(&["group", "close", "rust"]);
+    assert!(groups(bob).is_empty());
+}
+
+#[test]
+fn each_refusal_of_a_group_is_its_own() {
+    let cluster = Cluster::start(3, &[]);
+    let people = people(&cluster, &[1, 2, 3]);
+    let [alice, bob, carol] = [&people[0], &people[1], &people[2]];
+    assert_eq!(error(bob, &["group", "join", "nowhere"], 12), "no-such-group");
+    assert_eq!(error(bob, &["send", "#nowhere", "hello?"], 12), "no-such-group");
+    alice.must(&["group", "create", "rust"]);
+    assert_eq!(error(bob, &["group", "create", "rust"], 13), "group-name-taken");
+    assert_eq!(error(bob, &["send", "#rust", "hello?"], 15), "not-a-member");
+    assert_eq!(error(bob, &["group", "members", "rust"], 15), "not-a-member");
+    bob.must(&["group", "join", "rust"]);
+    let remove = ["group", "remove", "rust", &alice.name];
+    assert_eq!(error(bob, &remove, 16), "not-an-admin");
+    let nobody = ["group", "invite", "rust", "nobody"];
+    assert_eq!(error(alice, &nobody, 7), "no-such-user");
+    let stranger = ["group", "hand-over", "rust", &carol.name];
+    assert_eq!(error(alice, &stranger, 15), "not-a-member");
+
+    alice.must(&["group", "remove", "rust", &bob.name]);
+    assert_eq!(error(bob, &["send", "#rust", "still here?"], 19), "removed");
+    assert_eq!(error(bob, &["group", "join", "rust"], 19), "removed");
+    alice.must(&["group", "invite", "rust", &bob.name]);
+    bob.must(&["group", "join", "rust"]);
+
+    alice.must(&["group", "create", "club", "--invite-only"]);
+    assert_eq!(error(carol, &["group", "join", "club"], 15), "not-a-member");
+    alice.must(&["group", "invite", "club", &carol.name]);
+    carol.must(&["group", "join", "club"]);
+}
+
+#[test]
+fn a_group_password_is_proven_and_guessing_it_is_slowed_down() {
+    let cluster = Cluster::start(2, &[]);
+    let mut people = people(&cluster, &[1, 2]);
+    people[0].set(GROUP_PASSWORD, "open sesame");
+    people[0].must(&["group", "create", "cave"]);
+    assert_eq!(error(&people[1], &["group", "join", "cave"], 14), "wrong-group-password");
+    let file = people[1].home().join("guess");
+    std::fs::write(&file, "open barley\n").expect("written");
+    let path = file.display().to_string();
+    let guess = ["group", "join", "cave", "--group-password-file", &path];
+    assert_eq!(error(&people[1], &guess, 14), "wrong-group-password");
+    std::fs::write(&file, "open sesame\n").expect("written");
+    people[1].must(&guess);
+    assert_eq!(members(&people[0], "cave").len(), 2);
+    let both = ["group", "create", "other", "--invite-only"];
+    assert_eq!(error(&people[0], &both, 1), "usage");
+}
