@@ -118,3 +118,45 @@ fn a_group_password_is_proven_and_guessing_it_is_slowed_down() {
     let both = ["group", "create", "other", "--invite-only"];
     assert_eq!(error(&people[0], &both, 1), "usage");
 }
+
+/// What `recv` shows of the group, as kind and text.
+fn shown(person: &Person) -> Vec<(String, String)> {
+    let lines = person.json(&["recv"]);
+    let of_group = lines.iter().filter(|line| text(line, "log") == "#rust");
+    of_group.map(|line| (text(line, "kind"), text(line, "text"))).collect()
+}
+
+#[test]
+fn posts_and_changes_are_read_in_one_order_by_members_of_every_server() {
+    let cluster = Cluster::start(3, &[]);
+    let people = people(&cluster, &[1, 2, 3]);
+    let [alice, bob, carol] = [&people[0], &people[1], &people[2]];
+    alice.must(&["group", "create", "rust"]);
+    bob.must(&["group", "join", "rust"]);
+    let sent = &alice.json(&["send", "#rust", "hello bob"])[0];
+    assert_eq!((text(sent, "status"), text(sent, "log")), ("accepted".into(), "#rust".into()));
+    carol.must(&["group", "join", "rust"]);
+    bob.must(&["send", "#rust", "hello both"]);
+
+    let line = |kind: &str, text: String| (kind.to_owned(), text);
+    let both = line("text", "hello both".to_owned());
+    let joined = line("joined", format!("{} joined", carol.name));
+    assert_eq!(shown(carol), [joined.clone(), both.clone()], "she sees what follows her joining");
+    let of_bob = shown(bob);
+    assert_eq!(of_bob[0], line("joined", format!("{} joined", bob.name)));
+    assert_eq!(of_bob[1..], [line("text", "hello bob".to_owned()), joined, both]);
+    let of_alice = shown(alice);
+    assert_eq!(of_alice[1..], of_bob, "everybody sees the same order");
+
+    alice.must(&["group", "remove", "rust", &bob.name]);
+    alice.must(&["send", "#rust", "among us two"]);
+    assert!(bob.json(&["recv"]).iter().all(|line| text(line, "text") != "among us two"));
+    let of_carol = shown(carol);
+    assert_eq!(of_carol[0], line("removed", format!("{} removed {}", alice.name, bob.name)));
+    assert_eq!(of_carol[1], line("text", "among us two".to_owned()));
+
+    let machine = Person::new(&cluster, &carol.name, "correct horse");
+    alice.must(&["send", "#rust", "to the new machine"]);
+    machine.must(&["signin"]);
+    assert_eq!(shown(&machine), [line("text", "to the new machine".to_owned())]);
+}
