@@ -205,6 +205,17 @@ impl Lane {
         drafts.into_iter().map(|post| post.id).collect()
     }
 
+    /// Gives up the posts that are sealed and unanswered: whether they were stored is never told.
+    pub(crate) fn abandon(&mut self, ctx: &mut Context<'_>) -> bool {
+        if !self.posts.iter().any(Waiting::is_sealed) {
+            return false;
+        }
+        self.posts.retain(|post| !post.is_sealed());
+        self.quiet_since = None;
+        ctx.store(StoreOp::Abandon(self.log));
+        true
+    }
+
     /// Sends what may be sent, at most `room` posts; what is left of the room.
     pub(crate) fn send(&mut self, handle: LogHandle, room: u64, ctx: &mut Context<'_>) -> u64 {
         if self.is_pausing(ctx.now) {

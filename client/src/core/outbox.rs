@@ -16,7 +16,7 @@ use super::handles::HandleState;
 use super::lane::{Lane, Need, stored_body};
 use super::readers::{ReaderList, Readers};
 use super::sealing::{Prepared, PutFault, Sealing};
-use crate::failure::Failure;
+use crate::failure::{Code, Failure};
 use crate::store::{Draft, OutboxId};
 
 /// Drafts taken from the store at a time: those to a home that is away must not hide the others.
@@ -247,7 +247,12 @@ impl Outbox {
         };
         let readers = match readers(log, contacts, groups, ctx) {
             Readers::Pending => return open(log, ctx),
-            Readers::Refused(failure) => return refuse(lane.drain_drafts(), &failure, ctx),
+            Readers::Refused(failure) => {
+                if log.kind == LogKind::Group {
+                    abandon(lane, sealing, &failure, ctx);
+                }
+                return refuse(lane.drain_drafts(), &failure, ctx);
+            }
             Readers::Ready(readers) => readers,
         };
         if lane.need() == Need::Seal {
@@ -256,6 +261,18 @@ impl Outbox {
         if !send(lane, sealing, log, room, ctx) {
             self.worn_out = true;
         }
+    }
+}
+
+/// A group's home answers nobody but members: of posts without an answer nothing more is heard.
+fn abandon(lane: &mut Lane, sealing: &mut Sealing, failure: &Failure, ctx: &mut Context<'_>) {
+    if !matches!(failure.code, Code::NotAMember | Code::Removed | Code::NoSuchGroup) {
+        return;
+    }
+    sealing.end_all(ctx);
+    if lane.abandon(ctx) {
+        ctx.notify(Notice::Conflict);
+        ctx.notify(Notice::OutboxChanged);
     }
 }
 

@@ -218,6 +218,16 @@ impl Sealing {
         }
     }
 
+    /// Nothing can be posted there any more: no message session is of use.
+    pub(crate) fn end_all(&mut self, ctx: &mut Context<'_>) {
+        let running = self.running.as_ref().map(|running| running.outbound.number());
+        let uploads = self.uploads.iter().map(Upload::session);
+        let all: Vec<_> = uploads.chain(running).collect();
+        for number in all {
+            self.end(number, ctx);
+        }
+    }
+
     /// The connection is gone: what was not confirmed is put again.
     pub(crate) fn on_offline(&mut self) {
         self.uploads.iter_mut().for_each(Upload::unask);

@@ -97,6 +97,8 @@ pub enum StoreOp {
         /// Its number, which is spent.
         number: Number,
     },
+    /// The posts to this log that are sealed and unanswered become conflicts.
+    Abandon(LogId),
     /// A draft is not sent at all.
     Refuse {
         /// Which draft.

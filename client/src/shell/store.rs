@@ -81,6 +81,7 @@ fn perform_silent(store: &mut Store, op: StoreOp) -> Result<(), StoreError> {
         StoreOp::EndSession => store.sign_out(),
         StoreOp::Settle { log, upto, seq } => store.settle(&log, upto, seq).map(drop),
         StoreOp::Reject { log, number, code } => store.reject(&log, number, code).map(drop),
+        StoreOp::Abandon(log) => store.abandon(&log),
         StoreOp::Refuse { id, failure } => store.refuse(id, failure.code.name()),
         StoreOp::FinishUpload { id, blob } => store.finish_upload(id, &blob),
         StoreOp::RejectUpload { id, blob, code } => store.reject_upload(id, &blob, code),

@@ -337,6 +337,23 @@ impl Store {
         })
     }
 
+    /// Nothing more will be heard of the sealed posts to `log` that have no answer: they become
+    /// conflicts, and the user decides.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn abandon(&mut self, log: &LogId) -> Result<(), StoreError> {
+        self.write(|transaction, _| {
+            let origin = read_origin(transaction)?;
+            transaction.execute(
+                "UPDATE outbox SET state = ?1, body = NULL
+                 WHERE log = ?2 AND origin = ?3 AND state = ?4",
+                (CONFLICT, value::log_value(log), origin.0, SEALED),
+            )?;
+            advance(transaction, log, origin)
+        })
+    }
+
     /// The draft is not sent at all; `reason` is a code of the contract, as `no-such-user`.
     ///
     /// # Errors

@@ -123,6 +123,11 @@ impl FakeStore {
                 self.rejected.push((number, code));
                 ("rejected", None)
             }
+            StoreOp::Abandon(log) => {
+                let gone = self.sealed.extract_if(.., |(of, _), _| *of == log);
+                self.conflicts.extend(gone.map(|(_, post)| post.id));
+                ("abandoned", None)
+            }
             StoreOp::Refuse { id, failure } => {
                 self.refused.push((id, failure));
                 ("refused", None)

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use wire::{FaultCode, ToServer};
+use wire::message::Fault;
+use wire::{FaultCode, Kind, ToServer};
 
 use super::roster::{self, GROUP};
 use super::sealing::{puts, read_as, readers, refuse, sessions, texts};
 use super::world::{World, bundle_of};
-use crate::core::Request;
+use crate::core::{Notice, Request};
 use crate::crypto::test_keys::{alice, bob, carol, name};
+use crate::failure::Code;
 use crate::store::{Contact, Trust};
 
 /// A session with a lane to the group that has posted once; alice and bob are members.
@@ -168,4 +170,24 @@ fn a_large_part_is_put_in_frames_of_which_the_last_says_so() {
     let frames: Vec<_> = puts.iter().map(|put| (put.grants.items().len(), put.last)).collect();
     assert_eq!(frames, [(96, false), (5, true)]);
     assert_eq!(world.numbers(0), [1]);
+}
+
+#[test]
+fn of_posts_to_a_group_that_one_was_removed_from_the_user_hears() {
+    let mut world = posted_to_group();
+    world.cut();
+    world.pass(Duration::from_secs(10));
+    let from = world.sent.len();
+    world.go_online();
+    world.draft_to_group(GROUP, "2");
+    let asked = world.sent.get(from..).unwrap_or_default().iter().find_map(|m| match m {
+        ToServer::FetchRoster(fetch) => Some(fetch.request),
+        _ => None,
+    });
+    let request = asked.expect("the roster is fetched");
+    world.server(Fault::about(FaultCode::REMOVED, Kind::FETCH_ROSTER, request.0));
+    assert_eq!(world.store.conflicts.len(), 1, "whether it was stored is not known");
+    assert_eq!(world.store.refused[0].1.code, Code::Removed);
+    assert!(world.core.is_outbox_empty());
+    assert!(world.notices.iter().any(|notice| matches!(notice, Notice::Conflict)));
 }

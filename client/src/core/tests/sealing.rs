@@ -258,6 +258,7 @@ fn what_is_rejected_for_its_key_is_sealed_anew_in_order_and_unseen_by_the_user()
     for at in 2..=4 {
         assert!(world.numbers(from).is_empty(), "nothing overtakes what has no answer");
         refuse(&mut world, at, FaultCode::GRANT_MISSING);
+        world.work();
     }
     world.draft("bob", "5");
     world.answer_questions(from, 0);

@@ -169,3 +169,17 @@ fn a_post_that_is_sealed_anew_is_a_draft_in_its_place_and_breaks_no_chain() {
     assert!(store.reseal(&log(), number(4)).expect("works").is_none(), "once");
     seal(&mut store, ids[1], 5, &body(5), &hash(5)).expect("seals under a new number");
 }
+
+#[test]
+fn abandoned_posts_are_left_to_the_user_and_their_numbers_are_spent() {
+    let place = Place::new();
+    let mut store = place.open();
+    let ids = sealed(&mut store, 2);
+    store.settle(&log(), number(1), Seq(1)).expect("settles");
+    store.abandon(&log()).expect("works");
+    assert_eq!(state(&store, ids[1]), PostState::Conflict);
+    assert!(matches!(state(&store, ids[0]), PostState::Accepted { .. }));
+    let chain = store.chain(&log()).expect("reads");
+    assert_eq!((chain.settled, chain.next), (number(2), number(3)));
+    assert!(store.busy_logs().expect("reads").is_empty());
+}
