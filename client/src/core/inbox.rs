@@ -155,6 +155,13 @@ impl Inbox {
         }
     }
 
+    /// The connection is about to be closed: everything that is held is said to be so.
+    pub(crate) fn take_leave(&mut self, ctx: &mut Context<'_>) {
+        for reader in self.logs.values_mut() {
+            reader.settle(true, ctx);
+        }
+    }
+
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let is_peek = self.reading == Some(Reading::Peek) && !self.waiting.is_empty();
         self.logs.values().filter_map(|reader| reader.deadline(is_peek)).min()

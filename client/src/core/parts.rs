@@ -359,6 +359,7 @@ impl Parts {
 
     /// Closes the connection and gives up what was being attempted.
     fn leave(&mut self, ctx: &mut Context<'_>) {
+        self.inbox.take_leave(ctx);
         self.auth.stop();
         self.link.stop(ctx);
         self.on_offline(ctx);

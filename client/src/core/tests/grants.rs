@@ -8,7 +8,7 @@ use wire::roster::Act;
 use wire::{FaultCode, Kind, LogHandle, LogId, Number, Origin, Seq, ToServer};
 
 use super::roster::{self, GROUP};
-use super::world::{World, mailbox, number, text_of};
+use super::world::{Step, World, mailbox, number, text_of};
 use crate::core::{Notice, Reading};
 use crate::crypto::content::GrantRequest;
 use crate::crypto::test_keys::{alice, name};
@@ -192,6 +192,19 @@ fn a_group_is_said_to_be_seen_every_32_entries() {
     assert_eq!(group_seen(&world), [32]);
     world.pass(Duration::from_millis(200));
     assert_eq!(group_seen(&world), [32, 40]);
+}
+
+#[test]
+fn whoever_leaves_says_first_what_of_a_group_was_seen() {
+    let mut world = reading_group(&["alice", "bob"]);
+    let handle = group_handle(&world);
+    let entry = world.entry_in(roster::log(), "bob", 1, "public");
+    deliver_in_group(&mut world, &entry);
+    assert!(group_seen(&world).is_empty(), "its time has not come");
+    world.command(crate::core::Command::Stop);
+    let last = world.sent.last();
+    assert!(matches!(last, Some(ToServer::Seen(seen)) if seen.handle == handle), "{last:?}");
+    assert!(world.at(&Step::Sent(wire::Kind::SEEN)) < world.steps.len() - 1, "then it closes");
 }
 
 #[test]
