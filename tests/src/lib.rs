@@ -2,8 +2,11 @@
 //! and operators drive them. Nothing here sleeps; everything has a deadline.
 
 pub mod cluster;
+pub mod crowd;
 pub mod interceptor;
 pub mod lines;
+pub mod member;
+pub mod multitude;
 pub mod person;
 pub mod programs;
 pub mod raw;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use crate::DEADLINE;
 
@@ -66,11 +67,19 @@ pub fn run(command: &mut Command, input: &str) -> io::Result<Finished> {
 /// # Errors
 /// [`io::ErrorKind::TimedOut`] at the deadline; the child is killed then.
 pub fn wait(child: &mut Child) -> io::Result<ExitStatus> {
+    wait_within(child, DEADLINE)
+}
+
+/// Waits for the end of `child`, at most for `limit`.
+///
+/// # Errors
+/// [`io::ErrorKind::TimedOut`] at the limit; the child is killed then.
+pub fn wait_within(child: &mut Child, limit: Duration) -> io::Result<ExitStatus> {
     let (done, ended) = mpsc::channel::<()>();
     thread::scope(|scope| {
         let id = child.id();
         scope.spawn(move || {
-            if ended.recv_timeout(DEADLINE) == Err(mpsc::RecvTimeoutError::Timeout) {
+            if ended.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout) {
                 signal(id, "KILL");
             }
         });

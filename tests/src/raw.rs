@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use bytes::BufMut;
-use wire::message::{Fault, Hello, Message, Place};
+use wire::message::{Fault, Hello, Message, Place, Placed};
 use wire::net::{CloseCause, Net, NetEvent, Policy, Security, tls};
 use wire::{ConnId, FaultCode, Frame, FromRouter, Kind, Name};
 
@@ -117,16 +117,26 @@ impl Raw {
 /// When the router does not place it.
 #[must_use]
 pub fn seat_of(cluster: &Cluster, name: &str) -> (String, SocketAddr) {
+    let placed = placed(cluster, Name::parse(name).expect("a valid name"));
+    (placed.seat.certificate_name(), placed.address)
+}
+
+/// Asks the router for a seat for `name`.
+///
+/// # Panics
+/// When the router does not place it.
+#[must_use]
+pub fn placed(cluster: &Cluster, name: Name) -> Placed {
     let environment = cluster.environment();
     let address = environment["FASTCHAT_ROUTER"].parse().expect("it is an address");
     let ca = Path::new(&environment["FASTCHAT_CA"]);
     let mut router = Raw::connect(ca, address, "router.fastchat", None);
     router.say(&Hello::client());
-    router.say(&Place { name: Name::parse(name).expect("a valid name") });
+    router.say(&Place { name });
     loop {
         let frame = router.frame().expect("the router answers");
         match FromRouter::decode(&frame).expect("the answer decodes") {
-            FromRouter::Placed(placed) => return (placed.seat.certificate_name(), placed.address),
+            FromRouter::Placed(placed) => return placed,
             FromRouter::Fault(fault) => panic!("not placed: {fault:?}"),
             _ => {}
         }
