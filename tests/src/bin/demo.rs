@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::thread;
 
 use bytes::Bytes;
+use image::{Rgb, RgbImage};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tests::cluster::Cluster;
@@ -28,10 +29,12 @@ fn main() {
     println!("FastChat: a router and three servers on this machine, TLS between all of them.");
     let mut cluster = Cluster::start(3, &[]);
     note(|left| left.0 = Some(cluster.process()));
-    let [alice, bob] = people(&cluster);
+    let [alice, bob, carol] = people(&cluster);
     outcomes(&mut story, &cluster, &alice, &bob);
     one_live_session(&mut story, &cluster, &alice);
     live(&mut story, &cluster, &alice, &bob);
+    group(&mut story, [&alice, &bob, &carol]);
+    picture(&mut story, &alice, &bob);
     offline(&mut story, &cluster, &alice, &bob);
     crash(&mut story, &mut cluster, &alice, &bob);
     cluster.stop();
@@ -39,18 +42,27 @@ fn main() {
     println!("\nThat is all. Everything was real; nothing of it is left on this machine.");
 }
 
-fn people(cluster: &Cluster) -> [Person; 2] {
+/// Three people whose mailboxes have three homes.
+fn people(cluster: &Cluster) -> [Person; 3] {
     let map = fs::read(cluster.directory().join("cluster/map")).expect("a cluster has a map");
     let map = SlotMap::decode(Bytes::from(map)).expect("the map is whole");
     let home = |name: &str| {
         let name = Name::parse(name).expect("a valid name");
         map.home_of(&LogId::mailbox(name))
     };
-    let others = ["bob", "bella", "boris", "bruno", "berta", "basil", "bruce", "bianca"];
-    let other = others.into_iter().find(|name| home(name) != home("alice"));
-    let other = other.expect("one of eight has another home");
-    println!("alice is at home on {}, {other} on {}.", home("alice"), home(other));
-    ["alice", other].map(|name| Person::new(cluster, name, &format!("{name}'s long password")))
+    let elsewhere = |names: &[&'static str], taken: &[&str]| {
+        let is_free = |name: &&str| taken.iter().all(|other| home(other) != home(name));
+        names.iter().copied().find(is_free).expect("one of eight has another home")
+    };
+    let second = ["bob", "bella", "boris", "bruno", "berta", "basil", "bruce", "bianca"];
+    let second = elsewhere(&second, &["alice"]);
+    let third = ["carol", "chloe", "conrad", "carla", "cyril", "celia", "clara", "cedric"];
+    let third = elsewhere(&third, &["alice", second]);
+    let names = ["alice", second, third];
+    for name in names {
+        println!("{name} is at home on {}.", home(name));
+    }
+    names.map(|name| Person::new(cluster, name, &format!("{name}'s long password")))
 }
 
 fn outcomes(story: &mut Story, cluster: &Cluster, alice: &Person, bob: &Person) {
@@ -115,6 +127,55 @@ fn live(story: &mut Story, _cluster: &Cluster, alice: &Person, bob: &Person) {
     hers.end();
     his.end();
     story.run(alice, "alice", &["verify", &bob.name], 0);
+}
+
+fn group(story: &mut Story, [alice, bob, carol]: [&Person; 3]) {
+    story.chapter("A group, its members on three servers");
+    story.run(carol, &carol.name, &["signup"], 0);
+    story.run(alice, "alice", &["group", "create", "readers"], 0);
+    story.run(bob, &bob.name, &["group", "join", "readers"], 0);
+    story.run(carol, &carol.name, &["group", "join", "readers"], 0);
+    story.run(bob, &bob.name, &["group", "members", "readers"], 0);
+    let mut hers = carol.terminal(&[]);
+    hers.expect(&format!("{}>", carol.name));
+    story.run(alice, "alice", &["send", "#readers", "Which book is next?"], 0);
+    story.run(bob, &bob.name, &["send", "#readers", "One about servers."], 0);
+    hers.expect("One about servers.");
+    story.screen(&carol.name, &hers);
+    hers.type_line("q");
+    hers.end();
+    story.say("alice removes a member; what is sealed from now on, that member cannot open:");
+    story.run(alice, "alice", &["group", "remove", "readers", &carol.name], 0);
+    story.run(carol, &carol.name, &["send", "#readers", "Hello?"], 19);
+    story.run(bob, &bob.name, &["recv"], 0);
+    story.run(alice, "alice", &["recv"], 0);
+}
+
+fn picture(story: &mut Story, alice: &Person, bob: &Person) {
+    story.chapter("A picture, encrypted in chunks, with its preview");
+    let path = alice.home().join("sunset.png");
+    sunset().save(&path).expect("the home directory can be written");
+    let path = path.to_str().expect("it is text");
+    story.run(alice, "alice", &["send", &bob.name, "--image", path, "Yesterday evening."], 0);
+    let folder = bob.home().join("pictures");
+    let folder = folder.to_str().expect("it is text");
+    let mut his = bob.terminal(&["recv", "--save", folder]);
+    his.expect("sunset.png");
+    story.screen(&bob.name, &his);
+    his.end();
+}
+
+/// A sun over the sea.
+fn sunset() -> RgbImage {
+    RgbImage::from_fn(320, 200, |x, y| {
+        let from_sun = (f64::from(x) - 160.0).hypot(f64::from(y) - 120.0);
+        match (from_sun < 50.0, y < 120) {
+            (true, true) => Rgb([255, 220, 120]),
+            (false, true) => Rgb([220, 120, 90]),
+            (true, false) => Rgb([200, 140, 100]),
+            (false, false) => Rgb([30, 60, 110]),
+        }
+    })
 }
 
 fn offline(story: &mut Story, cluster: &Cluster, alice: &Person, bob: &Person) {
