@@ -112,6 +112,7 @@ impl Inbox {
         if !new.is_empty() {
             ctx.notify(Notice::Received(new));
         }
+        self.conclude(ctx);
     }
 
     /// Does whatever can be done now, except storing.
@@ -145,6 +146,14 @@ impl Inbox {
             None => return,
             Some(Reading::Peek) => self.show_peeked(ctx),
             Some(_) => self.receive(ctx),
+        }
+        self.conclude(ctx);
+    }
+
+    /// Answers those who wait once there is nothing left for them.
+    fn conclude(&mut self, ctx: &mut Context<'_>) {
+        if self.reading.is_none() {
+            return;
         }
         let is_over = self.is_done(ctx.now);
         for reader in self.logs.values_mut() {

@@ -159,6 +159,23 @@ fn a_count_leaves_the_rest_at_the_home() {
 }
 
 #[test]
+fn who_counts_is_answered_as_soon_as_the_store_has_it() {
+    let mut world = World::with_session();
+    let ticket = world.attach(Reading::Count(2));
+    let from = world.sent.len();
+    let first = world.entry("bob", 1, "one");
+    let second = world.entry("bob", 2, "two");
+    world.deliver(&first);
+    world.answer_questions(from, 0);
+    world.is_disk_slow = true;
+    world.deliver(&second);
+    world.feed(Event::TurnEnded);
+    assert_eq!(world.answer(ticket), None, "the store does not have it yet");
+    world.release();
+    assert_eq!(world.answer(ticket), Some(Ok(())), "no further turn is needed");
+}
+
+#[test]
 fn a_peek_stores_and_acknowledges_nothing() {
     let mut world = World::with_session();
     let ticket = world.attach(Reading::Peek);
