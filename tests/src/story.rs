@@ -55,7 +55,8 @@ impl Story {
     /// Shows a person's screen.
     pub fn screen(&self, person: &str, terminal: &Terminal) {
         println!("   {}", self.paint("36", &format!("{person}'s screen")));
-        for row in terminal.rows() {
+        let rows = if self.colour { terminal.coloured_rows() } else { terminal.rows() };
+        for row in rows {
             println!("   {} {row}", self.paint("36", "│"));
         }
     }

@@ -91,6 +91,28 @@ impl Terminal {
         rows
     }
 
+    /// The rows with their colours, as a terminal takes them.
+    #[must_use]
+    pub fn coloured_rows(&self) -> Vec<String> {
+        let rows = self.screen.screen().rows_formatted(0, COLUMNS.get());
+        let coloured = |row: Vec<u8>| format!("{}\u{1b}[m", String::from_utf8_lossy(&row));
+        rows.take(self.rows().len()).map(coloured).collect()
+    }
+
+    /// Waits for the program's end; its screen stays.
+    ///
+    /// # Panics
+    /// When the program does not end before the deadline.
+    pub fn finish(&mut self) {
+        loop {
+            match self.output.recv_timeout(DEADLINE) {
+                Ok(bytes) => self.screen.process(&bytes),
+                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => panic!("no end; {}", self.rows().join("\n")),
+            }
+        }
+    }
+
     /// Types `text` without the enter key.
     ///
     /// # Panics
@@ -111,13 +133,7 @@ impl Terminal {
     /// # Panics
     /// When the program does not end before the deadline.
     pub fn end(mut self) -> u32 {
-        loop {
-            match self.output.recv_timeout(DEADLINE) {
-                Ok(bytes) => self.screen.process(&bytes),
-                Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) => panic!("no end; {}", self.rows().join("\n")),
-            }
-        }
+        self.finish();
         self.child.wait().expect("the program has ended").exit_code()
     }
 }
