@@ -95,7 +95,7 @@ impl Terminal {
     #[must_use]
     pub fn coloured_rows(&self) -> Vec<String> {
         let rows = self.screen.screen().rows_formatted(0, COLUMNS.get());
-        let coloured = |row: Vec<u8>| format!("{}\u{1b}[m", String::from_utf8_lossy(&row));
+        let coloured = |row: String| format!("{row}\u{1b}[m");
         rows.take(self.rows().len()).map(coloured).collect()
     }
 
