@@ -150,20 +150,6 @@ impl Inbox {
         self.conclude(ctx);
     }
 
-    /// Answers those who wait once there is nothing left for them.
-    fn conclude(&mut self, ctx: &mut Context<'_>) {
-        if self.reading.is_none() {
-            return;
-        }
-        let is_over = self.is_done(ctx.now);
-        for reader in self.logs.values_mut() {
-            reader.settle(is_over, ctx);
-        }
-        if is_over {
-            self.answer(&Ok(()), ctx);
-        }
-    }
-
     /// The connection is about to be closed: everything that is held is said to be so.
     pub(crate) fn take_leave(&mut self, ctx: &mut Context<'_>) {
         for reader in self.logs.values_mut() {
@@ -192,6 +178,21 @@ impl Inbox {
         }
     }
 
+    /// Sends what `Seen` is due, and sees whether the reading is done. Nobody hears that it is before
+    /// every `Seen` has left: the process may end then.
+    fn conclude(&mut self, ctx: &mut Context<'_>) {
+        if self.reading.is_none() {
+            return;
+        }
+        let is_over = !self.waiting.is_empty() && self.is_done(ctx.now);
+        for reader in self.logs.values_mut() {
+            reader.settle(is_over, ctx);
+        }
+        if is_over {
+            self.answer(&Ok(()), ctx);
+        }
+    }
+
     fn reader(&mut self, handle: LogHandle, ctx: &Context<'_>) -> Option<&mut LogReader> {
         let log = ctx.handles.log(handle)?;
         self.logs.get_mut(&log)
@@ -213,7 +214,7 @@ impl Inbox {
 
     fn is_done(&self, now: Instant) -> bool {
         if self.room == Some(0) {
-            return true;
+            return !self.logs.values().any(LogReader::is_storing);
         }
         let is_peek = self.reading == Some(Reading::Peek);
         self.are_logs_known && self.logs.values().all(|reader| reader.is_done(is_peek, now))

@@ -44,6 +44,8 @@ pub(crate) struct LogReader {
     items: VecDeque<Item>,
     is_caught_up: bool,
     heard: Instant,
+    /// Transactions that have not returned.
+    storing: u32,
     owed: Option<Owed>,
 }
 
@@ -110,6 +112,7 @@ impl LogReader {
             items: VecDeque::new(),
             is_caught_up: false,
             heard: Instant(0),
+            storing: 0,
             owed: None,
         }
     }
@@ -128,6 +131,11 @@ impl LogReader {
     /// The home does not let this account read.
     pub(crate) fn is_refused(&self) -> bool {
         self.state == State::Refused
+    }
+
+    /// A transaction has not returned.
+    pub(crate) fn is_storing(&self) -> bool {
+        self.storing > 0
     }
 
     pub(crate) fn on_cursor(&mut self, cursor: Seq) {
@@ -154,6 +162,7 @@ impl LogReader {
 
     /// The transaction has returned with full sync: `Seen` may leave.
     pub(crate) fn on_received(&mut self, cursor: Seq, new: usize, ctx: &mut Context<'_>) {
+        self.storing = self.storing.saturating_sub(1);
         if cursor <= self.cursor {
             return;
         }
@@ -221,6 +230,7 @@ impl LogReader {
             self.items.pop_front();
         }
         if !ready.is_empty() || cursor > self.cursor {
+            self.storing += 1;
             ctx.store(StoreOp::Receive { log: self.log, items: ready, cursor });
         }
         requests
@@ -247,7 +257,7 @@ impl LogReader {
 
     /// Everything that waited at the home is in the store, or shown by a peek.
     pub(crate) fn is_done(&self, is_peek: bool, now: Instant) -> bool {
-        let is_idle = self.items.iter().all(Item::is_done);
+        let is_idle = self.storing == 0 && self.items.iter().all(Item::is_done);
         let is_peeked = is_peek && self.window_is_full() && self.heard + PEEK_QUIET <= now;
         self.state == State::Refused
             || self.state == State::Attached && is_idle && (self.is_caught_up || is_peeked)

@@ -352,3 +352,26 @@ fn expired_messages_are_told_of() {
     });
     assert!(told);
 }
+
+#[test]
+fn a_reading_is_over_when_everything_is_said_to_be_seen() {
+    let mut world = World::with_session();
+    roster::create(&mut world, "alice");
+    roster::join(&mut world, "bob");
+    let from = world.sent.len();
+    let ticket = world.ask(crate::core::Request::Attach(Reading::All));
+    world.go_online();
+    world.answer_questions(from, 0);
+    let entry = world.entry_in(roster::log(), "bob", 1, "public");
+    deliver_in_group(&mut world, &entry);
+    let (handle, upto) = (group_handle(&world), entry.seq);
+    world.server(CaughtUp { handle, upto, expired: 0 });
+    world.slow = Some("received");
+    let entry = world.entry_in(roster::log(), "bob", 2, "public");
+    deliver_in_group(&mut world, &entry);
+    world.caught_up();
+    assert!(world.answer(ticket).is_none(), "the store is not done yet");
+    world.release();
+    assert_eq!(world.answer(ticket), Some(Ok(())));
+    assert_eq!(group_seen(&world).last(), Some(&entry.seq.0), "without waiting for more");
+}
