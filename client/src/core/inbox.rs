@@ -178,8 +178,8 @@ impl Inbox {
         }
     }
 
-    /// Sends what `Seen` is due, and sees whether the reading is done. Nobody hears that it is before
-    /// every `Seen` has left: the process may end then.
+    /// Sends what `Seen` is due, and answers those who wait once there is nothing left for them.
+    /// Nobody hears that before every `Seen` has left: the process may end then.
     fn conclude(&mut self, ctx: &mut Context<'_>) {
         if self.reading.is_none() {
             return;
