@@ -4,21 +4,24 @@
 //! that breaks one comes from a core that no longer knows what it holds.
 
 mod blobs;
+mod grants;
 mod logs;
+mod notes;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::ControlFlow;
 
 use bytes::BytesMut;
-use wire::{LogId, MessageSession, Name, Origin, Seq};
+use wire::{LogId, Seq};
 
 use self::blobs::PendingBlobs;
+use self::grants::{DroppedGrants, PendingGrants};
 pub(crate) use self::logs::is_indexed;
+use self::notes::PendingNotes;
 use crate::change::{Batch, Change};
 use crate::error::StorageError;
 use crate::image::{Image, Writes};
 use crate::key::{self, Family};
-use crate::value::{Announcement, Bundle, Chunk, GrantFields, Note, Statement, Value};
+use crate::value::{Announcement, Bundle, Chunk, GrantFields, Statement, Value};
 
 /// Logs whose ends are remembered from batch to batch. Above it all are forgotten, between two
 /// batches, which costs one seek per log.
@@ -29,6 +32,7 @@ const KNOWN_MAX: usize = 65_536;
 #[derive(Debug, Default)]
 pub(crate) struct Applier {
     known: BTreeMap<LogId, Ends>,
+    dropped: DroppedGrants,
     value: BytesMut,
 }
 
@@ -46,6 +50,8 @@ struct Pending {
     created: BTreeSet<(Family, BytesMut)>,
     appended: BTreeMap<LogId, Vec<Seq>>,
     blobs: PendingBlobs,
+    grants: PendingGrants,
+    notes: PendingNotes,
 }
 
 impl Applier {
@@ -59,9 +65,13 @@ impl Applier {
         if self.known.len() > KNOWN_MAX {
             self.known.clear();
         }
+        self.dropped.bound();
         let mut pending = Pending::default();
         for change in &batch.changes {
             self.apply_one(image, change, &mut pending, writes)?;
+        }
+        for (account, notes) in pending.notes.into_records() {
+            self.put(Family::Notes, &key::account(&account), &notes, writes);
         }
         pending.blobs.check()
     }
@@ -101,15 +111,43 @@ impl Applier {
             Change::DropBlob { uploader, blob } => {
                 pending.blobs.drop((*uploader, *blob), image, writes)?;
             }
+            Change::PutAnnouncement {
+                log,
+                sender,
+                origin,
+                message_session,
+                part,
+                announcement,
+            } => {
+                let key = key::announcement(log, sender, origin, *message_session, *part);
+                let place = (Family::Announcements, key);
+                let of = ((*log, *sender, *origin), *message_session);
+                let announcement = Announcement(announcement.clone());
+                self.put_granted(of, place, &announcement, &mut pending.grants, writes);
+            }
+            Change::PutGrant { log, sender, origin, message_session, grant } => {
+                let key = key::grant(log, sender, origin, *message_session, &grant.reader);
+                let (place, of) =
+                    ((Family::Grants, key), ((*log, *sender, *origin), *message_session));
+                let fields = GrantFields::of(grant);
+                self.put_granted(of, place, &fields, &mut pending.grants, writes);
+            }
             Change::DropGrants { log, sender, origin, below } => {
-                drop_grants(image, log, (sender, origin), *below, writes)?;
+                let below = ((*log, *sender, *origin), *below);
+                self.drop_grants(image, below, &mut pending.grants, writes)?;
+            }
+            Change::PutNote { account, group } => {
+                pending.notes.set(image, *account, *group, true)?;
+            }
+            Change::DropNote { account, group } => {
+                pending.notes.set(image, *account, *group, false)?;
             }
             change => self.replace(change, writes),
         }
         Ok(())
     }
 
-    /// The changes that put or delete one record, whatever was there.
+    /// The changes that put one record, whatever was there.
     fn replace(&mut self, change: &Change, writes: &mut impl Writes) {
         match change {
             Change::PutSession { name, session } => {
@@ -124,28 +162,6 @@ impl Applier {
             Change::PutGroup { group, record } => {
                 self.put(Family::Groups, &key::log(&LogId::group(*group)), record, writes);
             }
-            Change::PutAnnouncement {
-                log,
-                sender,
-                origin,
-                message_session,
-                part,
-                announcement,
-            } => {
-                let key = key::announcement(log, sender, origin, *message_session, *part);
-                let announcement = Announcement(announcement.clone());
-                self.put(Family::Announcements, &key, &announcement, writes);
-            }
-            Change::PutGrant { log, sender, origin, message_session, grant } => {
-                let key = key::grant(log, sender, origin, *message_session, &grant.reader);
-                self.put(Family::Grants, &key, &GrantFields::of(grant), writes);
-            }
-            Change::PutNote { account, group } => {
-                self.put(Family::Notes, &key::note(account, group), &Note, writes);
-            }
-            Change::DropNote { account, group } => {
-                writes.delete(Family::Notes, &key::note(account, group));
-            }
             Change::CreateAccount { .. }
             | Change::AddBundle { .. }
             | Change::AddStatement { .. }
@@ -154,7 +170,11 @@ impl Applier {
             | Change::PutChunk { .. }
             | Change::PutBlob { .. }
             | Change::DropBlob { .. }
-            | Change::DropGrants { .. } => unreachable!("apply_one does these itself"),
+            | Change::PutAnnouncement { .. }
+            | Change::PutGrant { .. }
+            | Change::DropGrants { .. }
+            | Change::PutNote { .. }
+            | Change::DropNote { .. } => unreachable!("apply_one does these itself"),
         }
     }
 
@@ -178,23 +198,4 @@ impl Applier {
         }
         Ok(())
     }
-}
-
-/// Deletes what is stored of a sender's message sessions below `below`.
-fn drop_grants(
-    image: &impl Image,
-    log: &LogId,
-    (sender, origin): (&Name, &Origin),
-    below: MessageSession,
-    writes: &mut impl Writes,
-) -> Result<(), StorageError> {
-    let from = key::session_grants(log, sender, origin, MessageSession(0));
-    let to = key::session_grants(log, sender, origin, below);
-    for family in [Family::Announcements, Family::Grants] {
-        image.scan(family, &from, &to, &mut |key, _| {
-            writes.delete(family, key);
-            Ok(ControlFlow::Continue(()))
-        })?;
-    }
-    Ok(())
 }

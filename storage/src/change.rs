@@ -131,7 +131,8 @@ pub enum Change {
         /// Those below this go.
         below: MessageSession,
     },
-    /// Notes that an account is in a group. Noting it again changes nothing.
+    /// Notes that an account is in a group; it has `GROUPS_MAX` notes at most. Noting it again
+    /// changes nothing.
     PutNote {
         /// The account.
         account: Name,

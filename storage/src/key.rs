@@ -13,7 +13,7 @@
 //! statements log ‖ version u32                                      signed statement
 //! announcements  log ‖ sender name ‖ origin [16] ‖ message session u32 ‖ part u16
 //! grants     log ‖ sender name ‖ origin [16] ‖ message session u32 ‖ reader name
-//! notes      account name ‖ group name                              nothing
+//! notes      account name                                           names of groups
 //! blobs      uploader name ‖ blob [32]                              BlobRecord
 //! chunks     uploader name ‖ blob [32] ‖ index u32                  ciphertext
 //! meta       "store"                                                magic, format, id, epoch
@@ -96,7 +96,7 @@ pub(crate) const STORE: &[u8] = b"store";
 /// Longest key: a grant's.
 const KEY_LEN_MAX: usize = 1 + 3 * (1 + wire::limits::NAME_LEN_MAX) + 16 + 4;
 
-/// The key of an account, or of its session.
+/// The key of an account, of its session, or of its notes.
 pub(crate) fn account(name: &Name) -> BytesMut {
     joined(|key| name.put(key))
 }
@@ -188,14 +188,6 @@ pub(crate) fn session_grants(
     })
 }
 
-/// The key of a note.
-pub(crate) fn note(account: &Name, group: &Name) -> BytesMut {
-    joined(|key| {
-        account.put(key);
-        group.put(key);
-    })
-}
-
 /// The key of a blob.
 pub(crate) fn blob(uploader: &Name, blob: &BlobId) -> BytesMut {
     joined(|key| {
@@ -245,15 +237,6 @@ pub(crate) fn cursor_reader(key: &[u8]) -> Result<Name, DecodeError> {
     let name = Name::get(&mut reader, "key.reader")?;
     reader.finish()?;
     Ok(name)
-}
-
-/// The group in a note's key.
-pub(crate) fn note_group(key: &[u8]) -> Result<Name, DecodeError> {
-    let mut reader = Reader::new(Bytes::copy_from_slice(key));
-    Name::get(&mut reader, "key.account")?;
-    let group = Name::get(&mut reader, "key.group")?;
-    reader.finish()?;
-    Ok(group)
 }
 
 /// The uploader and the name in a blob's key.

@@ -163,7 +163,7 @@ pub enum Answer {
     },
     /// The announcement of the grant's part, and the grant; `None` when either is not there.
     Grant(Option<(Bytes, StoredGrant)>),
-    /// The groups, in the order of their keys: by length, then by letters. At most `GROUPS_MAX`.
+    /// The groups by name. At most `GROUPS_MAX`.
     Notes(Vec<Name>),
     /// The blob's record, if there is one.
     Blob(Option<BlobRecord>),

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use storage::{
-    Answer, Batch, Change, Completion, Op, Read, RocksStorage, RowRecord, Storage, StorageError,
-    Ticket,
+    Answer, Batch, BlobRecord, Change, Completion, Op, Read, RocksStorage, RowRecord, Storage,
+    StorageError, Ticket,
 };
 use tempfile::TempDir;
 use wire::message::Entry;
-use wire::{LogId, Name, Number, Opaque, Origin, Seq, Wall};
+use wire::{BlobId, LogId, Name, Number, Opaque, Origin, Seq, Wall};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const BATCHES: u64 = 12;
@@ -73,6 +73,18 @@ impl Store {
             other => panic!("{other:?}"),
         };
         assert_eq!(row, last, "a batch came back in part");
+        let have = match self.read(Read::Blob { uploader: name(), blob: BlobId([2; 32]) }) {
+            Answer::Blob(record) => record.map_or(0, |record| record.have),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(u64::from(have), last, "a batch came back in part");
+        for index in 0..=have {
+            let (uploader, blob) = (name(), BlobId([2; 32]));
+            match self.read(Read::Chunk { uploader, blob, index }) {
+                Answer::Chunk(chunk) => assert_eq!(chunk.is_some(), index < have, "{index}"),
+                other => panic!("{other:?}"),
+            }
+        }
         last
     }
 }
@@ -85,15 +97,20 @@ fn log() -> LogId {
     LogId::mailbox(name())
 }
 
-/// The `count`th batch: an entry and its row.
+/// The `count`th batch: an entry and its row, a chunk and the record that counts it.
 fn batch(count: u64) -> Vec<Change> {
     let (sender, origin, number) = (name(), Origin([1; 16]), Number::new(count).expect("small"));
     let (seq, at) = (Seq(count), Wall(0));
     let body = Opaque::new(Bytes::from(vec![0xab; 300])).expect("short");
     let row = RowRecord { last: number, ..RowRecord::default() };
+    let have = u32::try_from(count).expect("small");
+    let (blob, index) = (BlobId([2; 32]), have - 1);
+    let record = BlobRecord { len: 1 << 20, have, ..BlobRecord::default() };
     vec![
         Change::Append { log: log(), entry: Entry { seq, sender, origin, number, at, body } },
         Change::PutRow { log: log(), sender, origin, row },
+        Change::PutChunk { uploader: name(), blob, index, chunk: vec![0xcd; 300].into() },
+        Change::PutBlob { uploader: name(), blob, record },
     ]
 }
 

@@ -71,6 +71,9 @@ pub const BATCH_LEN_MAX: usize = 8 * MIB;
 /// and truncation, which make room, never fail for lack of it.
 pub const DISK_FREE_MIN: u64 = 512 * 1024 * 1024;
 
+/// Room that must be left for chunks of blobs to be taken: attachments stop before posts do.
+pub const BLOBS_DISK_FREE_MIN: u64 = 2 * DISK_FREE_MIN;
+
 /// Entries in one mailbox.
 pub const MAILBOX_ENTRIES_MAX: u64 = 10_000;
 /// Bytes in one mailbox.

@@ -46,7 +46,7 @@ use std::collections::VecDeque;
 
 use storage::{Answer, Batch, Completion, Read, StorageError};
 use wire::frame::Frame;
-use wire::limits::DISK_FREE_MIN;
+use wire::limits::{BLOBS_DISK_FREE_MIN, DISK_FREE_MIN};
 use wire::message::Pong;
 use wire::{ConnId, Instant, Name, ServerId, SessionEpoch, ToPeer, ToServer, Wall};
 
@@ -205,7 +205,7 @@ impl Parts {
             Event::Measured { busy_permille, queued_bytes, free_bytes } => {
                 self.is_disk_full = free_bytes < DISK_FREE_MIN;
                 self.logs.set_refusing(self.is_disk_full);
-                self.blobs.set_refusing(self.is_disk_full);
+                self.blobs.set_refusing(free_bytes < BLOBS_DISK_FREE_MIN);
                 self.routers.on_measured(busy_permille, queued_bytes);
             }
             Event::Stop => {

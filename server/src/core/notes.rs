@@ -85,11 +85,10 @@ impl Notes {
     pub(super) fn on_listed(
         &mut self,
         asker: &SessionAsker,
-        mut groups: Vec<Name>,
+        groups: Vec<Name>,
         turn: &mut Turn<'_>,
     ) {
         self.lists -= 1;
-        groups.sort_unstable();
         let groups = List::new(groups).expect("the store reads at most GROUPS_MAX");
         asker.answer(Groups { request: asker.request, groups }, turn);
     }

@@ -149,7 +149,8 @@ pub(super) fn post_bucket(now: Instant) -> Bucket {
     Bucket::new(Duration::from_secs(1) / POSTS_PER_SECOND, POSTS_BURST, now)
 }
 
-fn charge(session: &mut Session, conn: ConnId, turn: &mut Turn<'_>) {
+/// Charges the session for what costs its home a synced write: over its rate it is not read.
+pub(super) fn charge(session: &mut Session, conn: ConnId, turn: &mut Turn<'_>) {
     let Some(bucket) = &mut session.bucket else {
         return;
     };

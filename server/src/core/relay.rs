@@ -6,6 +6,7 @@ use wire::message::{AnswerBody, AskAs, SessionQuestion};
 use wire::{ConnId, FaultCode, Kind, LogId, Name, RequestId, ToClient};
 
 use super::exchange::{Exchange, is_about_chunks};
+use super::posting::charge;
 use super::seat::{Seat, signed};
 use super::session::Session;
 use super::turn::Turn;
@@ -59,6 +60,10 @@ impl Seat {
         };
         let Subject { kind, request, log } = Subject::of(&question, session.account);
         let about = (kind, request.0);
+        // Little to say and much to write: like posts.
+        if matches!(kind, Kind::NOTE_GROUP | Kind::BEGIN_BLOB) {
+            charge(session, conn, turn);
+        }
         if !has_room(session, kind) {
             return self.reject(conn, FaultCode::TOO_MANY_REQUESTS, about, turn);
         }

@@ -7,7 +7,7 @@ use server::core::Event;
 use storage::{DiskModel, InFlight};
 use wire::limits::{
     BLOB_LEN_MAX, BLOB_QUOTA, BLOB_RETENTION, BLOB_SWEEP_INTERVAL, CHUNK_LEN_MAX, CHUNK_READS_MAX,
-    CHUNKS_MAX, CHUNKS_PENDING_MAX, PEER_CHUNKS_MAX, UPLOAD_REST_MAX,
+    CHUNKS_MAX, CHUNKS_PENDING_MAX, DISK_FREE_MIN, PEER_CHUNKS_MAX, UPLOAD_REST_MAX,
 };
 use wire::message::{BeginBlob, BlobState, ChunkBytes, FetchChunk, PutChunk};
 use wire::{BlobId, FaultCode, Kind, Name, RequestId, ServerId, ToClient};
@@ -381,7 +381,7 @@ fn a_full_disk_takes_nothing_new() {
     alice.upload(&mut world, 1);
     alice.begun(&mut world, 2).expect("begins");
     let measured = |free_bytes| Event::Measured { busy_permille: 0, queued_bytes: 0, free_bytes };
-    world.feed(ServerId(1), measured(0));
+    world.feed(ServerId(1), measured(DISK_FREE_MIN));
     assert_eq!(alice.put(&mut world, 2, 0), Err(FaultCode::UNAVAILABLE));
     assert_eq!(alice.begun(&mut world, 3), Err(FaultCode::UNAVAILABLE));
     assert_eq!(alice.begun(&mut world, 2), Ok((0, false)), "a question is no news");

@@ -1,7 +1,9 @@
 //! Notes: in which groups an account is, for its other machines.
 
+use std::time::Duration;
+
 use storage::{DiskModel, InFlight};
-use wire::limits::GROUPS_MAX;
+use wire::limits::{GROUPS_MAX, POSTS_BURST};
 use wire::message::{ListGroups, NoteGroup};
 use wire::{FaultCode, Name, RequestId, ServerId, ToClient};
 
@@ -57,7 +59,7 @@ fn groups_are_found_on_another_machine() {
     assert_eq!(bob.groups(&mut world), [""; 0]);
     world.kill(1, InFlight::Lost);
     world.start(ServerId(1));
-    world.advance(std::time::Duration::from_secs(3));
+    world.advance(Duration::from_secs(3));
     let mut other = Client::at(&mut world, 1, alice.name, 2);
     other.sign_in(&mut world, true).expect("signs in");
     assert_eq!(other.groups(&mut world), ["rust", "zig"]);
@@ -111,4 +113,18 @@ fn groups_of_one_account_are_bounded() {
     let groups = alice.groups(&mut world);
     assert_eq!(groups.len(), GROUPS_MAX);
     assert!(groups.contains(&"one".to_owned()) && !groups.contains(&"two".to_owned()));
+}
+
+#[test]
+fn who_notes_too_fast_is_not_read_for_a_while() {
+    let mut world = World::new(1);
+    let alice = world.name_at(1, "alice");
+    let alice = Client::signed_up(&mut world, 1, alice);
+    for n in 0..POSTS_BURST {
+        assert!(!world.is_paused(alice.conn));
+        alice.note(&mut world, "rust", n % 2 == 0);
+    }
+    assert!(world.is_paused(alice.conn));
+    world.advance(Duration::from_secs(1));
+    assert!(!world.is_paused(alice.conn));
 }

@@ -276,6 +276,7 @@ impl World {
         node.core = None;
         node.disk = node.store.take().expect("runs").crash(in_flight);
         node.slots.clear();
+        node.paused.clear();
         let of = |end: &&End| matches!(end, End::Server(owner, _) if *owner == id);
         let ends: Vec<End> = self.pairs.keys().filter(of).copied().collect();
         for end in ends {

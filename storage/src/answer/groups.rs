@@ -1,9 +1,7 @@
 //! Reads of groups, grants and notes.
 
-use std::ops::ControlFlow;
-
 use bytes::Bytes;
-use wire::limits::{GROUPS_MAX, STATEMENTS_MAX};
+use wire::limits::STATEMENTS_MAX;
 use wire::{LogId, MessageSession, Name, Origin};
 
 use super::{page, record};
@@ -12,7 +10,7 @@ use crate::image::Image;
 use crate::key::{self, Family};
 use crate::read::Answer;
 use crate::record::StoredGrant;
-use crate::value::{Announcement, GrantFields, Note, Statement, Value};
+use crate::value::{Announcement, GrantFields, Notes, Statement};
 
 /// The statements above a version, a page of them.
 pub(super) fn statements(
@@ -48,16 +46,6 @@ pub(super) fn grant(
 
 /// The groups that `account` has noted.
 pub(super) fn notes(image: &impl Image, account: &Name) -> Result<Vec<Name>, StorageError> {
-    let from = key::account(account);
-    let to = key::after_prefix(&from);
-    let mut groups = Vec::new();
-    image.scan(Family::Notes, &from, &to, &mut |key, value| {
-        if groups.len() == GROUPS_MAX {
-            return Ok(ControlFlow::Break(()));
-        }
-        Note::decode(Bytes::copy_from_slice(value))?;
-        groups.push(key::note_group(key)?);
-        Ok(ControlFlow::Continue(()))
-    })?;
-    Ok(groups)
+    let notes = record::<Notes>(image, Family::Notes, &key::account(account))?;
+    Ok(notes.map(|Notes(groups)| groups.into_iter().collect()).unwrap_or_default())
 }

@@ -5,7 +5,7 @@ use proptest::prelude::{Strategy, any, prop_assert, prop_assert_eq, proptest};
 use super::{
     BlobId, BytesMut, Family, KEY_LEN_MAX, LogId, MessageSession, Name, Origin, Seq, account,
     after_prefix, announcement, blob, blob_parts, bundle, chunk, cursor, cursor_reader, entry,
-    entry_seq, grant, log, note, note_group, row, session_grants, statement,
+    entry_seq, grant, log, row, session_grants, statement,
 };
 
 fn name() -> impl Strategy<Value = Name> {
@@ -41,7 +41,6 @@ fn layouts_of_groups_and_blobs_stay_as_they_are() {
     assert_eq!(&key[..], b"\x02\x03bob\x03bob0123456789abcdef\0\0\0\x03\x01\x02");
     let key = grant(&group, &bob, &origin, session, &bob);
     assert_eq!(&key[..], b"\x02\x03bob\x03bob0123456789abcdef\0\0\0\x03\x03bob");
-    assert_eq!(&note(&bob, &bob)[..], b"\x03bob\x03bob");
     let id = BlobId(*b"0123456789abcdef0123456789abcdef");
     assert_eq!(&blob(&bob, &id)[..], b"\x03bob0123456789abcdef0123456789abcdef");
     let key = chunk(&bob, &id, 258);
@@ -71,7 +70,6 @@ fn foreign_keys_are_refused() {
     }
     entry_seq(b"\x01\x01a\0\0\0\0\0\0\0\0\0").expect_err("a byte too many");
     cursor_reader(b"\x01\x01a\x01A").expect_err("not a folded name");
-    note_group(b"\x01a\x01bc").expect_err("a byte too many");
     blob_parts(b"\x01a0123456789abcdef0123456789abcde").expect_err("a byte too few");
 }
 
@@ -110,7 +108,6 @@ proptest! {
         let key = bundle(&b, version);
         let inside = |key: &BytesMut| prefix <= *key && *key < after_prefix(&prefix);
         prop_assert_eq!(inside(&key), a == b);
-        prop_assert_eq!(inside(&note(&b, &a)), a == b);
         prop_assert_eq!(inside(&blob(&b, &BlobId([0xff; 32]))), a == b);
     }
 
@@ -130,9 +127,9 @@ proptest! {
     }
 
     #[test]
-    fn keys_name_what_they_are_of(a in name(), b in name(), id in any::<[u8; 32]>()) {
-        prop_assert_eq!(note_group(&note(&a, &b)), Ok(b));
-        prop_assert_eq!(blob_parts(&blob(&a, &BlobId(id))), Ok((a, BlobId(id))));
+    fn blobs_name_their_uploader(uploader in name(), id in any::<[u8; 32]>()) {
+        let key = blob(&uploader, &BlobId(id));
+        prop_assert_eq!(blob_parts(&key), Ok((uploader, BlobId(id))));
     }
 
     #[test]
@@ -147,9 +144,6 @@ proptest! {
         }
         if let Ok(reader) = cursor_reader(&key) {
             prop_assert!(key.ends_with(reader.as_bytes()));
-        }
-        if let Ok(group) = note_group(&key) {
-            prop_assert!(key.ends_with(group.as_bytes()));
         }
         if let Ok((_, BlobId(id))) = blob_parts(&key) {
             prop_assert_eq!(key.last_chunk(), Some(&id));

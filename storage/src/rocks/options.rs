@@ -27,9 +27,9 @@ const OPEN_FILES_MAX: i32 = 256;
 const SEPARATE_LEN_MIN: u64 = 4 * 1024;
 /// Share of garbage in the oldest quarter of the chunks' files above which they are rewritten.
 const GARBAGE_MAX: f64 = 0.5;
-/// A file is compacted once this many of so many keys in a row are deletions: what is deleted
-/// makes room though nothing new is written.
-const DELETIONS: (usize, usize) = (1024, 512);
+/// A file is compacted when, of so many keys in a row, this many are deletions: what is deleted
+/// makes room, and nobody walks over it, though nothing new is written.
+const DELETIONS: (usize, usize) = (256, 128);
 /// RocksDB's own text log.
 const INFO_LOG_LEN_MAX: usize = 4 * MIB;
 const INFO_LOGS_MAX: usize = 4;
@@ -60,6 +60,10 @@ pub(super) fn families() -> Vec<ColumnFamilyDescriptor> {
         if each == Family::Chunks {
             set_separate(&mut options);
         }
+        if matches!(each, Family::Announcements | Family::Grants | Family::Blobs | Family::Chunks) {
+            let (window, deletions) = DELETIONS;
+            options.add_compact_on_deletion_collector_factory(window, deletions, 0.0);
+        }
         ColumnFamilyDescriptor::new(each.name(), options)
     }));
     families
@@ -73,8 +77,6 @@ fn set_separate(options: &mut Options) {
     // Chunks written together expire together, but for unfinished uploads: most files go whole.
     options.set_enable_blob_gc(true);
     options.set_blob_gc_force_threshold(GARBAGE_MAX);
-    let (window, deletions) = DELETIONS;
-    options.add_compact_on_deletion_collector_factory(window, deletions, 0.0);
 }
 
 /// A write that returns after its sync.

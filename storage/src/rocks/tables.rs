@@ -48,6 +48,12 @@ impl Tables {
         Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
     }
 
+    /// Moves what is written of chunks, and their deletions, from memory to files. RocksDB then
+    /// makes room in the background.
+    pub(super) fn flush_chunks(&self) -> Result<(), StorageError> {
+        self.db.flush_cf(self.family(Family::Chunks)).map_err(failed("flush the chunks"))
+    }
+
     /// A flush or a compaction that failed is as bad as a failed write, though RocksDB would try
     /// again: a store that lost a page once cannot know what else it lost.
     fn check_background(&self) -> Result<(), StorageError> {
@@ -69,6 +75,15 @@ impl Tables {
     pub(super) fn statistics(&self) -> String {
         let stats = self.db.property_value(properties::DBSTATS);
         stats.expect("the property exists").expect("the property has a value")
+    }
+
+    /// Bytes in the files that hold chunks, when nothing more is to be compacted.
+    #[cfg(test)]
+    pub(super) fn chunk_bytes(&self) -> u64 {
+        self.db.wait_for_compact(&rocksdb::WaitForCompactOptions::default()).expect("it compacts");
+        let chunks = self.family(Family::Chunks);
+        let bytes = self.db.property_int_value_cf(chunks, c"rocksdb.live-blob-file-size");
+        bytes.expect("the property exists").expect("the property has a value")
     }
 
     fn family(&self, family: Family) -> &ColumnFamily {

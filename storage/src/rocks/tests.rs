@@ -11,17 +11,19 @@ use std::time::Duration;
 
 use rocksdb::{DB, Options};
 use tempfile::TempDir;
-use wire::{LogId, Name};
+use wire::limits::CHUNK_LEN_MAX;
+use wire::{BlobId, LogId, Name};
 
 use super::tables::Tables;
 use super::writer::Writer;
 use super::{RocksStorage, open};
-use crate::change::Batch;
+use crate::change::{Batch, Change};
 use crate::error::StorageError;
 use crate::image::{Image, Writes};
 use crate::key::{self, Family, STORE};
 use crate::op::{Completion, Op, Ticket};
 use crate::read::Read;
+use crate::record::BlobRecord;
 use crate::{READS_MAX, Storage};
 
 fn folder() -> TempDir {
@@ -68,6 +70,36 @@ fn every_commit_is_one_synced_write() {
     let statistics = tables.statistics();
     // The sixth raised the epoch.
     assert!(statistics.contains("Cumulative WAL: 6 writes, 6 syncs"), "{statistics}");
+}
+
+#[test]
+fn deleted_blobs_make_room() {
+    let folder = folder();
+    let (tables, _) = open::open(folder.path()).expect("a new store opens");
+    let tables = Arc::new(tables);
+    let mut writer = Writer::new(Arc::clone(&tables), Arc::new(AtomicU64::new(0)));
+    let mut commit = |changes| writer.commit(&Batch { changes }).expect("a batch commits");
+    let uploader = Name::parse("bob").expect("a name");
+    let (kept, dropped) = (BlobId([1; 32]), BlobId([2; 32]));
+    let upload = |blob, count: u32| {
+        let chunk = move |index| {
+            let chunk = vec![7; CHUNK_LEN_MAX].into();
+            Change::PutChunk { uploader, blob, index, chunk }
+        };
+        let record = BlobRecord { len: 1 << 25, have: count, ..BlobRecord::default() };
+        let chunks = (0..count).map(chunk);
+        chunks.chain([Change::PutBlob { uploader, blob, record }]).collect()
+    };
+    for (blob, count) in [(kept, 10), (dropped, 200)] {
+        commit(upload(blob, count));
+        tables.flush_chunks().expect("it flushes");
+    }
+    let full = u64::try_from(210 * CHUNK_LEN_MAX).expect("it fits");
+    assert!(tables.chunk_bytes() >= full, "chunks stand in files of their own");
+    commit(vec![Change::DropBlob { uploader, blob: dropped }]);
+    tables.flush_chunks().expect("it flushes");
+    let left = tables.chunk_bytes();
+    assert!(left >= full / 21 && left < full / 10, "{left} of {full} bytes");
 }
 
 #[test]

@@ -3,10 +3,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use wire::limits::BLOBS_DISK_FREE_MIN;
+
 use super::tables::Tables;
 use crate::apply::Applier;
-use crate::change::Batch;
+use crate::change::{Batch, Change};
 use crate::error::StorageError;
+
+/// Bytes on the disk below which deletions of blobs are flushed at once. Nothing else would make
+/// them: no chunks are taken any more, and what is deleted makes room only when it was flushed.
+const SCARCE: u64 = 2 * BLOBS_DISK_FREE_MIN;
 
 /// What the writer's thread owns.
 pub(super) struct Writer {
@@ -27,7 +33,12 @@ impl Writer {
         let mut writes = self.tables.writes();
         self.applier.apply(&self.tables.view(), batch, &mut writes)?;
         self.tables.commit(writes)?;
-        self.free_bytes.store(self.tables.free_bytes()?, Ordering::Relaxed);
+        let free_bytes = self.tables.free_bytes()?;
+        self.free_bytes.store(free_bytes, Ordering::Relaxed);
+        let drops = |change: &Change| matches!(change, Change::DropBlob { .. });
+        if free_bytes < SCARCE && batch.changes.iter().any(drops) {
+            self.tables.flush_chunks()?;
+        }
         Ok(())
     }
 }

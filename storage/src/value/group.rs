@@ -1,8 +1,11 @@
 //! Values of groups, grants and notes.
 
+use std::collections::BTreeSet;
+
 use bytes::{Bytes, BytesMut};
+use wire::field::List;
 use wire::limits::{
-    ANNOUNCEMENT_LEN_MAX, GROUP_MEMBERS_MAX, INVITED_MAX, NAME_LEN_MAX, OPAQUE_LEN_MAX,
+    ANNOUNCEMENT_LEN_MAX, GROUP_MEMBERS_MAX, GROUPS_MAX, INVITED_MAX, NAME_LEN_MAX, OPAQUE_LEN_MAX,
     REMOVED_MAX, STATEMENT_LEN_MAX, WRAPPED_LEN_MAX,
 };
 use wire::{DecodeError, Field, Name, Reader, Wall};
@@ -95,13 +98,21 @@ impl Value for GrantFields {
     }
 }
 
-/// A note: everything that it says is in its key.
-pub(crate) struct Note;
+/// The groups that an account has noted.
+pub(crate) struct Notes(pub(crate) BTreeSet<Name>);
 
-impl Value for Note {
-    fn put_fields(&self, _out: &mut BytesMut) {}
+/// Layout: `u16` count ‖ names, rising.
+impl Value for Notes {
+    fn put_fields(&self, out: &mut BytesMut) {
+        let names = List::<Name, GROUPS_MAX>::new(self.0.iter().copied().collect());
+        names.expect("the batch was refused above GROUPS_MAX").put(out);
+    }
 
-    fn get_fields(_reader: &mut Reader, _format: u8) -> Result<Self, DecodeError> {
-        Ok(Self)
+    fn get_fields(reader: &mut Reader, _format: u8) -> Result<Self, DecodeError> {
+        let names = List::<Name, GROUPS_MAX>::get(reader, "notes")?.into_items();
+        if !names.is_sorted_by(|name, next| name < next) {
+            return Err(DecodeError::Value("notes"));
+        }
+        Ok(Self(names.into_iter().collect()))
     }
 }

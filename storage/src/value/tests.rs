@@ -8,7 +8,7 @@ use wire::message::Entry;
 use wire::{DecodeError, MessageSession, Name, Number, Opaque, Origin, Seq, SessionEpoch, Wall};
 
 use super::{
-    Announcement, Bundle, Chunk, GrantFields, Note, Statement, Value, decode_entry, decode_header,
+    Announcement, Bundle, Chunk, GrantFields, Notes, Statement, Value, decode_entry, decode_header,
     decode_index, encode_entry, encode_index,
 };
 use crate::record::{
@@ -86,7 +86,12 @@ fn formats_of_groups_and_blobs_stay_as_they_are() {
     let grant = grant(7, Bytes::from_static(b"w"));
     let key = "44".repeat(32);
     assert_eq!(hex(&encoded(&GrantFields::of(&grant))), format!("010007{key}0000000177"));
-    assert_eq!(hex(&encoded(&Note)), "01");
+    let notes = Notes(["rust", "go"].map(|text| Name::parse(text).expect("a name")).into());
+    assert_eq!(hex(&encoded(&notes)), "01000202676f0472757374");
+    let falling = Bytes::from_static(b"\x01\0\x02\x04rust\x02go");
+    assert_eq!(Notes::decode(falling).err(), Some(DecodeError::Value("notes")));
+    let twice = Bytes::from_static(b"\x01\0\x02\x02go\x02go");
+    assert_eq!(Notes::decode(twice).err(), Some(DecodeError::Value("notes")));
     let blob = BlobRecord { len: 0x0a0b, have: 3, complete: true, touched: Wall(0x0102) };
     let expected = "010000000000000a0b00000003010000000000000102";
     assert_eq!(hex(&encoded(&blob)), expected);

@@ -142,18 +142,51 @@ pub(crate) fn grants_of_older_message_sessions_go<E: Engine>() {
     }
 }
 
+/// Later message sessions go like the first, and one that comes late goes too.
+pub(crate) fn grants_go_again_and_again<E: Engine>() {
+    let (mut engine, _) = E::fresh();
+    let log = LogId::group(name("rust"));
+    let drop = |below| Change::DropGrants {
+        log,
+        sender: name("al"),
+        origin: ORIGIN,
+        below: MessageSession(below),
+    };
+    let put = |session| [announce(log, session, 0, "key"), grant(log, session, "bob", 0)];
+    let own_batch = [put(1), put(2), put(3)].concat();
+    engine.commit([&own_batch[..], &[drop(3)]].concat());
+    engine.commit([&put(2)[..], &put(4)[..], &[drop(2)]].concat());
+    let expect = |engine: &mut E, there: &[u32]| {
+        for session in 1..=5 {
+            let expected = match there.contains(&session) {
+                true => found("key", "bob", 0),
+                false => Answer::Grant(None),
+            };
+            assert_eq!(engine.read(read_grant(log, session, "bob")), expected, "{session}");
+        }
+    };
+    expect(&mut engine, &[2, 3, 4]);
+    engine.commit(vec![drop(4), drop(3)]);
+    expect(&mut engine, &[4]);
+    let (mut engine, _) = engine.reopened();
+    engine.commit([&put(5)[..], &[drop(5)]].concat());
+    expect(&mut engine, &[5]);
+}
+
 pub(crate) fn notes_come_and_go<E: Engine>() {
     let (mut engine, _) = E::fresh();
     let account = name("al");
     let put = |group| Change::PutNote { account, group: name(group) };
     let drop = |group| Change::DropNote { account, group: name(group) };
-    engine.commit(vec![put("rust"), put("go"), put("zig"), put("rust"), drop("zig")]);
+    engine.commit(vec![put("rust"), put("c"), put("basic"), put("rust"), put("zig"), drop("zig")]);
     engine.commit(vec![drop("never"), Change::PutNote { account: name("am"), group: account }]);
     let (mut engine, _) = engine.reopened();
     let notes = |groups: &[&str]| Answer::Notes(groups.iter().map(|text| name(text)).collect());
-    assert_eq!(engine.read(Read::Notes { account }), notes(&["go", "rust"]));
-    engine.commit(vec![drop("rust"), put("zig")]);
+    assert_eq!(engine.read(Read::Notes { account }), notes(&["basic", "c", "rust"]));
+    engine.commit(vec![drop("rust"), put("zig"), drop("basic")]);
     let (mut engine, _) = engine.reopened();
-    assert_eq!(engine.read(Read::Notes { account }), notes(&["go", "zig"]));
+    assert_eq!(engine.read(Read::Notes { account }), notes(&["c", "zig"]));
     assert_eq!(engine.read(Read::Notes { account: name("a") }), notes(&[]));
+    engine.commit(vec![drop("c"), drop("zig")]);
+    assert_eq!(engine.read(Read::Notes { account }), notes(&[]));
 }

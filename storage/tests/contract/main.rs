@@ -46,6 +46,7 @@ scenarios! {
         statements_are_read_in_pages,
         grants_come_with_their_announcement,
         grants_of_older_message_sessions_go,
+        grants_go_again_and_again,
         notes_come_and_go,
     }
     blobs {
@@ -61,6 +62,7 @@ scenarios! {
         bundles_are_added_once,
         statements_are_added_once,
         chunks_are_counted,
+        notes_are_bounded,
         entries_rise_within_a_batch,
         entries_rise_from_batch_to_batch,
         entries_rise_after_a_restart,

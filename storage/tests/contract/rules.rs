@@ -4,6 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use storage::{Answer, Batch, Change, Completion, Op, Read, StorageError, Ticket};
 
+use wire::limits::GROUPS_MAX;
+
 use crate::accounts::{bundle, create};
 use crate::blobs::{blob, chunk};
 use crate::engine::{Engine, append, mailbox, name, truncate};
@@ -53,6 +55,13 @@ pub(crate) fn chunks_are_counted<E: Engine>() {
         let (mut engine, _) = E::fresh();
         breaks(&mut engine, vec![vec![blob("al", 1, 0, 0)], batch]);
     }
+}
+
+pub(crate) fn notes_are_bounded<E: Engine>() {
+    let note = |n| Change::PutNote { account: name("al"), group: name(&format!("g{n}")) };
+    let (mut engine, _) = E::fresh();
+    let full: Vec<_> = (0..GROUPS_MAX).map(note).collect();
+    breaks(&mut engine, vec![full, vec![note(7)], vec![note(GROUPS_MAX)]]);
 }
 
 pub(crate) fn entries_rise_within_a_batch<E: Engine>() {

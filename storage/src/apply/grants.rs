@@ -1,0 +1,80 @@
+//! Grants: put any number of times, and deleted by message session.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
+use bytes::BytesMut;
+use wire::{LogId, MessageSession, Name, Origin};
+
+use super::{Applier, KNOWN_MAX};
+use crate::error::StorageError;
+use crate::image::{Image, Writes};
+use crate::key::{self, Family};
+use crate::value::Value;
+
+/// Whose message sessions, and in which log.
+pub(super) type Granter = (LogId, Name, Origin);
+
+/// Remembers, between batches, below which message session everything was deleted: a deletion does
+/// not walk over what went before.
+#[derive(Debug, Default)]
+pub(super) struct DroppedGrants(BTreeMap<Granter, MessageSession>);
+
+/// Keys of announcements and grants that a batch puts, which the image does not show yet.
+#[derive(Default)]
+pub(super) struct PendingGrants(BTreeSet<(Family, BytesMut)>);
+
+impl DroppedGrants {
+    /// Forgets everything when it is too much, between two batches.
+    pub(super) fn bound(&mut self) {
+        if self.0.len() > KNOWN_MAX {
+            self.0.clear();
+        }
+    }
+}
+
+impl Applier {
+    /// Puts an announcement or a grant of a message session.
+    pub(super) fn put_granted(
+        &mut self,
+        (granter, session): (Granter, MessageSession),
+        (family, key): (Family, BytesMut),
+        value: &impl Value,
+        pending: &mut PendingGrants,
+        writes: &mut impl Writes,
+    ) {
+        if let Some(dropped) = self.dropped.0.get_mut(&granter) {
+            *dropped = session.min(*dropped);
+        }
+        self.put(family, &key, value, writes);
+        pending.0.insert((family, key));
+    }
+
+    /// Deletes what is stored of a sender's message sessions below `below`.
+    pub(super) fn drop_grants(
+        &mut self,
+        image: &impl Image,
+        (granter, below): (Granter, MessageSession),
+        pending: &mut PendingGrants,
+        writes: &mut impl Writes,
+    ) -> Result<(), StorageError> {
+        let first = self.dropped.0.get(&granter).copied().unwrap_or_default();
+        if below <= first {
+            return Ok(());
+        }
+        let (log, sender, origin) = &granter;
+        let from = key::session_grants(log, sender, origin, first);
+        let to = key::session_grants(log, sender, origin, below);
+        for family in [Family::Announcements, Family::Grants] {
+            image.scan(family, &from, &to, &mut |key, _| {
+                writes.delete(family, key);
+                Ok(ControlFlow::Continue(()))
+            })?;
+            for (_, key) in pending.0.range((family, from.clone())..(family, to.clone())) {
+                writes.delete(family, key);
+            }
+        }
+        self.dropped.0.insert(granter, below);
+        Ok(())
+    }
+}
