@@ -18,6 +18,21 @@ pub struct Args {
 pub enum Scenario {
     /// See [`Direct`].
     Direct(Direct),
+    /// See [`Seal`].
+    Seal(Seal),
+}
+
+/// Sealing and opening on one core, without servers.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "seal")]
+pub struct Seal {
+    /// bytes of a text, up to 60000 (default: 200)
+    #[argh(option, arg_name = "bytes", default = "200")]
+    pub text_len: usize,
+
+    /// print one JSON object instead of the table
+    #[argh(switch)]
+    pub json: bool,
 }
 
 /// Pairs of users: one of each pair writes to the other, who reads.

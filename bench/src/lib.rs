@@ -1,7 +1,7 @@
 //! FastChat's load generator: real users on real servers, latencies from the intended time.
 //!
 //! Start with [`plan`] (what is measured), then [`load`] (the core: users, posts, phases) and
-//! [`shell`] (the one loop that runs it). Everything but [`shell`], [`cluster`], [`stretch`],
+//! [`shell`] (the one loop that runs it). Everything but [`seal`], [`shell`], [`cluster`], [`stretch`],
 //! [`usage`] and [`machine`] is pure.
 
 pub mod account;
@@ -17,6 +17,7 @@ pub mod record;
 pub mod report;
 pub mod run;
 pub mod schedule;
+pub mod seal;
 pub mod sender;
 pub mod shell;
 pub mod stretch;

@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
-use bench::args::Args;
+use bench::args::{Args, Direct, Scenario, Seal};
 use bench::plan::{self, Plan};
-use bench::run;
+use bench::{run, seal};
 
 /// What was measured holds.
 const SOUND: u8 = 0;
@@ -18,7 +18,14 @@ fn main() -> ExitCode {
     if cfg!(debug_assertions) {
         return fail(UNSOUND, "a debug build measures nothing; build with --release");
     }
-    let plan = match plan::random_seed().and_then(|seed| Plan::new(&args, seed)) {
+    match &args.scenario {
+        Scenario::Direct(direct) => measure_direct(direct),
+        Scenario::Seal(seal) => measure_sealing(seal),
+    }
+}
+
+fn measure_direct(args: &Direct) -> ExitCode {
+    let plan = match plan::random_seed().and_then(|seed| Plan::new(args, seed)) {
         Ok(plan) => plan,
         Err(error) => return fail(UNSOUND, &error.to_string()),
     };
@@ -27,6 +34,18 @@ fn main() -> ExitCode {
         Ok(false) => ExitCode::from(UNSOUND),
         Err(error) => fail(FAILED, &error.to_string()),
     }
+}
+
+fn measure_sealing(args: &Seal) -> ExitCode {
+    let costs = plan::random_seed()
+        .map_err(|error| error.to_string())
+        .and_then(|seed| seal::measure(args.text_len, seed).map_err(|error| error.to_string()));
+    match costs {
+        Ok(costs) if args.json => println!("{}", costs.json()),
+        Ok(costs) => println!("{}", costs.table()),
+        Err(error) => return fail(FAILED, &error),
+    }
+    ExitCode::from(SOUND)
 }
 
 fn fail(code: u8, why: &str) -> ExitCode {

@@ -8,7 +8,7 @@ use rand::rngs::SysRng;
 use thiserror::Error;
 use wire::limits::{BODY_LEN_MAX, UNANSWERED_MAX};
 
-use crate::args::{Args, Direct, Scenario};
+use crate::args::Direct;
 use crate::body::BODY_LEN_MIN;
 
 /// Pairs of one run: their connections must fit a process's usual file limit with room to spare.
@@ -112,8 +112,7 @@ impl Plan {
     ///
     /// # Errors
     /// [`PlanError`] names the flag.
-    pub fn new(args: &Args, random_seed: u64) -> Result<Self, PlanError> {
-        let Scenario::Direct(direct) = &args.scenario;
+    pub fn new(direct: &Direct, random_seed: u64) -> Result<Self, PlanError> {
         let pairs = u64::from(direct.pairs.unwrap_or(50));
         let body_len = u64::try_from(direct.body_len.unwrap_or(200)).unwrap_or(u64::MAX);
         let seconds = direct.seconds.unwrap_or(10);
@@ -172,8 +171,7 @@ mod tests {
     use super::*;
 
     fn plan(direct: Direct) -> Result<Plan, PlanError> {
-        let scenario = Scenario::Direct(direct);
-        Plan::new(&Args { scenario }, 7)
+        Plan::new(&direct, 7)
     }
 
     fn local() -> Direct {

@@ -2,14 +2,18 @@
 //! and what was once sealed stays readable.
 
 use bytes::Bytes;
+use wire::message::grant::{Announcement, ReaderGrant, Wrapped};
 use wire::message::log::Body;
-use wire::{LogId, Number, Origin, Wall};
+use wire::{Act, LogId, MessageSession, Number, Origin, Statement, Wall};
 
+use crate::crypto::blob::{self, Encrypted};
 use crate::crypto::envelope::{self, Expected, message_hash};
+use crate::crypto::grant::{self, SessionPlace};
+use crate::crypto::message_session::{self, Inbound};
 use crate::crypto::opaque::ExportKey;
 use crate::crypto::plaintext::{Content, Plaintext};
 use crate::crypto::test_keys::{alice, bob, name, rng};
-use crate::crypto::{SafetyNumber, SignedBundle, sealed_keys};
+use crate::crypto::{Attachment, SafetyNumber, SignedBundle, sealed_keys, verify_statement};
 
 const VALUES: &str = include_str!("../../../testdata/golden/values.txt");
 
@@ -65,6 +69,56 @@ fn the_envelope_opens_and_has_its_hash() {
     };
     assert_eq!(opened, Ok(expected));
     assert_eq!(message_hash(&body).to_vec(), bytes(value("message hash")));
+}
+
+#[test]
+fn the_grant_opens_and_its_key_opens_the_message() {
+    let place = SessionPlace {
+        sender: name("alice"),
+        log: LogId::group(name("rust")),
+        origin: Origin([3; 16]),
+        message_session: MessageSession(7),
+    };
+    let announcement = bytes(include_str!("../../../testdata/golden/announcement.hex"));
+    let announcement = Announcement::new(Bytes::from(announcement)).expect("short");
+    let signing = &alice().public().signing;
+    let verified = grant::verify_announcement(&place, signing, &announcement).expect("verifies");
+    assert_eq!((verified.header().roster_version, verified.header().roster_head), (5, [6; 32]));
+    let wrapped = bytes(include_str!("../../../testdata/golden/wrapped.hex"));
+    let wrapped = Wrapped::new(Bytes::from(wrapped)).expect("short");
+    let wrapping_key = bob().public().wrapping.id().0;
+    let grant = ReaderGrant { reader: name("bob"), wrapping_key, wrapped };
+    let key = grant::open(bob(), &verified, &grant, &mut rng()).expect("opens");
+
+    let body = bytes(include_str!("../../../testdata/golden/message.hex"));
+    let body = Body::new(Bytes::from(body)).expect("short");
+    let SessionPlace { sender, log, origin, .. } = place;
+    let number = Number::new(9).expect("in range");
+    let expected = message_session::Expected { log, sender, origin, number };
+    let opened = Inbound::new(&key).expect("a key").open(&expected, &body).expect("opens");
+    assert_eq!(opened.content, Content::Text("grüß dich, rust".to_owned()));
+    assert_eq!((opened.previous, opened.sent), ([4; 32], Wall(1_700_000_000_000)));
+    assert_eq!(message_session::message_hash(&body).to_vec(), bytes(value("body hash")));
+}
+
+#[test]
+fn the_statement_verifies() {
+    let encoded = bytes(include_str!("../../../testdata/golden/statement.hex"));
+    let statement = Statement::decode(Bytes::from(encoded)).expect("decodes");
+    assert_eq!(verify_statement(&statement, &alice().public().signing), Ok(()));
+    assert_eq!((statement.act, statement.subject), (Act::Invite, name("bob")));
+}
+
+#[test]
+fn the_attachment_decodes_and_its_blob_opens() {
+    let encoded = bytes(include_str!("../../../testdata/golden/attachment.hex"));
+    let attachment = Attachment::decode(Bytes::from(encoded)).expect("decodes");
+    assert_eq!((attachment.name.as_str(), attachment.caption.as_str()), ("cat.png", "grüße"));
+    let ciphertext = bytes(include_str!("../../../testdata/golden/blob.hex"));
+    let expected = Encrypted { blob: attachment.blob, size: attachment.size };
+    let mut content = Vec::new();
+    blob::decrypt(&attachment.key, &expected, &ciphertext[..], &mut content).expect("opens");
+    assert_eq!(content, (0..100).collect::<Vec<u8>>());
 }
 
 #[test]
