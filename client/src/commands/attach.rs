@@ -128,6 +128,15 @@ fn read_whole(path: &Path) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
+/// Whether the file at `path` begins as an image does.
+#[must_use]
+pub fn is_image_file(path: &Path) -> bool {
+    let mut head = Vec::new();
+    let limit = u64::try_from(HEAD_LEN).expect("a small constant");
+    let read = File::open(path).and_then(|file| file.take(limit).read_to_end(&mut head));
+    read.is_ok() && is_image(&head)
+}
+
 fn is_image(bytes: &[u8]) -> bool {
     media_type(bytes.get(..HEAD_LEN).unwrap_or(bytes)).starts_with("image/")
 }

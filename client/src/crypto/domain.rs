@@ -5,18 +5,6 @@
 pub(crate) const BUNDLE_SIGNATURE: &[u8] = b"FastChat bundle signature 1";
 /// Hash that the next bundle of a key log names.
 pub(crate) const BUNDLE_HASH: &[u8] = b"FastChat bundle hash 1";
-/// OAEP label of an envelope's wrapped secret.
-pub(crate) const ENVELOPE_LABEL: &[u8] = b"FastChat envelope secret 1";
-/// HKDF info of an envelope's sealing key.
-pub(crate) const ENVELOPE_KEY: &[u8] = b"FastChat envelope key 1";
-/// HKDF info of an envelope's key commitment.
-pub(crate) const ENVELOPE_COMMITMENT: &[u8] = b"FastChat envelope commitment 1";
-/// Hash of an envelope's header, mixed into its key derivation.
-pub(crate) const ENVELOPE_HEADER: &[u8] = b"FastChat envelope header 1";
-/// Hash of an envelope's sealed part, covered by its signature.
-pub(crate) const ENVELOPE_SEALED: &[u8] = b"FastChat envelope sealed 1";
-/// Signature over an envelope.
-pub(crate) const ENVELOPE_SIGNATURE: &[u8] = b"FastChat envelope signature 1";
 /// OAEP label of a grant's wrapped secret; the header's hash follows.
 pub(crate) const GRANT_SECRET: &[u8] = b"FastChat grant secret 1";
 /// HKDF info of the key that seals an announced session key.

@@ -1,5 +1,7 @@
 //! What the user may type and what it means: pure, so that every path through the menu is tested.
 
+use std::path::PathBuf;
+
 use wire::{LogId, LogKind, Name};
 
 use crate::config::{group_name, target, user_name};
@@ -8,14 +10,16 @@ use crate::crypto::keys::KeyId;
 use crate::crypto::plaintext::check_text;
 use crate::failure::{Code, Failure};
 
+use files::FileDialogue;
 use groups::{GroupDialogue, Turn};
 
+mod files;
 mod groups;
 mod log_in;
 
 const LOG_IN: &str = "1 sign up · 2 sign in · q quit";
 const MAIN: &str = "1 message a user · 2 message a group · 3 groups: create, join, leave, members …\n\
-                    4 pending · 5 contacts and safety numbers · q quit";
+                    4 pending · 5 contacts and safety numbers · 6 send an image or a file · q quit";
 
 /// What the menu wants from its surroundings.
 #[derive(Clone, Debug)]
@@ -28,6 +32,8 @@ pub(super) enum Action {
     SignIn(Name, Password, bool),
     /// Put a message to a user or a group into the outbox.
     Send(LogId, String),
+    /// Put a message with a file and a caption into the outbox.
+    SendFile(LogId, PathBuf, String),
     /// Show the groups that the user is in.
     ListGroups,
     /// Show who is in a group.
@@ -78,6 +84,7 @@ enum Place {
     To { me: Name, is_group: bool },
     Text { me: Name, to: LogId },
     Groups { me: Name, groups: GroupDialogue },
+    Files { me: Name, files: FileDialogue },
     Contacts { me: Name },
     Looking { me: Name },
     Contact { me: Name, name: Name, key: KeyId },
@@ -117,6 +124,7 @@ impl Dialogue {
             Place::To { is_group: true, .. } => line("To group: "),
             Place::Text { to, .. } => Prompt::Line(format!("Message to {}: ", shown(to))),
             Place::Groups { groups, .. } => groups.prompt(),
+            Place::Files { files, .. } => files.prompt(),
             Place::Contacts { .. } => line("Whose safety number? (Enter: back) "),
             Place::Contact { .. } => line(
                 "v verified: the numbers are the same · a agree without comparing · Enter back: ",
@@ -135,6 +143,7 @@ impl Dialogue {
             Place::To { me, is_group } => self.on_to(line, me, is_group),
             Place::Text { me, to } => self.on_text(line, me, to),
             Place::Groups { me, groups } => self.on_groups(me, groups.on_line(line)),
+            Place::Files { me, files } => self.on_files(me, files.on_line(line)),
             Place::Contacts { me } => self.on_contacts(line, me),
             Place::Contact { me, name, key } => self.on_choice(line, me, name, key),
             Place::Password { .. } | Place::Again { .. } => Vec::new(),
@@ -172,6 +181,7 @@ impl Dialogue {
             Place::To { me, .. }
             | Place::Text { me, .. }
             | Place::Groups { me, .. }
+            | Place::Files { me, .. }
             | Place::Contacts { me }
             | Place::Looking { me }
             | Place::Contact { me, .. } => self.go_main(me),
@@ -240,9 +250,10 @@ impl Dialogue {
                 self.place = Place::Contacts { me };
                 return vec![Action::ListContacts];
             }
+            "6" => self.place = Place::Files { me, files: FileDialogue::default() },
             "q" | "quit" => return vec![Action::Quit],
             "" => {}
-            _ => return unknown(line, "1 to 5 or q, or @NAME or #GROUP and a message"),
+            _ => return unknown(line, "1 to 6 or q, or @NAME or #GROUP and a message"),
         }
         Vec::new()
     }
@@ -278,6 +289,14 @@ impl Dialogue {
     fn on_groups(&mut self, me: Name, (next, actions): Turn) -> Vec<Action> {
         self.place = match next {
             Some(groups) => Place::Groups { me, groups },
+            None => Place::Main { me },
+        };
+        actions
+    }
+
+    fn on_files(&mut self, me: Name, (next, actions): files::Turn) -> Vec<Action> {
+        self.place = match next {
+            Some(files) => Place::Files { me, files },
             None => Place::Main { me },
         };
         actions

@@ -9,6 +9,7 @@ use wire::{LogId, Name};
 use super::dialogue::{Action, Dialogue, Prompt, shown};
 use super::input::{Input, Typed};
 use super::printer::Printer;
+use crate::commands::saving::Fetching;
 use crate::commands::{Local, password, post_outcome, view};
 use crate::config::{Config, user_name};
 use crate::core::event::{ContactChange, Step};
@@ -16,10 +17,11 @@ use crate::core::{Command, GroupWish, Notice, Reading, Request, Ticket};
 use crate::crypto::keys::KeyId;
 use crate::escape::one_line;
 use crate::failure::{Code, Failure};
-use crate::output::{Shown, Style, talk};
+use crate::output::{Style, talk};
 use crate::shell::{Shell, store_failure};
-use crate::store::{DataDirectory, OutboxId, PostRecord, Trust};
+use crate::store::{DataDirectory, InboxMessage, OutboxId, PostRecord, Trust};
 
+mod files;
 mod groups;
 
 /// Messages taken from the store at a time.
@@ -42,6 +44,7 @@ pub fn run(mut config: Config) -> Result<(), Failure> {
     let lock = local.lock()?;
     let dialer = local.dialer();
     let directory = local.directory.clone();
+    let files = directory.root().join("files");
     let shell = Shell::start(&directory, lock, local.store, dialer)?;
     let (input, printer) = Input::start(shell.waker())?;
     let dialogue = Dialogue::new(user, given);
@@ -55,6 +58,9 @@ pub fn run(mut config: Config) -> Result<(), Failure> {
         sent: BTreeMap::new(),
         changing: BTreeMap::new(),
         members: None,
+        fetching: BTreeMap::new(),
+        saving: Fetching::new(Some(files), false),
+        quarter: 0,
         looking: None,
         trusting: None,
         is_asked: false,
@@ -78,6 +84,11 @@ struct Menu {
     /// Changes of groups, and questions for members, that were not answered yet.
     changing: BTreeMap<Ticket, (Name, GroupWish)>,
     members: Option<(Ticket, Name)>,
+    /// Attachments that are on their way here.
+    fetching: BTreeMap<Ticket, InboxMessage>,
+    saving: Fetching,
+    /// How many quarters of the present upload were told.
+    quarter: u64,
     looking: Option<(Ticket, Name)>,
     trusting: Option<(Ticket, Name)>,
     is_asked: bool,
@@ -165,6 +176,7 @@ impl Menu {
                     self.shell.command(Command::SignIn { name, password, takeover })?;
                 }
                 Action::Send(to, text) => self.send(to, &text)?,
+                Action::SendFile(to, path, caption) => self.send_file(to, path, &caption)?,
                 Action::ListGroups => self.list_groups()?,
                 Action::ListMembers(group) => self.ask_members(group)?,
                 Action::Change(group, wish) => self.change(group, wish)?,
@@ -225,7 +237,8 @@ impl Menu {
             Notice::Received(_) => {
                 self.show_waiting()?;
             }
-            Notice::Peeked(_) | Notice::Transfer(_) => {}
+            Notice::Peeked(_) => {}
+            Notice::Transfer(progress) => self.tell_progress(progress),
             Notice::ContactChanged { name, change } => self.tell_contact(name, change),
             Notice::GroupChanged(_) => {}
             Notice::GroupWarning { group, text } => {
@@ -311,7 +324,7 @@ impl Menu {
             let ids: Vec<_> = messages.iter().map(|message| message.id).collect();
             shown += messages.len();
             for message in messages {
-                self.printer.print(&Shown::from(message).line(self.style));
+                self.show(message)?;
             }
             if !self.printer.is_flushed() {
                 return Err(Failure::unexpected("the screen cannot be written"));
@@ -345,6 +358,7 @@ impl Menu {
             return self.show_contact(name, result);
         }
         self.on_group_answered(ticket, &result)?;
+        self.on_fetched(ticket, &result)?;
         if self.trusting.is_some_and(|(asked, _)| asked == ticket) {
             self.trusting = None;
             if let Err(failure) = result {

@@ -7,11 +7,10 @@ use wire::message::log::Body;
 use wire::{Act, LogId, MessageSession, Number, Origin, Statement, Wall};
 
 use crate::crypto::blob::{self, Encrypted};
-use crate::crypto::envelope::{self, Expected, message_hash};
 use crate::crypto::grant::{self, SessionPlace};
 use crate::crypto::message_session::{self, Inbound};
 use crate::crypto::opaque::ExportKey;
-use crate::crypto::plaintext::{Content, Plaintext};
+use crate::crypto::plaintext::Content;
 use crate::crypto::test_keys::{alice, bob, name, rng};
 use crate::crypto::{Attachment, SafetyNumber, SignedBundle, sealed_keys, verify_statement};
 
@@ -51,27 +50,6 @@ fn the_sealed_keys_open() {
 }
 
 #[test]
-fn the_envelope_opens_and_has_its_hash() {
-    let body = bytes(include_str!("../../../testdata/golden/envelope.hex"));
-    let body = Body::new(Bytes::from(body)).expect("short");
-    let (log, origin) = (LogId::mailbox(name("bob")), Origin([3; 16]));
-    let number = Number::new(9).expect("in range");
-    let place = Expected { reader: name("bob"), log, sender: name("alice"), origin, number };
-    let opened = envelope::open(bob(), &place, &alice().public().signing, &body, &mut rng());
-    let expected = Plaintext {
-        sender: name("alice"),
-        log,
-        origin,
-        number,
-        previous: [4; 32],
-        sent: Wall(1_700_000_000_000),
-        content: Content::Text("grüß dich, bob".to_owned()),
-    };
-    assert_eq!(opened, Ok(expected));
-    assert_eq!(message_hash(&body).to_vec(), bytes(value("message hash")));
-}
-
-#[test]
 fn the_grant_opens_and_its_key_opens_the_message() {
     let place = SessionPlace {
         sender: name("alice"),
@@ -98,7 +76,7 @@ fn the_grant_opens_and_its_key_opens_the_message() {
     let opened = Inbound::new(&key).expect("a key").open(&expected, &body).expect("opens");
     assert_eq!(opened.content, Content::Text("grüß dich, rust".to_owned()));
     assert_eq!((opened.previous, opened.sent), ([4; 32], Wall(1_700_000_000_000)));
-    assert_eq!(message_session::message_hash(&body).to_vec(), bytes(value("body hash")));
+    assert_eq!(message_session::message_hash(&body).to_vec(), bytes(value("message hash")));
 }
 
 #[test]

@@ -2,7 +2,6 @@
 
 mod blob;
 mod content;
-mod envelope;
 mod golden;
 mod grant;
 mod key_log;

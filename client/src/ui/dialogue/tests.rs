@@ -57,6 +57,32 @@ fn a_session_elsewhere_can_be_taken_over_or_left_alone() {
 }
 
 #[test]
+fn a_file_is_sent_with_or_without_a_caption() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let path = file.path().to_str().expect("UTF-8");
+    for (to, caption) in [("bob", ""), ("#rust", "look")] {
+        let mut dialogue = signed_in();
+        assert!(dialogue.on_line("6").is_empty());
+        let none = dialogue.on_line("/no/such/file");
+        assert!(matches!(none.as_slice(), [Action::Print(_)]));
+        assert!(dialogue.on_line(path).is_empty());
+        assert!(matches!(dialogue.on_line("9").as_slice(), [Action::Print(_)]));
+        assert!(dialogue.on_line(to).is_empty());
+        let actions = dialogue.on_line(caption);
+        let [Action::SendFile(log, sent, words)] = actions.as_slice() else {
+            panic!("{actions:?}");
+        };
+        assert_eq!((super::shown(log).as_str(), words.as_str()), (to, caption));
+        assert_eq!(sent.as_path(), file.path());
+        assert_eq!(dialogue.prompt(), Prompt::Line("alice> ".to_owned()));
+    }
+    let mut dialogue = signed_in();
+    dialogue.on_line("6");
+    assert!(dialogue.on_line("").is_empty(), "back");
+    assert_eq!(dialogue.prompt(), Prompt::Line("alice> ".to_owned()));
+}
+
+#[test]
 fn a_message_is_sent_from_the_menu_or_in_one_line() {
     let mut dialogue = signed_in();
     dialogue.on_line("1");
