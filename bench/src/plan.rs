@@ -170,8 +170,8 @@ fn within(flag: &'static str, value: u64, min: u64, max: u64) -> Result<u64, Pla
 mod tests {
     use super::*;
 
-    fn plan(direct: Direct) -> Result<Plan, PlanError> {
-        Plan::new(&direct, 7)
+    fn plan(direct: &Direct) -> Result<Plan, PlanError> {
+        Plan::new(direct, 7)
     }
 
     fn local() -> Direct {
@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn the_defaults_are_fifty_pairs_by_the_clock() {
-        let plan = plan(local()).expect("a good command line");
+        let plan = plan(&local()).expect("a good command line");
         assert_eq!(plan.target, Target::Own { servers: 3 });
         assert_eq!((plan.pairs, plan.body_len, plan.seed), (50, 200, 7));
         assert_eq!(plan.pace, Pace::Open { rate: 1_000 });
@@ -193,14 +193,14 @@ mod tests {
         let both = Direct { router: Some("localhost:1".to_owned()), ..local() };
         let half = Direct { router: Some("localhost:1".to_owned()), ..Direct::default() };
         for direct in [neither, both, half] {
-            assert_eq!(plan(direct), Err(PlanError::Target));
+            assert_eq!(plan(&direct), Err(PlanError::Target));
         }
     }
 
     #[test]
     fn rate_and_window_exclude_each_other() {
         let direct = Direct { rate: Some(1), window: Some(1), ..local() };
-        assert_eq!(plan(direct), Err(PlanError::Pace));
+        assert_eq!(plan(&direct), Err(PlanError::Pace));
     }
 
     #[test]
@@ -214,7 +214,7 @@ mod tests {
             ("--local", Direct { local: Some(0), ..local() }),
         ];
         for (flag, direct) in cases {
-            let error = plan(direct).expect_err("it is out of range");
+            let error = plan(&direct).expect_err("it is out of range");
             assert!(error.to_string().starts_with(flag), "{error}");
         }
     }

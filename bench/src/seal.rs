@@ -1,7 +1,7 @@
 //! What sealing and opening cost on one core, without servers: the steps of a message session, and
 //! those of a grant, which are what RSA for every message would cost.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use client::crypto::grant::{self, Announcing, SessionPlace};
 use client::crypto::message_session::{Expected, Inbound, Outbound};
@@ -10,6 +10,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde_json::{Map, Value, json};
 use thiserror::Error;
+use wire::net::Clock;
 use wire::{LogId, MessageSession, Name, Number, Origin, Wall};
 
 /// Sessions that are measured, each with [`SESSION_MESSAGES`] messages.
@@ -120,9 +121,10 @@ fn measure_grants(
 }
 
 fn timed<T>(total: &mut Duration, step: impl FnOnce() -> T) -> T {
-    let begun = Instant::now();
+    let clock = Clock::new();
+    let begun = clock.now();
     let done = step();
-    *total += begun.elapsed();
+    *total += clock.now().since(begun);
     done
 }
 
