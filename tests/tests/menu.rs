@@ -32,3 +32,49 @@ fn a_message_that_arrives_leaves_the_line_being_typed() {
     menu.type_line("q");
     assert_eq!(menu.end(), 0);
 }
+
+#[test]
+fn a_group_is_made_joined_and_talked_in_from_the_menu() {
+    let cluster = Cluster::start(2, &[]);
+    let [alice, bob] = ["alice", "bob"].map(|name| {
+        let person = Person::new(&cluster, name, "correct horse");
+        person.must(&["signup"]);
+        person
+    });
+    let mut hers = alice.terminal(&[]);
+    hers.expect("alice>");
+    for (line, next) in
+        [("3", "Groups:"), ("1", "Name of the new group:"), ("rust", "Who may join?")]
+    {
+        hers.type_line(line);
+        hers.expect(next);
+    }
+    hers.type_line("1");
+    hers.expect("created #rust");
+
+    let mut his = bob.terminal(&[]);
+    his.expect("bob>");
+    for (line, next) in [("3", "Groups:"), ("2", "Group:"), ("rust", "Has #rust a password?")] {
+        his.type_line(line);
+        his.expect(next);
+    }
+    his.type_line("n");
+    his.expect("joined #rust");
+    hers.expect("bob joined");
+    his.type_line("#rust good morning");
+    hers.expect("good morning");
+    hers.type_line("2");
+    hers.expect("To group:");
+    hers.type_line("rust");
+    hers.expect("Message to #rust:");
+    hers.type_line("good morning to you");
+    his.expect("good morning to you");
+    for line in ["3", "4", "rust"] {
+        his.type_line(line);
+    }
+    his.expect("(admin)");
+    for mut menu in [hers, his] {
+        menu.type_line("q");
+        assert_eq!(menu.end(), 0);
+    }
+}
