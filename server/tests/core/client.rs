@@ -270,15 +270,15 @@ pub(crate) fn post(handle: u32, number: u64, settled: u64, text: &str) -> Post {
     }
 }
 
-fn toy() -> Argon2<'static> {
+pub(crate) fn toy() -> Argon2<'static> {
     let params = Params::new(8, 1, 1, None).expect("in range");
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
 }
 
-fn identifiers(account: &[u8]) -> Identifiers<'_> {
+pub(crate) fn identifiers(account: &[u8]) -> Identifiers<'_> {
     Identifiers { client: Some(account), server: Some(server::core::SERVER_IDENTITY) }
 }
 
-fn challenge(bytes: &[u8]) -> Challenge {
+pub(crate) fn challenge(bytes: &[u8]) -> Challenge {
     Challenge::new(Bytes::copy_from_slice(bytes)).expect("below its limit")
 }

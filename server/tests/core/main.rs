@@ -5,6 +5,8 @@ mod abuse;
 mod blobs;
 mod bounds;
 mod client;
+mod group_passwords;
+mod groups;
 mod homes;
 mod links;
 mod notes;

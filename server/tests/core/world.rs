@@ -116,9 +116,18 @@ impl World {
 
     /// The first name of the form `prefix0`, `prefix1` … whose home is this server.
     pub(crate) fn name_at(&self, home: u16, prefix: &str) -> Name {
-        let names = (0..).map(|n| Name::parse(&format!("{prefix}{n}")).expect("a name"));
-        let at_home = |name: &Name| self.map.home_of(&LogId::mailbox(*name)) == ServerId(home);
-        names.into_iter().find(at_home).expect("every server is someone's home")
+        self.log_at(home, prefix, LogId::mailbox)
+    }
+
+    /// The same for a group.
+    pub(crate) fn group_at(&self, home: u16, prefix: &str) -> Name {
+        self.log_at(home, prefix, LogId::group)
+    }
+
+    fn log_at(&self, home: u16, prefix: &str, log: impl Fn(Name) -> LogId) -> Name {
+        let mut names = (0..).map(|n| Name::parse(&format!("{prefix}{n}")).expect("a name"));
+        let at_home = |name: &Name| self.map.home_of(&log(*name)) == ServerId(home);
+        names.find(at_home).expect("every server is someone's home")
     }
 
     pub(crate) fn metrics(&self, server: ServerId) -> Metrics {
