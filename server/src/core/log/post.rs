@@ -2,7 +2,7 @@
 //! `row.rs`; when an entry is durable, in `commit.rs`.
 
 use storage::{IndexEntry, Read, RowRecord};
-use wire::message::{Class, Entry, PeerAccepted, PeerPost, PeerRefused, Refusal};
+use wire::message::{Class, Entry, PeerAccepted, PeerDeliver, PeerPost, PeerRefused, Refusal};
 use wire::{FaultCode, Name, Origin, ServerId, SessionEpoch, Wall};
 
 use super::Logs;
@@ -47,7 +47,9 @@ impl Logs {
 impl Log {
     /// Does one operation.
     pub(super) fn handle(&mut self, arrival: Arrival, home: &mut Home, out: &mut LogOut) {
-        let Some(arrival) = self.admit(arrival, home, out) else {
+        let admitted =
+            if self.is_mailbox() { Some(arrival) } else { self.admit(arrival, home, out) };
+        let Some(arrival) = admitted else {
             return;
         };
         match arrival {
@@ -217,6 +219,14 @@ impl Log {
         home.metrics.appended += 1;
         self.mark_dirty(home);
         self.trim(home);
+    }
+
+    /// Sends an entry to every server with attached readers, once.
+    pub(super) fn push(&self, entry: &Entry, home: &mut Home, out: &mut LogOut) {
+        for (server, _) in self.members.servers() {
+            out.send(*server, PeerDeliver { log: self.id, entry: entry.clone() });
+            home.metrics.pushed += 1;
+        }
     }
 
     fn repeat(

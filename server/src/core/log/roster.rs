@@ -12,8 +12,8 @@ use bytes::Bytes;
 use storage::Read;
 use wire::field::List;
 use wire::message::{
-    Answer, Body, Dismiss, Entry, FetchRoster, GroupStart, PeerDeliver, Roster as RosterPart,
-    RosterChanged, StatementBytes,
+    Answer, Body, Dismiss, Entry, FetchRoster, GroupStart, Roster as RosterPart, RosterChanged,
+    StatementBytes,
 };
 use wire::roster::{Act, Policy, Roster, RosterError, Statement};
 use wire::{FaultCode, Number, Origin, Seq, ServerId, Wall};
@@ -45,7 +45,7 @@ pub(super) struct Change {
 }
 
 impl Log {
-    /// Lets through what the log's existence and its members allow; answers the rest.
+    /// Lets through what a group's existence and its members allow; answers the rest.
     pub(super) fn admit(
         &mut self,
         arrival: Arrival,
@@ -53,7 +53,7 @@ impl Log {
         out: &mut LogOut,
     ) -> Option<Arrival> {
         let Some(group) = &self.group else {
-            if self.is_mailbox() || arrival.creates() {
+            if arrival.creates() {
                 return Some(arrival);
             }
             arrival.refuse_absent(home, out);
@@ -149,14 +149,6 @@ impl Log {
             }
         }
         self.settle_floor(home);
-    }
-
-    /// Sends an entry to every server with attached readers, once.
-    pub(super) fn push(&self, entry: &Entry, home: &mut Home, out: &mut LogOut) {
-        for (server, _) in self.members.servers() {
-            out.send(*server, PeerDeliver { log: self.id, entry: entry.clone() });
-            home.metrics.pushed += 1;
-        }
     }
 
     /// The first durable entry of the tail above `after`.
