@@ -133,7 +133,7 @@ fn a_name_cannot_leave_the_folder_or_overwrite() {
     let people = people(&cluster, &[1, 2]);
     let lines = [
         r#"{"to":"BOB","attachment":{"name":"../../x","type":"text/plain","data":"b25l"}}"#,
-        r#"{"to":"BOB","text":"again","attachment":{"name":"x","type":"text/plain","data":"dHdv"}}"#,
+        r#"{"to":"BOB","text":"two","attachment":{"name":"x","type":"text/plain","data":"dHdv"}}"#,
     ];
     let input = lines.join("\n").replace("BOB", &people[1].name);
     let mut command = people[0].command(&["send", "--json-stdin", "--json"]);

@@ -15,7 +15,7 @@
 //! thumbnail                length u32, an image, at most 16 KiB; empty for none
 //! caption                  length u32, UTF-8, at most 40,000 bytes
 //!
-//! kind 3, grant request: the reader's own grant of this message session is missing or does not open
+//! kind 3, grant request: the reader's grant of this message session is missing or does not open
 //! log                      kind u8 (1 mailbox, 2 group), length u8, ASCII
 //! origin               16  the installation whose message session it is; of whoever is asked
 //! message session       4  u32
@@ -84,7 +84,7 @@ pub struct Attachment {
     pub key: FileKey,
     /// Bytes of the content.
     pub size: u64,
-    /// The file's name, as the sender says: sanitise it before it touches a file system or terminal.
+    /// The file's name, as the sender says: sanitise it before it touches a disk or terminal.
     pub name: String,
     /// Its media type, as the sender says.
     pub media_type: String,

@@ -1,8 +1,8 @@
 //! Grants: how a message session's key reaches its readers.
 //!
 //! The sender makes one signed *announcement* per part of a message session: the session's key,
-//! sealed under a fresh secret. Each reader gets that secret, wrapped for its own key. So a group of
-//! a thousand costs one signature and a thousand public-key operations, and each reader verifies
+//! sealed under a fresh secret. Each reader gets that secret, wrapped for its own key. So a group
+//! of a thousand costs one signature and a thousand public-key operations, and each reader verifies
 //! who announced the key before it uses its private key.
 //!
 //! # Layout of an announcement (big-endian; version 1)
