@@ -1,8 +1,8 @@
 //! FastChat's load generator: real users on real servers, latencies from the intended time.
 //!
 //! Start with [`plan`] (what is measured), then [`load`] (the core: users, posts, phases) and
-//! [`shell`] (the one loop that runs it). Everything but [`seal`], [`shell`], [`cluster`], [`stretch`],
-//! [`usage`] and [`machine`] is pure.
+//! [`shell`] (the one loop that runs it). Everything but [`seal`], [`shell`], [`cluster`],
+//! [`stretch`], [`usage`] and [`machine`] is pure.
 
 pub mod account;
 pub mod args;

@@ -21,7 +21,10 @@ pub enum ImageError {
     #[error("this is no PNG, JPEG, GIF or WebP; send it as a file")]
     Format,
     /// More pixels than [`image::PIXELS_MAX`].
-    #[error("the image has {width} × {height} pixels; {} million are allowed", image::PIXELS_MAX / 1_000_000)]
+    #[error(
+        "the image has {width} × {height} pixels; {} million are allowed",
+        image::PIXELS_MAX / 1_000_000
+    )]
     TooManyPixels {
         /// Its width.
         width: u32,

@@ -18,8 +18,9 @@ mod groups;
 mod log_in;
 
 const LOG_IN: &str = "1 sign up · 2 sign in · q quit";
-const MAIN: &str = "1 message a user · 2 message a group · 3 groups: create, join, leave, members …\n\
-                    4 pending · 5 contacts and safety numbers · 6 send an image or a file · q quit";
+const MAIN: &str = "\
+1 message a user · 2 message a group · 3 groups: create, join, leave, members …
+4 pending · 5 contacts and safety numbers · 6 send an image or a file · q quit";
 
 /// What the menu wants from its surroundings.
 #[derive(Clone, Debug)]
