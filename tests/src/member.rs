@@ -143,7 +143,7 @@ impl Member {
         self.say(&Attach { handle, cursor: Seq(0) });
         let mut newest = None;
         loop {
-            match self.answer() {
+            match word(self.seat.as_mut().expect("the member sits")) {
                 ToClient::LogOpened(_) => {}
                 ToClient::Deliver(deliver) => {
                     let upto = deliver.entry.seq;
@@ -210,8 +210,18 @@ fn connect(cluster: &Cluster, name: Name) -> Raw {
     seat
 }
 
-/// The next message that answers something.
+/// The next answer; what a log that was opened brings meanwhile is passed over.
 fn answer(seat: &mut Raw) -> ToClient {
+    loop {
+        match word(seat) {
+            ToClient::Deliver(_) | ToClient::CaughtUp(_) => {}
+            message => return message,
+        }
+    }
+}
+
+/// The next message that says something.
+fn word(seat: &mut Raw) -> ToClient {
     loop {
         let frame = seat.frame().expect("the connection stays");
         match ToClient::decode(&frame).expect("the server's words decode") {

@@ -8,6 +8,7 @@ use client::crypto::message_session::{Expected, read_message_session};
 use client::crypto::{Identity, SessionPlace};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use wire::limits::GROUP_MEMBERS_MAX;
 use wire::{LogId, Name};
 
 use crate::cluster::Cluster;
@@ -16,6 +17,8 @@ use crate::person::{Person, text};
 
 const GROUP: &str = "multitude";
 const WORDS: &str = "hello to all of you";
+/// The exit code of a client that finds a group full.
+const GROUP_FULL: i32 = 17;
 /// RSA keys take a second to make: members share a few, which nobody else can tell.
 const IDENTITIES: u64 = 8;
 
@@ -42,6 +45,12 @@ pub fn run(members: usize) {
     assert_eq!(found.map(|message| text(message, "text")).collect::<Vec<_>>(), [WORDS]);
     println!("a program shows it");
     open_all(&cluster, &mut crowd);
+    if members == GROUP_MEMBERS_MAX {
+        let late = Person::new(&cluster, "late", "correct horse");
+        late.must(&["signup"]);
+        late.fails(&["group", "join", GROUP], GROUP_FULL);
+        println!("one more is told that the group is full");
+    }
 }
 
 fn gather(cluster: &Cluster, count: usize) -> Vec<Member> {
