@@ -305,6 +305,22 @@ fn an_inserted_member_is_noticed_and_nobody_seals_for_it() {
 }
 
 #[test]
+fn a_statement_under_the_right_key_with_a_wrong_signature_counts_for_nothing() {
+    let (mut world, mut home) = (online(), GroupHome::of_bob(Policy::Open));
+    home.invents("carol", Act::Join, "carol");
+    change(&mut world, &mut home, GroupWish::Join(None)).expect("joins");
+    assert_eq!(readers(&mut world, &mut home), Ok(vec_of(&["alice", "bob"])));
+    let invented = home.statements[1].clone();
+    let shown = deliver(&mut world, &mut home, &invented);
+    assert!(
+        matches!(&shown, ReceivedContent::Roster { valid: false, text, .. }
+        if text.contains("signature does not hold")),
+        "{shown:?}"
+    );
+    assert!(warnings(&world)[0].contains("carol joined"), "{:?}", warnings(&world));
+}
+
+#[test]
 fn a_home_that_makes_up_the_founding_or_another_history_is_not_believed() {
     let mut home = GroupHome::new();
     let forged = home.sign(
