@@ -177,13 +177,27 @@ fn five(world: &mut World) -> Vec<Client> {
 }
 
 #[test]
-fn a_post_is_stored_once_sent_once_per_server_and_delivered_to_every_session() {
+fn a_post_to_500_members_is_stored_once_and_sent_once_per_server() {
+    const MEMBERS: u16 = 500;
     let mut world = World::new(3);
-    let clients = five(&mut world);
-    let members: Vec<&Client> = clients.iter().collect();
-    let club = Club::of(&mut world, &members);
-    for client in &clients {
-        club.attach(&mut world, client, Seq(0));
+    let clients: Vec<Client> = (0..MEMBERS)
+        .map(|index| {
+            let seat = index % 3 + 1;
+            let name = world.name_at(seat, &format!("member{index}of"));
+            Client::signed_up(&mut world, seat, name)
+        })
+        .collect();
+    let mut club = Club::new(world.group_at(1, "rust"));
+    for (index, client) in clients.iter().enumerate() {
+        let act = if index == 0 { Act::Create } else { Act::Join };
+        assert!(club.act(&mut world, client, act, client.name).is_ok(), "{act:?}");
+    }
+    club.grant(&mut world, &clients[3], 1);
+    let (newest, others) = clients.split_last().expect("there are members");
+    club.attach(&mut world, newest, Seq(0));
+    let (_, head) = told(&mut world, newest);
+    for client in others {
+        club.attach(&mut world, client, head);
         client.heard(&mut world);
     }
     let ids = [ServerId(1), ServerId(2), ServerId(3)];
@@ -193,7 +207,7 @@ fn a_post_is_stored_once_sent_once_per_server_and_delivered_to_every_session() {
     let after = world.metrics(ids[0]).log;
     assert_eq!(after.committed - before.committed, 1, "stored once");
     assert_eq!(after.pushed - before.pushed, 3, "sent once to each of three servers");
-    assert_eq!(delivered(&world) - sent, 5);
+    assert_eq!(delivered(&world) - sent, u64::from(MEMBERS));
     for client in &clients {
         assert_eq!(told(&mut world, client).0, ["hello"]);
     }
