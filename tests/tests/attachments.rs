@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::BytesMut;
+use image::{ImageFormat, RgbImage};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::Value;
@@ -31,6 +32,17 @@ fn noise(len: usize) -> Vec<u8> {
     let mut bytes = vec![0; len];
     StdRng::seed_from_u64(4).fill_bytes(&mut bytes);
     bytes
+}
+
+/// An image of more than 20 MiB that nothing compresses, without metadata.
+fn picture() -> Vec<u8> {
+    const SIDE: u32 = 2650;
+    let pixels = noise(usize::try_from(SIDE * SIDE * 3).expect("it fits"));
+    let image = RgbImage::from_raw(SIDE, SIDE, pixels).expect("the right length");
+    let mut png = std::io::Cursor::new(Vec::new());
+    image.write_to(&mut png, ImageFormat::Png).expect("it is encoded");
+    assert!(png.get_ref().len() > 20 * MIB);
+    png.into_inner()
 }
 
 /// Writes a file into the person's home directory; its path.
@@ -75,18 +87,18 @@ fn cutting(
 }
 
 #[test]
-fn a_large_file_arrives_whole_over_a_link_that_is_cut() {
+fn a_large_image_arrives_whole_over_a_link_that_is_cut() {
     let cluster = Cluster::start(3, &[]);
     let mut people = people(&cluster, &[1, 2]);
-    let sent = noise(20 * MIB);
-    let path = file(&people[0], "large.bin", &sent);
+    let sent = picture();
+    let path = file(&people[0], "large.png", &sent);
     let (alice, bob) = (&people[0].name.clone(), &people[1].name.clone());
 
     let (meddle, put) = cutting(Kind::PUT_CHUNK, 50, 5);
     let link = Interceptor::meddling(&cluster, meddle);
     people[0].set("FASTCHAT_ROUTER", &link.address().to_string());
-    people[0].must(&["send", "--wait", "50", bob, "--file", &path, "a large file"]);
-    let chunks = (20 * MIB).div_ceil(64 * 1024);
+    people[0].must(&["send", "--wait", "50", bob, "--image", &path, "a large image"]);
+    let chunks = sent.len().div_ceil(64 * 1024);
     let put = put.load(Ordering::Relaxed);
     assert!((chunks..chunks + 5 * 5).contains(&put), "it goes on where it was: {put} chunks sent");
 
@@ -97,8 +109,8 @@ fn a_large_file_arrives_whole_over_a_link_that_is_cut() {
     let fetched = fetched.load(Ordering::Relaxed);
     assert!((chunks..chunks + 5 * 5).contains(&fetched), "{fetched} chunks fetched");
     assert_eq!(text(&received[0], "from"), *alice);
-    assert_eq!(text(&received[0], "text"), "a large file");
-    assert_eq!(received[0]["attachment"]["size"], 20 * MIB);
+    assert_eq!(text(&received[0], "text"), "a large image");
+    assert_eq!(received[0]["attachment"]["size"], sent.len());
     assert!(content(&received[0]) == sent, "not a byte differs");
 }
 

@@ -58,7 +58,7 @@ pub enum Command {
     },
     /// Give up a sign-up or sign-in that is under way.
     Stop,
-    /// Anything that works with a stored session; answered by [`Notice::Answered`].
+    /// Anything that works with a stored session; answered by [`super::Notice::Answered`].
     Ask {
         /// Comes back in the answer.
         ticket: Ticket,
