@@ -157,6 +157,8 @@ pub const INVITED_MAX: usize = 1024;
 pub const REMOVED_MAX: usize = 4096;
 /// Statements of one roster: its history is kept whole, because every member verifies it.
 pub const ROSTER_VERSION_MAX: u32 = 65_535;
+/// The last statements of a roster, kept for departures: every member can go, the group can end.
+pub const ROSTER_RESERVE: u32 = 4096;
 /// Largest signed statement.
 pub const STATEMENT_LEN_MAX: usize = KIB;
 /// Statements in one answer.

@@ -171,7 +171,7 @@ impl Inbox {
         self.are_logs_known = joined.is_some();
         let joined: BTreeSet<LogId> = joined.into_iter().flatten().map(LogId::group).collect();
         if self.are_logs_known {
-            self.logs.retain(|log, reader| !reader.is_refused() || joined.contains(log));
+            self.logs.retain(|log, reader| !reader.is_over() || joined.contains(log));
         }
         for log in joined {
             self.logs.entry(log).or_insert_with(|| LogReader::new(log));

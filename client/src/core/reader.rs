@@ -117,20 +117,15 @@ impl LogReader {
         }
     }
 
-    pub(crate) fn on_offline(&mut self) {
-        let log = self.log;
-        *self = Self::new(log);
-    }
-
-    /// The home has ended the reading.
+    /// The home has ended the reading. What it has delivered is received all the same.
     pub(crate) fn on_dismissed(&mut self) {
-        self.on_offline();
+        self.owed = None;
         self.state = State::Refused;
     }
 
-    /// The home does not let this account read.
-    pub(crate) fn is_refused(&self) -> bool {
-        self.state == State::Refused
+    /// The home does not let this account read, and nothing is left of what it delivered.
+    pub(crate) fn is_over(&self) -> bool {
+        self.state == State::Refused && self.is_idle()
     }
 
     /// A transaction has not returned.
@@ -191,9 +186,9 @@ impl LogReader {
                 self.state = State::Loading;
                 ctx.store(StoreOp::LoadCursor(self.log));
             }
-            State::Loading | State::Refused => {}
+            State::Loading => {}
             State::Loaded => return self.open(ctx),
-            State::Attached => self.open_items(desk, ctx),
+            State::Attached | State::Refused => self.open_items(desk, ctx),
         }
         Pumped::On
     }
@@ -257,10 +252,14 @@ impl LogReader {
 
     /// Everything that waited at the home is in the store, or shown by a peek.
     pub(crate) fn is_done(&self, is_peek: bool, now: Instant) -> bool {
-        let is_idle = self.storing == 0 && self.items.iter().all(Item::is_done);
         let is_peeked = is_peek && self.window_is_full() && self.heard + PEEK_QUIET <= now;
-        self.state == State::Refused
-            || self.state == State::Attached && is_idle && (self.is_caught_up || is_peeked)
+        let is_read = self.state == State::Attached && (self.is_caught_up || is_peeked);
+        self.is_idle() && (is_read || self.state == State::Refused)
+    }
+
+    /// Everything that was delivered is in the store, or shown by a peek.
+    fn is_idle(&self) -> bool {
+        self.storing == 0 && self.items.iter().all(Item::is_done)
     }
 
     pub(crate) fn deadline(&self, is_peek: bool) -> Option<Instant> {

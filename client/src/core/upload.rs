@@ -69,7 +69,8 @@ impl Upload {
         self.number
     }
 
-    /// Puts what was not put on this connection; whether everything is on its way.
+    /// Puts what was not put on this connection; whether posts may follow. The last frame, which
+    /// makes the part complete, waits until the home has the others: it may refuse any of them.
     pub(crate) fn put(&mut self, room: &mut usize, ctx: &mut Context<'_>) -> bool {
         if !self.is_kept {
             return false;
@@ -79,7 +80,9 @@ impl Upload {
             if self.frames[at].is_put || self.frames[at].asked.is_some() {
                 continue;
             }
-            if *room == 0 {
+            let is_last = at + 1 == count;
+            let waits = is_last && !self.frames[..at].iter().all(|frame| frame.is_put);
+            if *room == 0 || waits {
                 return false;
             }
             *room -= 1;
@@ -93,10 +96,11 @@ impl Upload {
                 roster_version: self.roster_version,
                 announcement: self.announcement.clone(),
                 grants: self.frames[at].list(),
-                last: at + 1 == count,
+                last: is_last,
             });
         }
-        true
+        // Later parts are for newcomers: without them a post is accepted all the same.
+        self.part == 0 || self.is_done()
     }
 
     /// Questions that the home has not answered.

@@ -61,7 +61,7 @@ impl Seat {
         let Subject { kind, request, log } = Subject::of(&question, session.account);
         let about = (kind, request.0);
         // Little to say and much to write: like posts.
-        if matches!(kind, Kind::NOTE_GROUP | Kind::BEGIN_BLOB) {
+        if is_written(kind) {
             charge(session, conn, turn);
         }
         if !has_room(session, kind) {
@@ -111,6 +111,11 @@ impl Session {
         self.requests -= 1;
         self.chunks -= usize::from(is_about_chunks(kind));
     }
+}
+
+/// Whether the home writes for a question that costs little to ask.
+fn is_written(kind: Kind) -> bool {
+    matches!(kind, Kind::NOTE_GROUP | Kind::BEGIN_BLOB | Kind::PUT_GRANTS | Kind::CHANGE_ROSTER)
 }
 
 fn has_room(session: &Session, kind: Kind) -> bool {

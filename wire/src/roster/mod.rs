@@ -15,7 +15,9 @@ use std::collections::BTreeMap;
 use thiserror::Error;
 
 use crate::fault::FaultCode;
-use crate::limits::{GROUP_MEMBERS_MAX, INVITED_MAX, REMOVED_MAX, ROSTER_VERSION_MAX};
+use crate::limits::{
+    GROUP_MEMBERS_MAX, INVITED_MAX, REMOVED_MAX, ROSTER_RESERVE, ROSTER_VERSION_MAX,
+};
 use crate::name::Name;
 
 pub use statement::{Act, Policy, Statement};
@@ -174,6 +176,10 @@ impl Roster {
         self.check_place(statement)?;
         if self.closed {
             return Err(RosterError::Closed);
+        }
+        let grows = matches!(statement.act, Act::Join | Act::Invite);
+        if grows && self.version >= ROSTER_VERSION_MAX - ROSTER_RESERVE {
+            return Err(RosterError::Worn);
         }
         let (actor, subject) = (&statement.actor, &statement.subject);
         match statement.act {

@@ -5,7 +5,7 @@ use proptest::prelude::{Just, Strategy, any, prop_assert_eq, prop_oneof, proptes
 
 use super::{Act, Policy, Roster, RosterError, Statement};
 use crate::fault::FaultCode;
-use crate::limits::{GROUP_MEMBERS_MAX, INVITED_MAX};
+use crate::limits::{GROUP_MEMBERS_MAX, INVITED_MAX, ROSTER_RESERVE, ROSTER_VERSION_MAX};
 use crate::name::Name;
 use crate::time::Wall;
 
@@ -150,6 +150,17 @@ fn the_oldest_invitation_is_forgotten() {
     assert!(!roster.is_invited(&name("m0")));
     assert!(roster.is_invited(&name("m1")));
     assert_eq!(roster.invited().len(), INVITED_MAX);
+}
+
+#[test]
+fn a_long_history_ends_with_departures() {
+    let mut roster = created(Policy::Open);
+    act(&mut roster, Act::Join, "bob", "bob").expect("open");
+    roster.version = ROSTER_VERSION_MAX - ROSTER_RESERVE;
+    assert_eq!(act(&mut roster, Act::Join, "carol", "carol"), Err(RosterError::Worn));
+    assert_eq!(act(&mut roster, Act::Invite, "alice", "carol"), Err(RosterError::Worn));
+    act(&mut roster, Act::Remove, "alice", "bob").expect("there is room for departures");
+    act(&mut roster, Act::Close, "alice", "alice").expect("and for the end");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use wire::{FaultCode, Kind, LogHandle, LogId, Number, Origin, Seq, ToServer};
 
 use super::roster::{self, GROUP};
 use super::world::{Step, World, mailbox, number, text_of};
-use crate::core::{Notice, Reading};
+use crate::core::{Event, Notice, Reading};
 use crate::crypto::content::GrantRequest;
 use crate::crypto::test_keys::{alice, name};
 use crate::crypto::{Content, Outbound};
@@ -339,6 +339,20 @@ fn a_group_that_may_not_be_read_any_more_holds_up_nothing() {
     assert_eq!(world.store.groups.ended[&name(GROUP)], Some(FaultCode::REMOVED));
     let left = world.notices.iter().any(|notice| matches!(notice, Notice::GroupChanged(_)));
     assert!(left);
+}
+
+#[test]
+fn what_was_delivered_before_a_dismissal_is_received() {
+    let mut world = reading_group(&["bob", "alice"]);
+    let handle = group_handle(&world);
+    let from = world.sent.len();
+    let entry = world.entry_in(roster::log(), "bob", 1, "before you go");
+    world.server(Deliver { handle, entry: entry.clone() });
+    world.server(Fault::about(FaultCode::REMOVED, Kind::ATTACH, handle.0));
+    world.answer_questions(from, 0);
+    world.feed(Event::TurnEnded);
+    assert_eq!(world.texts(), ["before you go"]);
+    assert_eq!(world.store.cursors[&roster::log()], entry.seq);
 }
 
 #[test]
