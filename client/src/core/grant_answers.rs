@@ -1,12 +1,16 @@
 //! Answers to readers who have lost, or never got, their grant of one of the account's own message
 //! sessions: the stored secret is wrapped again for those who are entitled to it, and put to the
-//! log's home. Best effort: an answer that this process does not live to give is not given.
+//! log's home.
+//!
+//! The store keeps each request from the transaction that received it until the home has its grant,
+//! or until it is known that there will be none: the asker asks once, and this process may end at
+//! any moment. What cannot be answered on one connection is tried on the next.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use wire::message::{PutGrants, ReaderGrant};
-use wire::{Instant, List, LogId, MessageSession, Name, RequestId};
+use wire::{FaultCode, Instant, List, RequestId};
 
 use super::audience::Audience;
 use super::contacts::Contacts;
@@ -17,28 +21,33 @@ use super::job::{Job, JobKey};
 use super::outbox::readers;
 use super::readers::{Reader, ReaderList, Readers};
 use super::session_op::{SessionAnswer, SessionOp};
-use crate::crypto::content::GrantRequest;
-use crate::store::{SessionPart, SessionRecord};
+use crate::failure::Code;
+use crate::store::{SessionPart, SessionRecord, WantedGrant, WantedId};
 
-/// Requests that are being answered at one time; more are not answered.
-const ANSWERS_MAX: usize = 32;
+/// Requests that are taken from the store at a time.
+pub const ANSWERS_MAX: usize = 32;
 /// Grants that may be put and unconfirmed; below the seat's limit of requests.
 const PUTS_MAX: usize = 4;
-/// How long an answer may take: keys that do not come, or a home that is away, end it.
+/// How long an answer may take: keys that do not come, or a home that is away, end it for this
+/// connection.
 const TIME_MAX: Duration = Duration::from_secs(60);
+/// Before an unavailable home is asked again.
+const PAUSE: Duration = Duration::from_secs(2);
 
 /// The requests that are being answered.
 #[derive(Debug, Default)]
 pub(crate) struct GrantAnswers {
-    answers: BTreeMap<u32, Answer>,
-    last: u32,
+    answers: BTreeMap<WantedId, Answer>,
+    /// Requests up to this were taken from the store on this connection.
+    last: WantedId,
+    loading: bool,
+    /// The store may have more behind them.
+    more: bool,
 }
 
 #[derive(Debug)]
 struct Answer {
-    asker: Name,
-    log: LogId,
-    number: MessageSession,
+    wanted: WantedGrant,
     until: Instant,
     stage: Stage,
 }
@@ -51,31 +60,43 @@ enum Stage {
     Checking(Box<SessionRecord>),
     /// A worker wraps.
     Wrapping,
-    /// To be put, or put and not confirmed.
-    Putting(Box<(SessionPart, ReaderGrant)>, Option<RequestId>),
-    Done,
+    /// On its way to the home.
+    Putting(Box<(SessionPart, ReaderGrant)>, Put),
+    /// The home has it, or there will be none: the store may forget the request.
+    Over,
+    /// Not on this connection.
+    Postponed,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Put {
+    Waiting,
+    Asked(RequestId),
+    /// The home cannot be asked before then.
+    Pausing(Instant),
 }
 
 impl GrantAnswers {
-    /// `asker` asks for its grant, in a message that has opened.
-    pub(crate) fn on_request(
-        &mut self,
-        asker: Name,
-        request: &GrantRequest,
-        ctx: &mut Context<'_>,
-    ) {
-        let GrantRequest { log, origin, message_session: number } = *request;
-        let is_known = self
-            .answers
-            .values()
-            .any(|answer| (answer.asker, answer.log, answer.number) == (asker, log, number));
-        if origin != ctx.me.origin || is_known || self.answers.len() >= ANSWERS_MAX {
-            return;
+    /// Asks the store for requests that came in.
+    pub(crate) fn load(&mut self, ctx: &mut Context<'_>) {
+        self.more = self.loading;
+        if !self.loading {
+            self.loading = true;
+            ctx.store(SessionOp::LoadWanted(self.last));
         }
-        self.last = self.last.wrapping_add(1);
-        let (until, stage) = (ctx.now + TIME_MAX, Stage::Loading);
-        self.answers.insert(self.last, Answer { asker, log, number, until, stage });
-        ctx.store(SessionOp::LoadOwn { log, number });
+    }
+
+    /// The store has answered.
+    pub(crate) fn on_wanted(&mut self, wanted: Vec<WantedGrant>, ctx: &mut Context<'_>) {
+        self.loading = false;
+        self.more |= wanted.len() >= ANSWERS_MAX;
+        for wanted in wanted {
+            let WantedGrant { id, log, number, .. } = wanted;
+            self.last = self.last.max(id);
+            let (until, stage) = (ctx.now + TIME_MAX, Stage::Loading);
+            self.answers.insert(id, Answer { wanted, until, stage });
+            ctx.store(SessionOp::LoadOwn { log, number });
+        }
     }
 
     /// The store has answered.
@@ -84,50 +105,73 @@ impl GrantAnswers {
             return;
         };
         let loading = self.answers.values_mut().find(|answer| {
-            (answer.log, answer.number) == (log, number) && matches!(answer.stage, Stage::Loading)
+            (answer.wanted.log, answer.wanted.number) == (log, number)
+                && matches!(answer.stage, Stage::Loading)
         });
         if let Some(answer) = loading {
             answer.stage = match record {
                 Some(record) => Stage::Checking(Box::new(record)),
-                None => Stage::Done,
+                None => Stage::Over,
             };
         }
     }
 
     /// A worker has wrapped, or not.
-    pub(crate) fn on_worked(&mut self, number: u32, result: GrantResult) {
-        let Some(answer) = self.answers.get_mut(&number) else {
+    pub(crate) fn on_worked(&mut self, id: WantedId, result: GrantResult) {
+        let found = self.answers.get_mut(&id);
+        let Some(answer) = found.filter(|answer| matches!(answer.stage, Stage::Wrapping)) else {
             return;
         };
         answer.stage = match result {
             GrantResult::Wrapped(Ok(mut granted)) => match granted.grants.pop() {
-                Some(grant) => Stage::Putting(Box::new((granted.part, grant)), None),
-                None => Stage::Done,
+                Some(grant) => Stage::Putting(Box::new((granted.part, grant)), Put::Waiting),
+                None => Stage::Postponed,
             },
-            _ => Stage::Done,
+            _ => Stage::Over,
         };
     }
 
     /// The home has a grant on its disk.
     pub(crate) fn on_put(&mut self, request: RequestId) {
-        let asked = |answer: &mut Answer| answer.is_asked(request);
-        self.answers.retain(|_, answer| !asked(answer));
+        if let Some(answer) = self.asked(request) {
+            answer.stage = Stage::Over;
+        }
     }
 
     /// The home does not take a grant; whether it is one of these.
-    pub(crate) fn on_fault(&mut self, request: RequestId) -> bool {
-        let Some(answer) = self.answers.values_mut().find(|answer| answer.is_asked(request)) else {
+    pub(crate) fn on_fault(
+        &mut self,
+        request: RequestId,
+        code: FaultCode,
+        ctx: &mut Context<'_>,
+    ) -> bool {
+        let pause = ctx.now + ctx.jitter(PAUSE);
+        let Some(answer) = self.asked(request) else {
             return false;
         };
-        answer.stage = Stage::Done;
+        match (code, &mut answer.stage) {
+            (FaultCode::UNAVAILABLE | FaultCode::TOO_MANY_REQUESTS, Stage::Putting(_, put)) => {
+                *put = Put::Pausing(pause);
+            }
+            (_, stage) => *stage = Stage::Over,
+        }
         true
     }
 
-    /// The connection is gone: what was not confirmed is put again.
+    /// The connection is gone: on the next one everything is taken from the store again.
     pub(crate) fn on_offline(&mut self) {
+        self.answers.clear();
+        self.last = WantedId::default();
+        self.more = false;
+    }
+
+    /// Pauses that are over end.
+    pub(crate) fn on_timeout(&mut self, now: Instant) {
         for answer in self.answers.values_mut() {
-            if let Stage::Putting(_, asked) = &mut answer.stage {
-                *asked = None;
+            if let Stage::Putting(_, put) = &mut answer.stage
+                && matches!(put, Put::Pausing(until) if *until <= now)
+            {
+                *put = Put::Waiting;
             }
         }
     }
@@ -139,23 +183,36 @@ impl GrantAnswers {
         groups: &mut Groups,
         ctx: &mut Context<'_>,
     ) {
-        let now = ctx.now;
-        self.answers.retain(|_, a| !matches!(a.stage, Stage::Done) && a.until > now);
-        if ctx.seat.is_none() {
-            return;
+        if ctx.seat.is_some() {
+            self.advance(contacts, groups, ctx);
         }
-        let is_put = |answer: &&Answer| matches!(answer.stage, Stage::Putting(_, Some(_)));
+        for (id, _) in self.answers.extract_if(.., |_, a| matches!(a.stage, Stage::Over)) {
+            ctx.store(SessionOp::DropWanted(id));
+        }
+        let now = ctx.now;
+        self.answers.retain(|_, a| !matches!(a.stage, Stage::Postponed) && a.until > now);
+        if self.more && self.answers.len() < ANSWERS_MAX / 2 {
+            self.load(ctx);
+        }
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.answers.values().map(Answer::deadline).min()
+    }
+
+    fn advance(&mut self, contacts: &mut Contacts, groups: &mut Groups, ctx: &mut Context<'_>) {
+        let is_put = |answer: &&Answer| matches!(answer.stage, Stage::Putting(_, Put::Asked(_)));
         let mut room = PUTS_MAX.saturating_sub(self.answers.values().filter(is_put).count());
-        for (number, answer) in &mut self.answers {
+        for answer in self.answers.values_mut() {
             match &answer.stage {
-                Stage::Checking(_) => match readers(answer.log, contacts, groups, ctx) {
+                Stage::Checking(_) => match readers(answer.wanted.log, contacts, groups, ctx) {
                     Readers::Pending => {}
-                    Readers::Refused(_) => answer.stage = Stage::Done,
+                    Readers::Refused(failure) => answer.stage = refused(failure.code),
                     Readers::Ready(readers) => {
-                        answer.wrap(*number, &readers, &mut Audience { contacts }, ctx);
+                        answer.wrap(&readers, &mut Audience { contacts }, ctx);
                     }
                 },
-                Stage::Putting(_, None) if room > 0 => {
+                Stage::Putting(_, Put::Waiting) if room > 0 => {
                     room -= 1;
                     answer.put(ctx);
                 }
@@ -164,40 +221,52 @@ impl GrantAnswers {
         }
     }
 
-    pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.answers.values().map(|answer| answer.until).min()
+    fn asked(&mut self, request: RequestId) -> Option<&mut Answer> {
+        let wanted = Put::Asked(request);
+        let is_it = |stage: &Stage| matches!(stage, Stage::Putting(_, put) if *put == wanted);
+        self.answers.values_mut().find(|answer| is_it(&answer.stage))
+    }
+}
+
+/// What becomes of a request when the log cannot be written to: who is no member any more grants
+/// nothing; a changed key may be agreed to, and what is unavailable comes back.
+fn refused(code: Code) -> Stage {
+    match code {
+        Code::NotAMember | Code::Removed | Code::NoSuchGroup | Code::NoSuchUser => Stage::Over,
+        _ => Stage::Postponed,
     }
 }
 
 impl Answer {
-    fn is_asked(&self, request: RequestId) -> bool {
-        matches!(self.stage, Stage::Putting(_, Some(asked)) if asked == request)
+    fn deadline(&self) -> Instant {
+        match self.stage {
+            Stage::Putting(_, Put::Pausing(until)) => until.min(self.until),
+            _ => self.until,
+        }
     }
 
     /// Wraps the first part that the asker is entitled to, if there is one.
-    fn wrap(
-        &mut self,
-        number: u32,
-        readers: &ReaderList,
-        audience: &mut Audience<'_>,
-        ctx: &mut Context<'_>,
-    ) {
+    fn wrap(&mut self, readers: &ReaderList, audience: &mut Audience<'_>, ctx: &mut Context<'_>) {
         let Stage::Checking(record) = &self.stage else {
             return;
         };
-        let joined = readers.joining(&self.asker);
+        let WantedGrant { id, asker, log, .. } = self.wanted;
+        let joined = readers.joining(&asker);
         let part =
             record.parts.iter().find(|part| joined.is_some_and(|j| j <= part.roster_version));
         let (Some(joined), Some(part)) = (joined, part) else {
-            self.stage = Stage::Done;
+            self.stage = Stage::Over;
             return;
         };
-        let asker = vec![Reader { name: self.asker, joined }];
+        let asker = vec![Reader { name: asker, joined }];
         let asker = ReaderList { readers: asker, ..readers.clone() };
-        let members = match audience.members(&self.log, &asker, ctx) {
-            Ok(Some(members)) => members,
+        let members = match audience.members(&log, &asker, ctx) {
+            Ok(Some(members)) if !members.is_empty() => members,
             Ok(None) => return,
-            Err(_) => Vec::new(),
+            _ => {
+                self.stage = Stage::Postponed;
+                return;
+            }
         };
         let Some(identity) = ctx.identity() else {
             return;
@@ -206,25 +275,25 @@ impl Answer {
         let job = GrantJob::Wrap { part: part.clone(), readers: keys };
         self.stage = Stage::Wrapping;
         let seed = ctx.seed();
-        ctx.work(JobKey::GrantAnswer(number), Job::Grant { job: Box::new(job), identity, seed });
+        ctx.work(JobKey::GrantAnswer(id), Job::Grant { job: Box::new(job), identity, seed });
     }
 
     fn put(&mut self, ctx: &mut Context<'_>) {
-        let Stage::Putting(grant, asked) = &mut self.stage else {
+        let Stage::Putting(grant, put) = &mut self.stage else {
             return;
         };
         let (part, grant) = &**grant;
         let request = ctx.request();
         ctx.send(PutGrants {
             request,
-            log: self.log,
-            message_session: self.number,
+            log: self.wanted.log,
+            message_session: self.wanted.number,
             part: part.part,
             roster_version: part.roster_version,
             announcement: part.announcement.clone(),
             grants: List::new(vec![grant.clone()]).expect("one is below the limit"),
             last: true,
         });
-        *asked = Some(request);
+        *put = Put::Asked(request);
     }
 }

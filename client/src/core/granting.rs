@@ -13,8 +13,8 @@ impl Parts {
     pub(super) fn pump_inbox(&mut self, ctx: &mut Context<'_>) {
         let Self { inbox, contacts, grants, groups, grant_answers, .. } = self;
         inbox.pump(&mut Desk { contacts, grants, groups }, ctx);
-        for (asker, request) in inbox.take_requests() {
-            grant_answers.on_request(asker, &request, ctx);
+        if inbox.take_asked() {
+            grant_answers.load(ctx);
         }
         grant_answers.pump(contacts, groups, ctx);
     }
@@ -30,7 +30,7 @@ impl Parts {
         code: FaultCode,
         ctx: &mut Context<'_>,
     ) {
-        if self.grant_answers.on_fault(request) {
+        if self.grant_answers.on_fault(request, code, ctx) {
             return;
         }
         if let Some(log) = self.outbox.on_grants_fault(request, code, ctx) {
@@ -61,6 +61,7 @@ impl Parts {
     pub(super) fn on_session_answer(&mut self, answer: SessionAnswer, ctx: &mut Context<'_>) {
         match answer {
             SessionAnswer::Kept(log) => self.outbox.on_kept(log),
+            SessionAnswer::Wanted(wanted) => self.grant_answers.on_wanted(wanted, ctx),
             SessionAnswer::Own { .. } => self.grant_answers.on_loaded(answer),
             SessionAnswer::Granted { .. } => self.grants.on_loaded(answer),
             SessionAnswer::Requested(true) => self.outbox.load(ctx),

@@ -9,7 +9,6 @@ use super::context::Context;
 use super::event::{Notice, Reading, Ticket};
 use super::groups::Groups;
 use super::reader::{Desk, LogReader, Pumped};
-use crate::crypto::content::GrantRequest;
 use crate::failure::{Code, Failure};
 use crate::store::InboxId;
 
@@ -23,8 +22,8 @@ pub(crate) struct Inbox {
     /// Which groups there are to read is known.
     are_logs_known: bool,
     waiting: Vec<Ticket>,
-    /// Requests for grants that came in messages, to be answered.
-    requests: Vec<(Name, GrantRequest)>,
+    /// Requests for grants went to the store.
+    is_asked: bool,
 }
 
 impl Inbox {
@@ -135,9 +134,9 @@ impl Inbox {
         }
     }
 
-    /// Requests for grants that were received since the last call.
-    pub(crate) fn take_requests(&mut self) -> Vec<(Name, GrantRequest)> {
-        std::mem::take(&mut self.requests)
+    /// Whether requests for grants went to the store since the last call.
+    pub(crate) fn take_asked(&mut self) -> bool {
+        std::mem::take(&mut self.is_asked)
     }
 
     /// Once per turn: store what is ready, and see whether the reading is done.
@@ -201,7 +200,7 @@ impl Inbox {
     fn receive(&mut self, ctx: &mut Context<'_>) {
         let mut room = self.room.unwrap_or(usize::MAX);
         for reader in self.logs.values_mut() {
-            self.requests.extend(reader.receive(&mut room, ctx));
+            self.is_asked |= reader.receive(&mut room, ctx);
         }
     }
 

@@ -19,6 +19,7 @@ use crate::crypto::keys::{Identity, KeyError, SigningPublicKey};
 use crate::crypto::opaque::{ExportKey, OpaqueError, SignIn, SignUp, Stretch};
 use crate::crypto::roster::{StatementError, sign_statement, verify_statement};
 use crate::crypto::sealed_keys::{self, SealedKeysError};
+use crate::store::WantedId;
 
 /// Whose job it is: the result finds its owner by this.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -30,8 +31,8 @@ pub enum JobKey {
     Sealing(LogId, u32),
     /// The account's grant of this message session.
     Grant(SessionPlace),
-    /// The answer to a request for a grant; its number.
-    GrantAnswer(u32),
+    /// The answer to this request for a grant.
+    GrantAnswer(WantedId),
     /// The key log of this account; the fetch's number tells late results apart.
     KeyLog(Name, u32),
     /// A statement of this group's roster, by the number of its verification.

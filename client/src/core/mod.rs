@@ -20,7 +20,7 @@ mod auth;
 mod contacts;
 mod context;
 pub mod event;
-mod grant_answers;
+pub mod grant_answers;
 pub mod grant_work;
 mod granting;
 mod grants;

@@ -332,6 +332,7 @@ impl Parts {
         self.outbox.on_timeout(ctx);
         self.groups.on_timeout(ctx);
         self.grants.on_timeout(ctx.now);
+        self.grant_answers.on_timeout(ctx.now);
     }
 
     fn on_outcome(&mut self, outcome: Outcome, ctx: &mut Context<'_>) {
@@ -344,6 +345,7 @@ impl Parts {
                 self.contacts.on_online(ctx);
                 self.outbox.load(ctx);
                 self.transfers.load(ctx);
+                self.grant_answers.load(ctx);
             }
             Outcome::Retry(failure) => self.fail(failure, ctx),
             Outcome::Ended => self.leave(ctx),

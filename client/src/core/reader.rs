@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use wire::limits::{BODY_LEN_MAX, UNSEEN_BYTES_MAX, UNSEEN_ENTRIES_MAX};
 use wire::message::{Attach, Entry, Seen};
-use wire::{FaultCode, Instant, LogId, LogKind, Name, Number, Seq};
+use wire::{FaultCode, Instant, LogId, LogKind, Number, Seq};
 
 use super::contacts::Contacts;
 use super::context::Context;
@@ -194,15 +194,10 @@ impl LogReader {
     }
 
     /// Stores every ready entry before which nothing unready stands that it must wait for, at most
-    /// `room`, in one transaction. What they ask of this account.
-    pub(crate) fn receive(
-        &mut self,
-        room: &mut usize,
-        ctx: &mut Context<'_>,
-    ) -> Vec<(Name, GrantRequest)> {
+    /// `room`, in one transaction; whether a request for a grant is among them.
+    pub(crate) fn receive(&mut self, room: &mut usize, ctx: &mut Context<'_>) -> bool {
         let is_group = self.log.kind == LogKind::Group;
-        let mut blocked = BTreeSet::new();
-        let (mut ready, mut requests) = (Vec::new(), Vec::new());
+        let (mut blocked, mut ready) = (BTreeSet::new(), Vec::new());
         for item in &mut self.items {
             if item.is_done() {
                 continue;
@@ -216,7 +211,6 @@ impl LogReader {
                 continue;
             }
             *room -= usize::from(item.is_shown());
-            requests.extend(item.request.take().map(|request| (sender, request)));
             ready.extend(item.take());
         }
         let mut cursor = self.cursor;
@@ -224,11 +218,12 @@ impl LogReader {
             cursor = item.entry.seq;
             self.items.pop_front();
         }
+        let is_asked = ready.iter().any(|received| received.request.is_some());
         if !ready.is_empty() || cursor > self.cursor {
             self.storing += 1;
             ctx.store(StoreOp::Receive { log: self.log, items: ready, cursor });
         }
-        requests
+        is_asked
     }
 
     /// What is ready and was not shown, in order.
@@ -386,6 +381,7 @@ impl Item {
             at: entry.at,
             hash: message_hash(&entry.body),
             content,
+            request: self.request.take(),
         })
     }
 }

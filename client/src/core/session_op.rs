@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use crate::crypto::content::GrantRequest;
 use crate::crypto::grant::SessionPlace;
-use crate::store::{GrantedSession, SessionPart, SessionRecord};
+use crate::store::{GrantedSession, SessionPart, SessionRecord, WantedGrant, WantedId};
 
 /// One durable operation on message sessions. Each is one transaction with full sync.
 #[derive(Debug)]
@@ -87,6 +87,10 @@ pub enum SessionOp {
         /// When.
         created: Wall,
     },
+    /// Load the grants behind this one that others have asked for → [`SessionAnswer::Wanted`].
+    LoadWanted(WantedId),
+    /// A grant that was asked for was given, or never will be.
+    DropWanted(WantedId),
 }
 
 /// The answer to a [`SessionOp`].
@@ -114,4 +118,7 @@ pub enum SessionAnswer {
     },
     /// Whether there is a new draft that asks.
     Requested(bool),
+    /// Grants that others have asked for, oldest first, at most
+    /// [`super::grant_answers::ANSWERS_MAX`].
+    Wanted(Vec<WantedGrant>),
 }

@@ -1,5 +1,6 @@
 //! Performs the core's store operations on message sessions.
 
+use crate::core::grant_answers::ANSWERS_MAX;
 use crate::core::session_op::{SessionAnswer, SessionOp};
 use crate::crypto::Content;
 use crate::store::{Store, StoreError};
@@ -43,5 +44,10 @@ pub(super) fn perform(
             let content = Content::GrantRequest(request);
             SessionAnswer::Requested(store.request_grant(&place, &content, created)?)
         }
+        SessionOp::LoadWanted(after) => {
+            let limit = u32::try_from(ANSWERS_MAX).expect("a small constant");
+            SessionAnswer::Wanted(store.wanted_grants(after, limit)?)
+        }
+        SessionOp::DropWanted(id) => return store.drop_wanted(id).map(|()| None),
     }))
 }

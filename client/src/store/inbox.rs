@@ -7,8 +7,9 @@ use wire::{DecodeError, Field, LogId, Name, Number, Origin, Reader, Seq, Wall};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::error::StoreError;
-use super::{Sealer, Store, replay, value};
+use super::{Sealer, Store, replay, value, wanted};
 use crate::crypto::Attachment;
+use crate::crypto::content::GrantRequest;
 
 const CONTENT: &str = "inbox.content";
 
@@ -33,6 +34,8 @@ pub struct Received {
     pub hash: [u8; 32],
     /// What it says.
     pub content: ReceivedContent,
+    /// What it asks of this account.
+    pub request: Option<GrantRequest>,
 }
 
 /// What an entry says.
@@ -181,6 +184,7 @@ impl Store {
                 // Statements have number 0, every one of them; their chain tells doubles apart.
                 if entry.number == Number::NONE || replay::note(transaction, log, entry)? {
                     let id = insert(transaction, sealer, log, entry)?;
+                    wanted::note(transaction, entry)?;
                     new.extend(entry.content.is_shown().then_some(id));
                 }
             }

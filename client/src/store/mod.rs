@@ -21,6 +21,7 @@ mod schema;
 #[cfg(test)]
 mod tests;
 mod value;
+mod wanted;
 
 use std::path::PathBuf;
 
@@ -42,6 +43,7 @@ pub use groups::{GroupRecord, KeptStatement};
 pub use inbox::{Continuity, InboxContent, InboxId, InboxMessage, Received, ReceivedContent};
 pub use message_sessions::{SessionGrant, SessionPart, SessionRecord, SessionsRecord};
 pub use outbox::{Draft, OutboxId, PostRecord, PostState, SealedPost, SessionStep};
+pub use wanted::{WantedGrant, WantedId};
 
 const PROBE: &[u8] = b"FastChat";
 const PROBE_CELL: &str = "installation.probe";

@@ -12,7 +12,7 @@ use super::error::StoreError;
 
 /// What leads from each version to the next, from none to the newest. A step that was published
 /// never changes: what is new is a step of its own.
-const STEPS: &[&str] = &[TABLES, GROUPS, ATTACHMENTS, MESSAGE_SESSIONS];
+const STEPS: &[&str] = &[TABLES, GROUPS, ATTACHMENTS, MESSAGE_SESSIONS, WANTED_GRANTS];
 
 const TABLES: &str = "
 CREATE TABLE installation (
@@ -169,6 +169,17 @@ CREATE TABLE grant_requests (        -- that were sent
     number INTEGER NOT NULL,
     PRIMARY KEY (log, sender, origin, number)
 ) STRICT, WITHOUT ROWID;
+";
+
+const WANTED_GRANTS: &str = "
+CREATE TABLE wanted_grants (         -- that others have asked for and were not given yet
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    asker TEXT NOT NULL,
+    log TEXT NOT NULL,
+    origin BLOB NOT NULL,
+    number INTEGER NOT NULL,
+    UNIQUE (asker, log, origin, number)
+) STRICT;
 ";
 
 /// Sets what one connection needs. WAL with full sync: a commit returns after its bytes are on the

@@ -3,12 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use wire::message::ReaderGrant;
-use wire::{LogId, MessageSession};
+use wire::{LogId, MessageSession, Name};
 
+use crate::core::grant_answers::ANSWERS_MAX;
 use crate::core::session_op::{SessionAnswer, SessionOp};
 use crate::crypto::content::GrantRequest;
 use crate::crypto::grant::SessionPlace;
-use crate::store::{GrantedSession, SessionGrant, SessionRecord, SessionsRecord};
+use crate::store::{
+    GrantedSession, SessionGrant, SessionRecord, SessionsRecord, WantedGrant, WantedId,
+};
 
 /// What a real store would hold.
 #[derive(Default)]
@@ -18,6 +21,9 @@ pub(super) struct FakeSessions {
     pub(super) asked: BTreeSet<SessionPlace>,
     /// Requests that became drafts and were not taken out yet.
     pub(super) drafts: Vec<(SessionPlace, GrantRequest)>,
+    /// What others ask for.
+    pub(super) wanted: Vec<WantedGrant>,
+    last_wanted: i64,
 }
 
 impl FakeSessions {
@@ -62,7 +68,24 @@ impl FakeSessions {
                 self.drafts.extend(is_new.then_some((place, request)));
                 ("request", Some(SessionAnswer::Requested(is_new)))
             }
+            SessionOp::LoadWanted(after) => {
+                let behind = self.wanted.iter().filter(|wanted| wanted.id > after);
+                let wanted = behind.take(ANSWERS_MAX).copied().collect();
+                ("wanted", Some(SessionAnswer::Wanted(wanted)))
+            }
             op => (self.perform_silent(op), None),
+        }
+    }
+
+    /// A request that was received: in the transaction of its `Receive`.
+    pub(super) fn note(&mut self, asker: Name, request: &GrantRequest) {
+        let GrantRequest { log, message_session: number, .. } = *request;
+        let is_known =
+            self.wanted.iter().any(|w| (w.asker, w.log, w.number) == (asker, log, number));
+        if self.own.contains_key(&(log, number)) && !is_known {
+            self.last_wanted += 1;
+            let id = WantedId(self.last_wanted);
+            self.wanted.push(WantedGrant { id, asker, log, number });
         }
     }
 
@@ -102,6 +125,10 @@ impl FakeSessions {
             SessionOp::KeepGranted { place, session } => {
                 self.granted.insert(place, session);
                 "kept grant"
+            }
+            SessionOp::DropWanted(id) => {
+                self.wanted.retain(|wanted| wanted.id != id);
+                "given"
             }
             op => panic!("{op:?} is not played"),
         }

@@ -150,6 +150,9 @@ impl FakeStore {
                         continue;
                     }
                     let is_shown = item.content.is_shown();
+                    if let Some(request) = &item.request {
+                        self.sessions.note(item.sender, request);
+                    }
                     self.received.push(item);
                     self.sources.push(log);
                     let id = i64::try_from(self.received.len()).expect("few");

@@ -1,4 +1,9 @@
-//! Who asks for a grant again gets it, if it is entitled to it.
+//! Who asks for a grant again gets it, if it is entitled to it, whenever this process ends.
+
+use std::time::Duration;
+
+use wire::message::Fault;
+use wire::{FaultCode, Kind};
 
 use super::group_sealing::posted_to_group;
 use super::roster::{self, GROUP};
@@ -48,6 +53,64 @@ fn who_is_entitled_gets_its_grant_again_and_nobody_else_does() {
     assert_eq!(world.seen().last(), Some(&3));
     let shown = world.notices.iter().any(|n| matches!(n, Notice::Received(_)));
     assert!(!shown, "a request is not shown");
+    assert!(world.store.sessions.wanted.is_empty(), "nothing is left to be answered");
+}
+
+/// Alice has posted to bob, reads her mailbox, and bob asks for his grant again.
+fn asked_by_bob() -> (World, usize) {
+    let mut world = posted(1);
+    let from = world.sent.len();
+    world.ask(Request::Attach(Reading::All));
+    world.answer_questions(from, 0);
+    let from = world.sent.len();
+    ask_for_grant(&mut world, "bob", mailbox("bob"), 1);
+    world.give_grants();
+    (world, from)
+}
+
+/// The process ends; the next one reads again, and everything is answered.
+fn restart(world: &mut World) -> usize {
+    world.cut();
+    world.restart();
+    let from = world.sent.len();
+    world.ask(Request::Attach(Reading::All));
+    world.go_online();
+    world.answer_questions(from, 0);
+    from
+}
+
+#[test]
+fn a_request_that_was_acknowledged_outlives_the_process_until_the_home_has_its_grant() {
+    let (mut world, from) = asked_by_bob();
+    assert_eq!(world.seen(), [1], "bob will not ask again");
+    assert!(puts(&world, from).is_empty(), "it ends before a worker has wrapped");
+    let from = restart(&mut world);
+    assert_eq!(readers(&puts(&world, from)[0]), [name("bob")]);
+    let from = restart(&mut world);
+    assert!(puts(&world, from).is_empty(), "it was given");
+}
+
+#[test]
+fn a_grant_that_was_put_and_not_confirmed_is_put_again_by_the_next_process() {
+    let (mut world, from) = asked_by_bob();
+    world.work();
+    assert_eq!(puts(&world, from).len(), 1, "put, and its answer is lost");
+    let from = restart(&mut world);
+    assert_eq!(readers(&puts(&world, from)[0]), [name("bob")]);
+    assert!(world.store.sessions.wanted.is_empty());
+}
+
+#[test]
+fn a_home_that_is_away_is_given_the_grant_again() {
+    let (mut world, from) = asked_by_bob();
+    world.work();
+    let put = puts(&world, from).remove(0);
+    world.server(Fault::about(FaultCode::UNAVAILABLE, Kind::PUT_GRANTS, put.request.0));
+    let from = world.sent.len();
+    world.pass(Duration::from_secs(4));
+    world.answer_questions(from, 0);
+    assert_eq!(readers(&puts(&world, from)[0]), [name("bob")]);
+    assert!(world.store.sessions.wanted.is_empty());
 }
 
 #[test]

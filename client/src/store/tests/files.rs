@@ -30,7 +30,8 @@ fn no_secret_and_no_text_is_readable_in_any_file() {
     let content = ReceivedContent::Text { text, sent, previous, verified };
     let (seq, at, hash) = (Seq(1), Wall(1), [1; 32]);
     let sender = name("bob");
-    let entry = Received { seq, sender, origin: origin(2), number: number(1), at, hash, content };
+    let (origin, request) = (origin(2), None);
+    let entry = Received { seq, sender, origin, number: number(1), at, hash, content, request };
     store.receive(&log(), &[entry], Seq(1)).expect("keeps");
     for prime in alice().primes().iter().flatten() {
         assert!(!place.holds(&prime[..32]), "a private key");

@@ -49,6 +49,7 @@ fn entry(seq: u64, n: u64, content: ReceivedContent) -> Received {
         at: Wall(u64::MAX),
         hash: [u8::try_from(n).expect("few"); 32],
         content,
+        request: None,
     }
 }
 

@@ -2,15 +2,18 @@
 
 use bytes::Bytes;
 use wire::message::{ReaderGrant, Wrapped};
-use wire::{LogId, MessageSession, Wall};
+use wire::{LogId, MessageSession, Origin, Seq, Wall};
 use zeroize::Zeroizing;
 
-use super::{Place, SESSION, begin, log, origin, part, seal};
+use super::{Place, SESSION, begin, log, number, origin, part, seal};
 use crate::crypto::content::{Content, GrantRequest};
 use crate::crypto::grant::SessionPlace;
 use crate::crypto::keys::KeyId;
 use crate::crypto::test_keys::name;
-use crate::store::{GrantedSession, SessionPart, SessionRecord};
+use crate::store::{
+    GrantedSession, Received, ReceivedContent, SessionPart, SessionRecord, Store, WantedGrant,
+    WantedId,
+};
 
 fn grant(reader: &str) -> ReaderGrant {
     let wrapped = Wrapped::new(Bytes::from("wrapped")).expect("short");
@@ -133,4 +136,80 @@ fn a_grant_is_asked_for_once() {
     let drafts = store.drafts(10).expect("reads");
     assert_eq!(drafts.len(), 1);
     assert_eq!((drafts[0].log, &drafts[0].content), (LogId::mailbox(name("bob")), &request));
+}
+
+/// `asker` asks for its grant of a message session in its message `at`.
+fn ask_for(store: &mut Store, asker: &str, at: u64, request: GrantRequest) {
+    let own = LogId::mailbox(name("alice"));
+    let received = Received {
+        seq: Seq(at),
+        sender: name(asker),
+        origin: origin(2),
+        number: number(at),
+        at: Wall(1),
+        hash: [1; 32],
+        content: ReceivedContent::GrantRequest { sent: Wall(1), previous: [0; 32], verified: true },
+        request: Some(request),
+    };
+    store.receive(&own, &[received], Seq(at)).expect("keeps");
+}
+
+fn ask(store: &mut Store, asker: &str, at: u64, (origin, session): (Origin, u32)) {
+    let message_session = MessageSession(session);
+    ask_for(store, asker, at, GrantRequest { log: log(), origin, message_session });
+}
+
+fn wanted(store: &Store) -> Vec<WantedGrant> {
+    store.wanted_grants(WantedId(0), 10_000).expect("reads")
+}
+
+#[test]
+fn a_request_is_kept_with_its_message_until_it_is_answered() {
+    let files = Place::new();
+    let mut store = files.open();
+    begin(&mut store);
+    let mine = store.origin().expect("reads");
+    ask(&mut store, "bob", 1, (mine, 1));
+    ask(&mut store, "bob", 2, (mine, 1));
+    ask(&mut store, "bob", 3, (mine, 7));
+    ask(&mut store, "dave", 4, (origin(5), 1));
+    ask(&mut store, "carol", 5, (mine, 1));
+    drop(store);
+    let mut store = files.open();
+    let [first, second] = wanted(&store)[..] else { panic!("{:?}", wanted(&store)) };
+    assert_eq!((first.asker, first.log, first.number), (name("bob"), log(), SESSION));
+    assert_eq!(second.asker, name("carol"));
+    assert_eq!(store.wanted_grants(first.id, 9).expect("reads"), [second]);
+    store.drop_wanted(first.id).expect("forgets");
+    assert_eq!(wanted(&store), [second]);
+    ask(&mut store, "bob", 4, (mine, 1));
+    assert_eq!(wanted(&store), [second], "an entry behind the cursor asks nothing");
+    store.begin_origin(origin(6)).expect("begins");
+    assert!(wanted(&store).is_empty(), "another origin's message sessions are not ours to give");
+}
+
+#[test]
+fn nobody_fills_the_store_with_requests() {
+    let files = Place::new();
+    let mut store = files.open();
+    let mine = store.origin().expect("reads");
+    for session in 1..=8 {
+        let number = MessageSession(session);
+        store.begin_message_session(&log(), number, b"ratchet", &part(0), &[]).expect("keeps");
+    }
+    ask(&mut store, "carol", 1, (mine, 8));
+    let logs = (0..10).map(|at| LogId::group(name(&format!("group-{at}"))));
+    let mut at = 1;
+    for log in logs {
+        for session in 1..=4 {
+            at += 1;
+            let number = MessageSession(session);
+            store.begin_message_session(&log, number, b"ratchet", &part(0), &[]).expect("keeps");
+            let request = GrantRequest { log, origin: mine, message_session: number };
+            ask_for(&mut store, "bob", at, request);
+        }
+    }
+    let wanted = wanted(&store);
+    let of = |who: &str| wanted.iter().filter(|wanted| wanted.asker == name(who)).count();
+    assert_eq!((of("bob"), of("carol")), (32, 1), "the oldest of who asks too much go");
 }
