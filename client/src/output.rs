@@ -87,6 +87,7 @@ impl Shown {
             ReceivedContent::Roster { act, text, valid } => {
                 (roster_kind(*act, *valid), text.clone(), *valid)
             }
+            ReceivedContent::Warning { text } => ("warning", text.clone(), false),
         };
         let mut object = json!({
             "log": self.log.to_string(),
@@ -169,7 +170,8 @@ impl Shown {
             }
             ReceivedContent::BeforeYouJoined => style.dim(BEFORE_YOU_JOINED),
             ReceivedContent::Roster { text, valid: true, .. } => style.dim(&one_line(text)),
-            ReceivedContent::Roster { text, valid: false, .. } => style.warning(&one_line(text)),
+            ReceivedContent::Roster { text, valid: false, .. }
+            | ReceivedContent::Warning { text } => style.warning(&one_line(text)),
         };
         let note = match &self.content {
             ReceivedContent::Text { verified, .. }
@@ -195,7 +197,9 @@ impl Shown {
         let log = style.bold(&self.log.to_string());
         match (self.log.kind, &self.content) {
             (LogKind::Mailbox, _) => sender,
-            (LogKind::Group, ReceivedContent::Roster { .. }) => log,
+            (LogKind::Group, ReceivedContent::Roster { .. } | ReceivedContent::Warning { .. }) => {
+                log
+            }
             (LogKind::Group, _) => format!("{log} {sender}"),
         }
     }

@@ -27,6 +27,8 @@ pub enum GroupCommand {
     List(List),
     /// See [`Members`].
     Members(Members),
+    /// See [`Trust`].
+    Trust(Trust),
     /// See [`Invite`].
     Invite(Invite),
     /// See [`Remove`].
@@ -140,6 +142,18 @@ pub struct Remove {
     pub json: bool,
 }
 
+/// go on sending to a group in spite of a warning about its members
+#[derive(Debug, FromArgs, PartialEq)]
+#[argh(subcommand, name = "trust")]
+pub struct Trust {
+    /// the group's name
+    #[argh(positional)]
+    pub name: String,
+    /// print JSON
+    #[argh(switch)]
+    pub json: bool,
+}
+
 /// make another member the admin instead of you
 #[derive(Debug, FromArgs, PartialEq)]
 #[argh(subcommand, name = "hand-over")]
@@ -177,6 +191,7 @@ impl GroupCommand {
             Self::Leave(command) => command.json,
             Self::List(command) => command.json,
             Self::Members(command) => command.json,
+            Self::Trust(command) => command.json,
             Self::Invite(command) => command.json,
             Self::Remove(command) => command.json,
             Self::HandOver(command) => command.json,

@@ -15,7 +15,7 @@ use crate::core::{Admission, GroupWish, Request};
 use crate::failure::{Code, Failure};
 use crate::output::{Style, data, talk};
 use crate::shell::store_failure;
-use crate::store::{GroupRecord, Store};
+use crate::store::{ClaimState, GroupRecord, KeptClaim, RosterClaim, Store};
 
 /// `fastchat group`.
 pub(super) fn group(local: Local, command: GroupCommand) -> Result<(), Failure> {
@@ -27,6 +27,10 @@ pub(super) fn group(local: Local, command: GroupCommand) -> Result<(), Failure> 
         GroupCommand::Members(command) => {
             let group = group_name(&command.name)?;
             task::run(&mut Members { group, is_json: local.is_json }, local)
+        }
+        GroupCommand::Trust(command) => {
+            let group = group_name(&command.name)?;
+            task::run(&mut Trusting { group, is_json: local.is_json }, local)
         }
         GroupCommand::Leave(command) => change(local, &command.name, GroupWish::Leave),
         GroupCommand::Close(command) => change(local, &command.name, GroupWish::Close),
@@ -65,6 +69,12 @@ pub fn done(group: &Name, wish: &GroupWish) -> String {
     }
 }
 
+/// What is said when the user goes on in spite of doubts.
+#[must_use]
+pub fn trusted(group: &Name) -> String {
+    format!("#{group} is used as its home shows it here")
+}
+
 /// The groups that the account is in, each on a line for people.
 ///
 /// # Errors
@@ -79,7 +89,8 @@ pub fn list_lines(store: &Store, style: Style) -> Result<Vec<String>, Failure> {
 /// # Errors
 /// The store fails, or nothing is known of the group.
 pub fn member_lines(store: &Store, group: &Name, style: Style) -> Result<Vec<String>, Failure> {
-    let roster = roster(store, group)?;
+    let (roster, claims) = roster(store, group)?;
+    let doubts = claims.iter().filter_map(doubt).map(|text| style.warning(&text));
     let members = roster.members().map(|(name, _)| match *name == roster.admin() {
         true => format!("{} {}", style.bold(name.as_str()), style.dim("(admin)")),
         false => style.bold(name.as_str()),
@@ -87,7 +98,18 @@ pub fn member_lines(store: &Store, group: &Name, style: Style) -> Result<Vec<Str
     let invited = roster
         .invited()
         .map(|name| format!("{} {}", style.bold(name.as_str()), style.dim("(invited)")));
-    Ok(members.chain(invited).collect())
+    Ok(members.chain(invited).chain(doubts).collect())
+}
+
+/// A member's word against the roster, to people.
+fn doubt(kept: &KeptClaim) -> Option<String> {
+    let RosterClaim { sender, version, .. } = kept.claim;
+    let words = match kept.state {
+        ClaimState::Open => return None,
+        ClaimState::Contradicting => "you have not agreed to go on",
+        ClaimState::Agreed => "you have agreed to go on",
+    };
+    Some(format!("contradicted by {sender}, by another change {version} than here; {words}"))
 }
 
 fn create(local: Local, command: &Create) -> Result<(), Failure> {
@@ -235,11 +257,44 @@ impl Task for Members {
 
     fn on_answered(&mut self, store: &mut Store) -> Result<Flow, Failure> {
         let lines = match self.is_json {
-            true => members_json(&roster(store, &self.group)?),
+            true => members_json(store, &self.group)?,
             false => member_lines(store, &self.group, Style::detect())?,
         };
         for line in lines {
             data(&line)?;
+        }
+        Ok(Flow::Done)
+    }
+
+    fn on_time_over(&mut self, trouble: Option<Failure>) -> Result<(), Failure> {
+        trouble.map_or(Ok(()), Err)
+    }
+}
+
+/// Goes on with a group whose members are in doubt.
+struct Trusting {
+    group: Name,
+    is_json: bool,
+}
+
+impl Task for Trusting {
+    fn request(&self) -> Request {
+        Request::TrustGroup(self.group)
+    }
+
+    fn time_max(&self) -> Option<Duration> {
+        None
+    }
+
+    fn look(&mut self, _store: &mut Store) -> Result<Flow, Failure> {
+        Ok(Flow::On)
+    }
+
+    fn on_answered(&mut self, _store: &mut Store) -> Result<Flow, Failure> {
+        let group = format!("#{}", self.group);
+        match self.is_json {
+            true => data(&json!({ "status": "trusted", "group": group }).to_string())?,
+            false => data(&trusted(&self.group))?,
         }
         Ok(Flow::Done)
     }
@@ -257,10 +312,10 @@ fn joined(store: &Store) -> Result<Vec<GroupRecord>, Failure> {
     groups.collect::<Result<_, _>>().map_err(broken)
 }
 
-fn roster(store: &Store, group: &Name) -> Result<Roster, Failure> {
+fn roster(store: &Store, group: &Name) -> Result<(Roster, Vec<KeptClaim>), Failure> {
     let record = store.group(group).map_err(|e| store_failure(&e))?;
-    let roster = record.and_then(|record| record.roster);
-    roster.ok_or_else(|| Failure::unexpected(format!("nothing is known of #{group}")))
+    let known = record.and_then(|record| Some((record.roster?, record.claims)));
+    known.ok_or_else(|| Failure::unexpected(format!("nothing is known of #{group}")))
 }
 
 fn list_line(group: &GroupRecord, style: Style) -> String {
@@ -303,8 +358,14 @@ fn policy_name(policy: Policy) -> &'static str {
     }
 }
 
-fn members_json(roster: &Roster) -> Vec<String> {
-    let group = format!("#{}", roster.group());
+fn members_json(store: &Store, group: &Name) -> Result<Vec<String>, Failure> {
+    let (roster, claims) = roster(store, group)?;
+    let group = format!("#{group}");
+    let doubts = claims.iter().filter(|kept| kept.state != ClaimState::Open).map(|kept| {
+        let (user, agreed) = (kept.claim.sender.as_str(), kept.state == ClaimState::Agreed);
+        json!({ "group": group, "user": user, "contradicts": kept.claim.version, "agreed": agreed })
+            .to_string()
+    });
     let line = |user: &Name, role: &str| {
         json!({ "group": group, "user": user.as_str(), "role": role }).to_string()
     };
@@ -312,7 +373,8 @@ fn members_json(roster: &Roster) -> Vec<String> {
         true => line(name, "admin"),
         false => line(name, "member"),
     });
-    members.chain(roster.invited().map(|name| line(name, "invited"))).collect()
+    let invited = roster.invited().map(|name| line(name, "invited"));
+    Ok(members.chain(invited).chain(doubts).collect())
 }
 
 fn change_json(group: &Name, wish: &GroupWish) -> Value {

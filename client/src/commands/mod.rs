@@ -26,7 +26,9 @@ pub mod saving;
 mod send;
 mod task;
 
-pub use group::{done as group_change_done, list_lines as group_lines, member_lines};
+pub use group::{
+    done as group_change_done, list_lines as group_lines, member_lines, trusted as group_trusted,
+};
 pub use outcome::outcome as post_outcome;
 pub use people::{PersonView, line as contact_line, view};
 pub use progress::Progress;

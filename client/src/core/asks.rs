@@ -34,6 +34,9 @@ impl Parts {
         if let Request::Trust { name, key, verified } = ask.request {
             return self.contacts.trust(name, key, verified, ctx);
         }
+        if let Request::TrustGroup(group) = ask.request {
+            return self.groups.agree(group, ctx);
+        }
         if !self.auth.is_signing_in() {
             self.auth.resume(ctx);
             if !self.auth.has_session() {
@@ -61,7 +64,7 @@ impl Parts {
             Request::Attach(reading) => self.inbox.attach(ask.ticket, *reading),
             Request::Download(message) => self.transfers.download(ask.ticket, *message, ctx),
             Request::SignOut => ctx.send(SignOut {}),
-            Request::Trust { .. } => {}
+            Request::Trust { .. } | Request::TrustGroup(_) => {}
         }
         None
     }

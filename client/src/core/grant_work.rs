@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use wire::message::{Announcement, ReaderGrant};
-use wire::{MessageSession, Name, Wall};
+use wire::{LogKind, MessageSession, Name, Wall};
 
 use super::job::Seed;
-use crate::crypto::grant::{self, Announcing, GrantError, Secret, SessionPlace};
+use crate::crypto::grant::{self, Announcing, GrantError, GrantHeader, Secret, SessionPlace};
 use crate::crypto::keys::{Identity, KeyError, SigningPublicKey, WrappingPublicKey};
 use crate::crypto::message_session::{Inbound, Outbound, SessionKey};
-use crate::store::SessionPart;
+use crate::store::{RosterClaim, SessionPart};
 use rand::rngs::StdRng;
 
 /// A reader and the key that its grants are wrapped with.
@@ -66,7 +66,16 @@ pub enum GrantResult {
     /// Of [`GrantJob::Wrap`].
     Wrapped(Result<Granted, GrantJobError>),
     /// Of [`GrantJob::Open`].
-    Opened(Result<Box<Inbound>, GrantError>),
+    Opened(Result<Box<Opened>, GrantError>),
+}
+
+/// A message session that was granted.
+#[derive(Debug)]
+pub struct Opened {
+    /// What opens its messages.
+    pub inbound: Inbound,
+    /// What its sender has signed about the group's roster; of a mailbox nothing.
+    pub claim: Option<RosterClaim>,
 }
 
 /// Why an own message session cannot be handed out.
@@ -117,13 +126,12 @@ impl GrantJob {
             ),
             Self::Open { place, key, announcement, grant } => {
                 let verified = grant::verify_announcement(&place, &key, &announcement);
-                let opened = verified
-                    .and_then(|verified| grant::open(identity, &verified, &grant, &mut rng));
-                GrantResult::Opened(
-                    opened.and_then(|key| {
-                        Inbound::new(&key).map(Box::new).map_err(|_| GrantError::Seal)
-                    }),
-                )
+                let opened = verified.and_then(|verified| {
+                    let key = grant::open(identity, &verified, &grant, &mut rng)?;
+                    let inbound = Inbound::new(&key).map_err(|_| GrantError::Seal)?;
+                    Ok(Box::new(Opened { inbound, claim: claim(verified.header()) }))
+                });
+                GrantResult::Opened(opened)
             }
         }
     }
@@ -138,6 +146,13 @@ impl std::fmt::Debug for GrantJob {
             Self::Open { .. } => "Open",
         })
     }
+}
+
+/// What an announcement's sender has signed about the group's roster.
+fn claim(header: &GrantHeader) -> Option<RosterClaim> {
+    let GrantHeader { place, roster_version: version, roster_head: head, .. } = *header;
+    let is_group = place.log.kind == LogKind::Group;
+    is_group.then_some(RosterClaim { sender: place.sender, version, head })
 }
 
 fn begin(

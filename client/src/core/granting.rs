@@ -4,9 +4,11 @@ use wire::message::{GrantsPut, Refused};
 use wire::{FaultCode, LogHandle, RequestId};
 
 use super::context::Context;
+use super::grant_work::GrantResult;
 use super::parts::Parts;
 use super::reader::Desk;
 use super::session_op::SessionAnswer;
+use crate::crypto::grant::SessionPlace;
 
 impl Parts {
     /// Lets what is read be opened, and requests for grants that came be answered.
@@ -35,6 +37,28 @@ impl Parts {
         }
         if let Some(log) = self.outbox.on_grants_fault(request, code, ctx) {
             self.groups.refresh(log.name, ctx);
+        }
+    }
+
+    /// A worker has opened a grant, or not. What its sender has signed about the group's roster is
+    /// compared with what the home shows here.
+    pub(super) fn on_grant_worked(
+        &mut self,
+        place: SessionPlace,
+        result: GrantResult,
+        ctx: &mut Context<'_>,
+    ) {
+        let GrantResult::Opened(mut result) = result else {
+            unreachable!("only grants are opened for a reader");
+        };
+        let group = place.log.name;
+        let open = result.as_mut().ok().and_then(|opened| {
+            opened.claim.take_if(|claim| self.groups.confirms(&group, claim));
+            opened.claim
+        });
+        self.grants.on_worked(place, result, ctx);
+        if let Some(claim) = open {
+            self.groups.on_claim(group, claim, ctx);
         }
     }
 

@@ -9,7 +9,7 @@ use wire::{FaultCode, Instant, LogId, Name, RequestId};
 
 use super::contacts::{Contacts, SenderKey};
 use super::context::Context;
-use super::grant_work::{GrantJob, GrantResult};
+use super::grant_work::{GrantJob, Opened};
 use super::job::{Job, JobKey};
 use super::session_op::{SessionAnswer, SessionOp};
 use crate::crypto::grant::{self, GrantError, SessionPlace};
@@ -182,16 +182,13 @@ impl Grants {
         }
     }
 
-    /// A worker has opened a grant, or not.
+    /// A worker has opened a grant, or not. The claim in it is kept to be compared.
     pub(crate) fn on_worked(
         &mut self,
         place: SessionPlace,
-        result: GrantResult,
+        result: Result<Box<Opened>, GrantError>,
         ctx: &mut Context<'_>,
     ) {
-        let GrantResult::Opened(result) = result else {
-            unreachable!("only grants are opened for a reader");
-        };
         let Some(held) = self.held.get_mut(&place) else {
             return;
         };
@@ -199,10 +196,11 @@ impl Grants {
             return;
         };
         held.stage = match result {
-            Ok(inbound) => {
+            Ok(opened) => {
+                let Opened { inbound, claim } = *opened;
                 let session = GrantedSession { signing_key, state: inbound.encode() };
-                ctx.store(SessionOp::KeepGranted { place, session });
-                Stage::Ready(inbound, signing_key)
+                ctx.store(SessionOp::KeepGranted { place, session, claim });
+                Stage::Ready(Box::new(inbound), signing_key)
             }
             Err(error) => Stage::Failed(GrantFailure::new(&error, ctx.now)),
         };

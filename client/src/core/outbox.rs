@@ -290,7 +290,7 @@ pub(crate) fn readers(
     ctx: &mut Context<'_>,
 ) -> Readers {
     if log.kind == LogKind::Group {
-        return groups.readers(log.name, ctx);
+        return groups.audience(log.name, ctx);
     }
     if ctx.me.name == Some(log.name) {
         return Readers::Ready(ReaderList::mailbox(log.name).into());

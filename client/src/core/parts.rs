@@ -287,8 +287,9 @@ impl Parts {
                 self.groups.on_loaded(name, record.map(|record| *record), ctx);
             }
             Stored::Statement { group, version, statement } => {
-                self.groups.on_statement_loaded(group, version, statement);
+                self.groups.on_statement_loaded(group, version, statement, ctx);
             }
+            Stored::Contradicted(warning) => ctx.notify(Notice::Received(vec![warning])),
         }
     }
 
@@ -303,7 +304,7 @@ impl Parts {
                 self.outbox.on_worked((log, job), result, ctx);
             }
             (JobKey::Grant(place), JobResult::Grant(result)) => {
-                self.grants.on_worked(place, result, ctx);
+                self.on_grant_worked(place, result, ctx);
             }
             (JobKey::GrantAnswer(number), JobResult::Grant(result)) => {
                 self.grant_answers.on_worked(number, result);

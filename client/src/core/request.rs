@@ -85,6 +85,8 @@ pub enum Request {
         /// The user has compared safety numbers.
         verified: bool,
     },
+    /// The user agrees to go on with a group in spite of what speaks against its members.
+    TrustGroup(Name),
     /// Bring the list of one's groups up to date. Answered when that is done.
     Groups,
     /// Bring a group's roster up to date. Answered when that is done.

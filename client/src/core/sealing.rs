@@ -291,7 +291,7 @@ impl Sealing {
         };
         let signing_key = identity.public().signing.id();
         let session = GrantedSession { signing_key, state: inbound.encode() };
-        ctx.store(SessionOp::KeepGranted { place, session });
+        ctx.store(SessionOp::KeepGranted { place, session, claim: None });
     }
 
     fn on_granted(&mut self, granted: Granted, is_new: bool, ctx: &mut Context<'_>) {

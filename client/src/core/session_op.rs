@@ -6,7 +6,9 @@ use zeroize::Zeroizing;
 
 use crate::crypto::content::GrantRequest;
 use crate::crypto::grant::SessionPlace;
-use crate::store::{GrantedSession, SessionPart, SessionRecord, WantedGrant, WantedId};
+use crate::store::{
+    GrantedSession, RosterClaim, SessionPart, SessionRecord, WantedGrant, WantedId,
+};
 
 /// One durable operation on message sessions. Each is one transaction with full sync.
 #[derive(Debug)]
@@ -77,6 +79,8 @@ pub enum SessionOp {
         place: SessionPlace,
         /// What opens it.
         session: GrantedSession,
+        /// What its sender has signed about the group's roster, if that is to be compared yet.
+        claim: Option<RosterClaim>,
     },
     /// Ask its sender for a grant, unless that was done before → [`SessionAnswer::Requested`].
     Request {

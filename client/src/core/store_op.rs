@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use wire::roster::Roster;
-use wire::{BlobId, FaultCode, LogId, Name, Number, Origin, Seq};
+use wire::{BlobId, FaultCode, LogId, Name, Number, Origin, Seq, Wall};
 
 use super::session_op::{SessionAnswer, SessionOp};
 use crate::crypto::key_log::KeyLog;
@@ -12,7 +12,7 @@ use crate::crypto::keys::Identity;
 use crate::failure::Failure;
 use crate::store::{
     Chain, ChunkBytes, Contact, Download, Draft, GroupRecord, InboxId, KeptStatement, OutboxId,
-    Received, SealedPost, Session, SessionStep, SessionsRecord, Upload,
+    Received, RosterClaim, SealedPost, Session, SessionStep, SessionsRecord, Upload,
 };
 
 /// One durable operation. Each is one transaction with full sync.
@@ -187,6 +187,26 @@ pub enum StoreOp {
         /// Why.
         why: FaultCode,
     },
+    /// A member's open claim about a roster is what the home shows here.
+    SettleClaim {
+        /// Which group.
+        group: Name,
+        /// Whose claim.
+        sender: Name,
+    },
+    /// A member's claim contradicts what the home shows here → [`Stored::Contradicted`].
+    Contradict {
+        /// Which group.
+        group: Name,
+        /// What was signed.
+        claim: RosterClaim,
+        /// What the user is told, once.
+        text: String,
+        /// When.
+        at: Wall,
+    },
+    /// The user agrees to go on in spite of what contradicts a roster.
+    AgreeToRoster(Name),
     /// A roster has grown.
     AddStatements {
         /// What is new, in order.
@@ -280,6 +300,8 @@ pub enum Stored {
         /// The record, if there is one.
         record: Option<Box<GroupRecord>>,
     },
+    /// The warning is in the inbox.
+    Contradicted(InboxId),
     /// A statement of a group's roster.
     Statement {
         /// Which group.

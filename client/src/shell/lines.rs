@@ -33,6 +33,7 @@ pub(super) fn write_request(request: &Request) -> String {
             URL_SAFE_NO_PAD.encode(key.0),
             if *verified { "verified" } else { "pinned" }
         ),
+        Request::TrustGroup(group) => format!("trust-group {group}"),
         Request::Groups => "groups".to_owned(),
         Request::Roster(group) => format!("roster {group}"),
         Request::Group { group, wish } => format!("group {group} {}", write_wish(wish)),
@@ -78,6 +79,7 @@ pub(super) fn read_request(line: &str) -> Option<Request> {
                 _ => return None,
             },
         },
+        ["trust-group", group] => Request::TrustGroup(Name::parse(group).ok()?),
         ["groups"] => Request::Groups,
         ["roster", group] => Request::Roster(Name::parse(group).ok()?),
         ["group", group, wish @ ..] => {
@@ -165,6 +167,7 @@ mod tests {
             Request::Fetch(name),
             Request::Trust { name, key, verified: true },
             Request::Trust { name, key, verified: false },
+            Request::TrustGroup(name),
             Request::Groups,
             Request::Roster(name),
             Request::Download(InboxId(7)),

@@ -37,8 +37,8 @@ pub(super) fn perform(
             session: store.granted(&place)?,
             is_origin_known: store.is_granted_from(&place)?,
         },
-        SessionOp::KeepGranted { place, session } => {
-            return store.keep_granted(&place, &session).map(|()| None);
+        SessionOp::KeepGranted { place, session, claim } => {
+            return store.keep_granted(&place, &session, claim.as_ref()).map(|()| None);
         }
         SessionOp::Request { place, request, created } => {
             let content = Content::GrantRequest(request);

@@ -65,6 +65,9 @@ pub(super) fn perform(store: &mut Store, op: StoreOp) -> Result<Option<Stored>, 
             let record = store.group(&name)?.map(Box::new);
             Stored::Group { name, record }
         }
+        StoreOp::Contradict { group, claim, text, at } => {
+            Stored::Contradicted(store.contradict(&group, &claim, &text, at)?)
+        }
         StoreOp::LoadStatement { group, version } => {
             let statement = store.statement(&group, version)?;
             Stored::Statement { group, version, statement }
@@ -93,6 +96,8 @@ fn perform_silent(store: &mut Store, op: StoreOp) -> Result<(), StoreError> {
         StoreOp::MarkVerified(name) => store.mark_verified(&name),
         StoreOp::KeepGroup(name) => store.keep_group(&name),
         StoreOp::EndGroup { group, why } => store.end_group(&group, why),
+        StoreOp::SettleClaim { group, sender } => store.settle_claim(&group, &sender),
+        StoreOp::AgreeToRoster(group) => store.agree_to_roster(&group),
         StoreOp::AddStatements { statements, roster } => store.add_statements(&statements, &roster),
         other => unreachable!("{other:?} has an answer"),
     }

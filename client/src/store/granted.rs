@@ -4,6 +4,7 @@ use rusqlite::{OptionalExtension, Transaction};
 use wire::Wall;
 use zeroize::Zeroizing;
 
+use super::claims::{self, RosterClaim};
 use super::error::StoreError;
 use super::outbox::insert_draft;
 use super::{Store, value};
@@ -24,7 +25,8 @@ pub struct GrantedSession {
 }
 
 impl Store {
-    /// Keeps a message session that was granted. A second grant of it replaces the first.
+    /// Keeps a message session that was granted, with what its sender has signed about the group's
+    /// roster, if that is still to be compared. A second grant of it replaces the first.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -32,8 +34,12 @@ impl Store {
         &mut self,
         place: &SessionPlace,
         session: &GrantedSession,
+        claim: Option<&RosterClaim>,
     ) -> Result<(), StoreError> {
         self.write(|transaction, sealer| {
+            if let Some(claim) = claim {
+                claims::note(transaction, sealer, &place.log.name, claim)?;
+            }
             let sealed = sealer.seal(STATE, &row_key(place), &session.state);
             put_granted(transaction, place, session.signing_key, &sealed)
         })

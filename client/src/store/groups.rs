@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 use wire::roster::Roster;
 use wire::{FaultCode, Name};
 
+use super::claims::{self, KeptClaim};
 use super::error::StoreError;
 use super::{Sealer, Store, value};
 
@@ -23,6 +24,8 @@ pub struct GroupRecord {
     pub ended: Option<FaultCode>,
     /// Who is in it, as of the newest statement that is kept here.
     pub roster: Option<Roster>,
+    /// What members have signed about it that was not compared, or contradicts it.
+    pub claims: Vec<KeptClaim>,
 }
 
 /// One statement of a roster, verified or passed over.
@@ -57,7 +60,8 @@ impl Store {
         let sql = "SELECT name, ended, roster FROM groups WHERE name = ?1";
         let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = statement.query((name.as_str(),))?;
-        rows.next()?.map(|row| read_group(row, &self.sealer)).transpose()
+        let claims = claims::read_all(&self.connection, &self.sealer, name)?;
+        rows.next()?.map(|row| read_group(row, &self.sealer, claims)).transpose()
     }
 
     /// One statement of a group's roster, if it is kept.
@@ -163,7 +167,11 @@ fn put_roster(
     Ok(())
 }
 
-fn read_group(row: &Row<'_>, sealer: &Sealer) -> Result<GroupRecord, StoreError> {
+fn read_group(
+    row: &Row<'_>,
+    sealer: &Sealer,
+    claims: Vec<KeptClaim>,
+) -> Result<GroupRecord, StoreError> {
     let name = value::name(row, "name")?;
     let sealed: Option<Vec<u8>> = row.get("roster")?;
     let roster = sealed.map(|sealed| {
@@ -171,7 +179,7 @@ fn read_group(row: &Row<'_>, sealer: &Sealer) -> Result<GroupRecord, StoreError>
         let roster = Roster::decode(Bytes::copy_from_slice(&bytes));
         roster.map_err(|_| StoreError::Damaged("roster"))
     });
-    Ok(GroupRecord { name, ended: ended(row)?, roster: roster.transpose()? })
+    Ok(GroupRecord { name, ended: ended(row)?, roster: roster.transpose()?, claims })
 }
 
 fn ended(row: &Row<'_>) -> Result<Option<FaultCode>, StoreError> {

@@ -101,6 +101,11 @@ pub enum ReceivedContent {
         /// It is signed by its actor and keeps the rules.
         valid: bool,
     },
+    /// Not a message: what this client has to tell of the group.
+    Warning {
+        /// For people.
+        text: String,
+    },
 }
 
 impl ReceivedContent {
@@ -122,7 +127,10 @@ impl ReceivedContent {
             | Self::Attachment { previous, .. }
             | Self::GrantRequest { previous, .. }
             | Self::Unknown { previous, .. } => Some(*previous),
-            Self::Undecryptable { .. } | Self::BeforeYouJoined | Self::Roster { .. } => None,
+            Self::Undecryptable { .. }
+            | Self::BeforeYouJoined
+            | Self::Roster { .. }
+            | Self::Warning { .. } => None,
         }
     }
 }
@@ -265,7 +273,7 @@ fn put_cursor(transaction: &Transaction<'_>, log: &LogId, cursor: Seq) -> Result
     Ok(())
 }
 
-fn insert(
+pub(super) fn insert(
     transaction: &Transaction<'_>,
     sealer: &mut Sealer,
     log: &LogId,
@@ -345,7 +353,8 @@ fn read_message(row: &Row<'_>, sealer: &Sealer) -> Result<InboxMessage, StoreErr
 /// Layout: tag `u8`. 1 text and 2 unknown: verified `u8`, sent `u64`, previous (32), for unknown
 /// the kind `u8`, then the rest is the content; 6 attachment: as these, the rest as in
 /// `crypto::content`; 7 grant request: as these, without a rest. 3 undecryptable: the rest is the
-/// reason. 4 before you joined: nothing. 5 roster: valid `u8`, the act, the rest is the text.
+/// reason. 4 before you joined: nothing. 5 roster: valid `u8`, the act, the rest is the text. 8
+/// warning: the rest is the text.
 fn encode_content(content: &ReceivedContent) -> Zeroizing<Vec<u8>> {
     let mut out = Zeroizing::new(Vec::new());
     let mut put = |tag: u8, fields: Option<(bool, Wall, &[u8; 32])>, rest: &[&[u8]]| {
@@ -374,6 +383,7 @@ fn encode_content(content: &ReceivedContent) -> Zeroizing<Vec<u8>> {
         }
         ReceivedContent::Undecryptable { reason } => put(3, None, &[reason.as_bytes()]),
         ReceivedContent::BeforeYouJoined => put(4, None, &[]),
+        ReceivedContent::Warning { text } => put(8, None, &[text.as_bytes()]),
         ReceivedContent::Roster { act, text, valid } => {
             let mut code = BytesMut::new();
             act.put(&mut code);
@@ -389,6 +399,7 @@ fn decode_content(bytes: &[u8]) -> Result<ReceivedContent, DecodeError> {
     match tag {
         3 => return Ok(ReceivedContent::Undecryptable { reason: rest_as_text(reader)? }),
         4 => return reader.finish().map(|()| ReceivedContent::BeforeYouJoined),
+        8 => return Ok(ReceivedContent::Warning { text: rest_as_text(reader)? }),
         5 => {
             let valid = bool::get(&mut reader, "valid")?;
             let act = Act::get(&mut reader, "act")?;

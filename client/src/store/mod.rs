@@ -7,6 +7,7 @@
 mod account;
 mod blobs;
 mod chain;
+mod claims;
 mod contacts;
 mod directory;
 mod error;
@@ -35,6 +36,7 @@ use crate::crypto::Vault;
 pub use account::{Account, Session};
 pub use blobs::{ChunkBytes, Download, Upload};
 pub use chain::Chain;
+pub use claims::{ClaimState, KeptClaim, RosterClaim};
 pub use contacts::{Contact, Trust};
 pub use directory::{ConnectionLock, DataDirectory, ShowLock};
 pub use error::StoreError;

@@ -12,7 +12,7 @@ use super::error::StoreError;
 
 /// What leads from each version to the next, from none to the newest. A step that was published
 /// never changes: what is new is a step of its own.
-const STEPS: &[&str] = &[TABLES, GROUPS, ATTACHMENTS, MESSAGE_SESSIONS, WANTED_GRANTS];
+const STEPS: &[&str] = &[TABLES, GROUPS, ATTACHMENTS, MESSAGE_SESSIONS, WANTED_GRANTS, CLAIMS];
 
 const TABLES: &str = "
 CREATE TABLE installation (
@@ -180,6 +180,15 @@ CREATE TABLE wanted_grants (         -- that others have asked for and were not 
     number INTEGER NOT NULL,
     UNIQUE (asker, log, origin, number)
 ) STRICT;
+";
+
+const CLAIMS: &str = "
+CREATE TABLE roster_claims (         -- what members have signed about a group's roster
+    name TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    claim BLOB NOT NULL,             -- sealed: state (1), version (4), head (32)
+    PRIMARY KEY (name, sender)
+) STRICT, WITHOUT ROWID;
 ";
 
 /// Sets what one connection needs. WAL with full sync: a commit returns after its bytes are on the

@@ -41,6 +41,8 @@ pub(super) enum Action {
     ListMembers(Name),
     /// Change a group.
     Change(Name, GroupWish),
+    /// Go on with a group whose members are in doubt.
+    TrustGroup(Name),
     /// Show the messages that wait.
     ShowWaiting,
     /// Show all contacts.

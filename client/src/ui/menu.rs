@@ -63,6 +63,7 @@ pub fn run(mut config: Config) -> Result<(), Failure> {
         quarter: 0,
         looking: None,
         trusting: None,
+        agreeing: None,
         is_asked: false,
         is_in_trouble: false,
         is_leaving: false,
@@ -91,6 +92,7 @@ struct Menu {
     quarter: u64,
     looking: Option<(Ticket, Name)>,
     trusting: Option<(Ticket, Name)>,
+    agreeing: Option<(Ticket, Name)>,
     is_asked: bool,
     is_in_trouble: bool,
     is_leaving: bool,
@@ -180,6 +182,7 @@ impl Menu {
                 Action::ListGroups => self.list_groups()?,
                 Action::ListMembers(group) => self.ask_members(group)?,
                 Action::Change(group, wish) => self.change(group, wish)?,
+                Action::TrustGroup(group) => self.trust_group(group)?,
                 Action::ShowWaiting => {
                     if self.show_waiting()? == 0 {
                         self.printer.print("nothing waits");

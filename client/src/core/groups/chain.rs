@@ -7,6 +7,7 @@ use bytes::Bytes;
 use wire::roster::{Act, Roster, Statement};
 use wire::{Instant, Name};
 
+use super::claims::HeadAt;
 use crate::core::contacts::{Contacts, SenderKey};
 use crate::core::context::Context;
 use crate::core::job::{Job, JobKey};
@@ -233,6 +234,18 @@ impl Chain {
                 self.older.remove(&version);
                 Ok(Fate::Folded(content))
             }
+        }
+    }
+
+    /// What is verified at `version`.
+    pub(super) fn head_at(&self, version: u32) -> HeadAt {
+        match (self.recent.get(&version), &self.roster) {
+            (Some(kept), _) => HeadAt::Known(Statement::hash(&kept.encoded)),
+            (None, Some(roster)) if roster.version() == version => HeadAt::Known(roster.head()),
+            // Before the first statement there is nothing to be claimed.
+            _ if version == 0 => HeadAt::Known([0; 32]),
+            (None, Some(roster)) if version < roster.version() => HeadAt::Stored,
+            _ => HeadAt::Ahead,
         }
     }
 

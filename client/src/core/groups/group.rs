@@ -8,6 +8,7 @@ use wire::roster::{Roster, Statement};
 use wire::{FaultCode, Instant, Name};
 
 use super::chain::{self, Chain, Taken};
+use super::claims::Claims;
 use super::{forked, warn};
 use crate::core::context::Context;
 use crate::core::notice::Notice;
@@ -23,6 +24,7 @@ pub(super) struct Group {
     /// Bring the roster up to date.
     pub(super) wanted: bool,
     pub(super) chain: Chain,
+    pub(super) claims: Claims,
     /// The readers as of the roster.
     readers: Option<Arc<ReaderList>>,
 }
@@ -72,6 +74,7 @@ impl Group {
             stage: Stage::Unloaded,
             wanted: false,
             chain: Chain::new(name),
+            claims: Claims::default(),
             readers: None,
         }
     }
@@ -95,6 +98,13 @@ impl Group {
     /// What the home has said may be old: it is asked again when that is wanted.
     pub(super) fn rest(&mut self) {
         if matches!(self.stage, Stage::Fresh | Stage::Failed(_)) {
+            self.stage = Stage::Rested;
+        }
+    }
+
+    /// The home's newest statements are wanted.
+    pub(super) fn rest_unless_failed(&mut self) {
+        if matches!(self.stage, Stage::Fresh) {
             self.stage = Stage::Rested;
         }
     }

@@ -18,11 +18,14 @@ use crate::failure::{Code, Failure};
 use crate::store::{GroupRecord, KeptStatement, ReceivedContent};
 use chain::{Fate, Taken};
 use change::Change;
+use claims::doubted;
 use group::{Group, Stage, Standing, Trouble, standing};
 use list::List;
 
 mod chain;
 mod change;
+mod claims;
+mod doubt;
 mod group;
 mod list;
 mod lost;
@@ -86,10 +89,23 @@ impl Groups {
         }
     }
 
+    /// For whom something may be sealed: as [`Self::readers`], unless the members are in doubt.
+    pub(crate) fn audience(&mut self, group: Name, ctx: &mut Context<'_>) -> Readers {
+        match self.readers(group, ctx) {
+            Readers::Ready(_) if self.is_doubted(&group) => Readers::Refused(doubted(group)),
+            readers => readers,
+        }
+    }
+
     /// The groups to be read; `None` until the store and the account's home were asked.
     pub(crate) fn joined(&mut self, ctx: &mut Context<'_>) -> Option<Vec<Name>> {
         self.advance_list(ctx);
-        self.list.is_settled().then(|| self.memberships().collect())
+        if !self.list.is_settled() {
+            return None;
+        }
+        let joined: Vec<Name> = self.memberships().collect();
+        joined.iter().for_each(|group| self.load(*group, ctx));
+        Some(joined)
     }
 
     /// What became of an entry with number 0 of `group`'s log.
@@ -161,7 +177,9 @@ impl Groups {
         if let Some(record) = record {
             known.standing = record.ended.map_or(Standing::Member, Standing::Out);
             known.chain.restore(record.roster);
+            known.claims.restore(record.claims);
         }
+        self.judge(name, ctx);
         self.advance(name, ctx);
     }
 
@@ -171,7 +189,9 @@ impl Groups {
         group: Name,
         version: u32,
         statement: Option<KeptStatement>,
+        ctx: &mut Context<'_>,
     ) {
+        self.compare_stored(group, version, statement.as_ref(), ctx);
         if let Some(known) = self.known.get_mut(&group) {
             known.chain.on_statement(version, statement);
         }
@@ -245,6 +265,7 @@ impl Groups {
     pub(crate) fn on_offline(&mut self) {
         self.requests.clear();
         for known in self.known.values_mut() {
+            known.claims.on_offline();
             if !matches!(known.stage, Stage::Unloaded | Stage::Loading) {
                 known.stage = Stage::Rested;
             }
@@ -293,15 +314,14 @@ impl Groups {
             return;
         };
         match known.stage {
-            Stage::Unloaded => {
-                known.stage = Stage::Loading;
-                ctx.store(StoreOp::LoadGroup(group));
-            }
+            Stage::Unloaded => self.load(group, ctx),
             Stage::Rested if ctx.seat.is_some() && known.chain.is_settled() => {
                 let after = known.chain.newest();
                 if let Some(request) = self.request(Question::Roster(group)) {
                     ctx.send(FetchRoster { request, group, after });
-                    self.know(group, ctx).stage = Stage::Asking;
+                    let known = self.know(group, ctx);
+                    known.stage = Stage::Asking;
+                    known.claims.on_home_asked();
                 }
             }
             _ => {}
@@ -389,6 +409,7 @@ impl Groups {
             known.stage = if complete { Stage::Fresh } else { Stage::Rested };
         }
         self.review(group, ctx);
+        self.judge(group, ctx);
         self.advance(group, ctx);
     }
 

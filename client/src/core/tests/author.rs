@@ -44,13 +44,16 @@ impl World {
         outbound: Outbound,
         (part, roster_version): (u16, u32),
     ) {
+        let roster = self.roster.as_ref().filter(|roster| roster.version() == roster_version);
+        let head = roster.map_or([0; 32], wire::roster::Roster::head);
+        let (roster_version, roster_head) = self.claim.unwrap_or((roster_version, head));
         let announcing = Announcing {
             sender: name(sender),
             log,
             origin: Origin([2; 16]),
             part,
             roster_version,
-            roster_head: [0; 32],
+            roster_head,
             created: Wall(1),
         };
         let key = outbound.session_key();

@@ -6,7 +6,7 @@ use wire::roster::Roster;
 use wire::{FaultCode, Name};
 
 use crate::core::{StoreOp, Stored};
-use crate::store::{GroupRecord, KeptStatement};
+use crate::store::{ClaimState, GroupRecord, InboxId, KeptClaim, KeptStatement, RosterClaim};
 
 /// What a real store would hold.
 #[derive(Default)]
@@ -14,6 +14,10 @@ pub(super) struct FakeGroups {
     pub(super) ended: BTreeMap<Name, Option<FaultCode>>,
     pub(super) rosters: BTreeMap<Name, Roster>,
     pub(super) statements: BTreeMap<(Name, u32), KeptStatement>,
+    /// What members have signed, by group and member.
+    pub(super) claims: BTreeMap<(Name, Name), KeptClaim>,
+    /// What was told of claims that contradict.
+    pub(super) warnings: Vec<String>,
 }
 
 impl FakeGroups {
@@ -26,7 +30,9 @@ impl FakeGroups {
             StoreOp::LoadGroup(name) => {
                 let record = self.ended.get(&name).map(|ended| {
                     let roster = self.rosters.get(&name).cloned();
-                    Box::new(GroupRecord { name, ended: *ended, roster })
+                    let claims = self.claims.iter().filter(|((group, _), _)| *group == name);
+                    let claims = claims.map(|(_, kept)| *kept).collect();
+                    Box::new(GroupRecord { name, ended: *ended, roster, claims })
                 });
                 ("group", Some(Stored::Group { name, record }))
             }
@@ -34,8 +40,21 @@ impl FakeGroups {
                 let statement = self.statements.get(&(group, version)).cloned();
                 ("statement", Some(Stored::Statement { group, version, statement }))
             }
+            StoreOp::Contradict { group, claim, text, .. } => {
+                let state = ClaimState::Contradicting;
+                self.claims.insert((group, claim.sender), KeptClaim { claim, state });
+                self.warnings.push(text);
+                let id = i64::try_from(self.warnings.len()).expect("few");
+                ("contradicted", Some(Stored::Contradicted(InboxId(-id))))
+            }
             op => (self.perform_silent(op), None),
         }
+    }
+
+    /// In the transaction that keeps its grant.
+    pub(super) fn note(&mut self, group: Name, claim: RosterClaim) {
+        let state = ClaimState::Open;
+        self.claims.entry((group, claim.sender)).or_insert(KeptClaim { claim, state });
     }
 
     fn perform_silent(&mut self, op: StoreOp) -> &'static str {
@@ -47,6 +66,15 @@ impl FakeGroups {
             StoreOp::EndGroup { group, why } => {
                 self.ended.insert(group, Some(why));
                 "ended"
+            }
+            StoreOp::SettleClaim { group, sender } => {
+                self.claims.remove(&(group, sender));
+                "settled claim"
+            }
+            StoreOp::AgreeToRoster(group) => {
+                let of_it = self.claims.iter_mut().filter(|((of, _), _)| *of == group);
+                of_it.for_each(|(_, kept)| kept.state = ClaimState::Agreed);
+                "agreed"
             }
             StoreOp::AddStatements { statements, roster } => {
                 let group = roster.group();

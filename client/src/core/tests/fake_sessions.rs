@@ -122,7 +122,7 @@ impl FakeSessions {
                 record.grants.iter_mut().for_each(confirm);
                 "over"
             }
-            SessionOp::KeepGranted { place, session } => {
+            SessionOp::KeepGranted { place, session, .. } => {
                 self.granted.insert(place, session);
                 "kept grant"
             }

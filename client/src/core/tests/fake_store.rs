@@ -11,6 +11,7 @@ use super::fake_groups::FakeGroups;
 use super::fake_sessions::FakeSessions;
 use super::world::number;
 use crate::core::event::LaneRecord;
+use crate::core::session_op::SessionOp;
 use crate::core::{StoreOp, Stored};
 use crate::crypto::{Content, Identity};
 use crate::failure::Failure;
@@ -162,6 +163,9 @@ impl FakeStore {
                 ("received", Some(Stored::Received { log, cursor, new }))
             }
             StoreOp::Session(op) => {
+                if let SessionOp::KeepGranted { place, claim: Some(claim), .. } = &*op {
+                    self.groups.note(place.log.name, *claim);
+                }
                 let (name, answer) = self.sessions.perform(*op);
                 (name, answer.map(Stored::Session))
             }

@@ -121,7 +121,7 @@ fn a_grant_that_another_has_signed_opens_nothing() {
 }
 
 /// A session that reads the mailbox and the group, which has handle 1.
-fn reading_group(members: &[&str]) -> World {
+pub(super) fn reading_group(members: &[&str]) -> World {
     let mut world = World::with_session();
     roster::create(&mut world, members[0]);
     for member in &members[1..] {
@@ -136,7 +136,7 @@ fn reading_group(members: &[&str]) -> World {
     world
 }
 
-fn group_handle(world: &World) -> LogHandle {
+pub(super) fn group_handle(world: &World) -> LogHandle {
     let opened = world.sent.iter().rev().find_map(|message| match message {
         ToServer::OpenLog(open) if open.log == roster::log() => Some(open.handle),
         _ => None,
@@ -144,7 +144,7 @@ fn group_handle(world: &World) -> LogHandle {
     opened.expect("the group is open")
 }
 
-fn deliver_in_group(world: &mut World, entry: &Entry) {
+pub(super) fn deliver_in_group(world: &mut World, entry: &Entry) {
     let handle = group_handle(world);
     let from = world.sent.len();
     world.server(Deliver { handle, entry: entry.clone() });

@@ -64,6 +64,8 @@ pub(super) struct World {
     pub(super) unreachable: Option<Name>,
     /// A group's roster as its home has it.
     pub(super) roster: Option<Roster>,
+    /// What the next announcements say of a group's roster, instead of what it is.
+    pub(super) claim: Option<(u32, [u8; 32])>,
     /// The statements of it that the store does not have.
     pub(super) statements: Vec<(u32, Bytes)>,
     /// For people.
@@ -140,6 +142,7 @@ impl World {
             noted: Vec::new(),
             unreachable: None,
             roster: None,
+            claim: None,
             statements: Vec::new(),
             wall: Wall(1000),
             held: VecDeque::new(),

@@ -56,7 +56,8 @@ fn a_group_comes_back_as_it_was_kept() {
     drop(store);
     let store = place.open();
     let record = store.group(&name("rust")).expect("reads").expect("is there");
-    let expected = GroupRecord { name: name("rust"), ended: None, roster: Some(second) };
+    let expected =
+        GroupRecord { name: name("rust"), ended: None, roster: Some(second), claims: Vec::new() };
     assert_eq!(record, expected);
     assert_eq!(store.statement(&name("rust"), 2).expect("reads"), Some(passed));
     assert_eq!(store.statement(&name("rust"), 3).expect("reads"), None);

@@ -61,7 +61,7 @@ fn texts(messages: &[InboxMessage]) -> Vec<String> {
         ReceivedContent::Undecryptable { reason } => reason.clone(),
         ReceivedContent::BeforeYouJoined => "before you joined".to_owned(),
         ReceivedContent::GrantRequest { .. } => "asks for a grant".to_owned(),
-        ReceivedContent::Roster { text, .. } => text.clone(),
+        ReceivedContent::Roster { text, .. } | ReceivedContent::Warning { text } => text.clone(),
     };
     messages.iter().map(text).collect()
 }

@@ -112,7 +112,7 @@ fn what_was_granted_is_kept_sealed_for_a_while() {
     for number in 1..=9 {
         let state = Zeroizing::new(b"canary-granted".to_vec());
         let session = GrantedSession { signing_key: KeyId([5; 32]), state };
-        store.keep_granted(&place(number), &session).expect("keeps");
+        store.keep_granted(&place(number), &session, None).expect("keeps");
     }
     drop(store);
     assert!(!files.holds(b"canary-granted"));

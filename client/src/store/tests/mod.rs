@@ -1,6 +1,7 @@
 //! Tests of the local store, one file per promise.
 
 mod account;
+mod claims;
 mod contacts;
 mod files;
 mod groups;

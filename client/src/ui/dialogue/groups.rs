@@ -8,7 +8,7 @@ use crate::core::{Admission, GroupWish, Password};
 use crate::failure::Failure;
 
 const CHOICES: &str = "1 create · 2 join · 3 leave · 4 members · 5 invite · 6 remove · \
-                       7 hand over · 8 close · Enter back";
+                       7 hand over · 8 close · 9 trust · Enter back";
 
 /// The place to go on at, `None` for back to the main screen; and what is wanted.
 pub(super) type Turn = (Option<GroupDialogue>, Vec<Action>);
@@ -46,9 +46,10 @@ pub(super) enum Verb {
     Remove,
     HandOver,
     Close,
+    Trust,
 }
 
-const VERBS: [Verb; 8] = [
+const VERBS: [Verb; 9] = [
     Verb::Create,
     Verb::Join,
     Verb::Leave,
@@ -57,6 +58,7 @@ const VERBS: [Verb; 8] = [
     Verb::Remove,
     Verb::HandOver,
     Verb::Close,
+    Verb::Trust,
 ];
 
 impl GroupDialogue {
@@ -128,7 +130,7 @@ fn on_choice(line: &str) -> Turn {
     let verb = line.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
     match verb.and_then(|index| VERBS.get(index)) {
         Some(verb) => go(GroupDialogue::Group(*verb)),
-        None => (Some(GroupDialogue::Choice), unknown(line, "1 to 8 or Enter")),
+        None => (Some(GroupDialogue::Choice), unknown(line, "1 to 9 or Enter")),
     }
 }
 
@@ -140,6 +142,7 @@ fn on_group(verb: Verb, group: Name) -> Turn {
         Verb::Members => (None, vec![Action::ListMembers(group)]),
         Verb::Invite | Verb::Remove | Verb::HandOver => go(GroupDialogue::User(verb, group)),
         Verb::Close => go(GroupDialogue::Closing(group)),
+        Verb::Trust => (None, vec![Action::TrustGroup(group)]),
     }
 }
 
@@ -148,7 +151,9 @@ fn on_user(verb: Verb, group: Name, user: Name) -> Turn {
         Verb::Invite => change(group, GroupWish::Invite(user)),
         Verb::Remove => change(group, GroupWish::Remove(user)),
         Verb::HandOver => change(group, GroupWish::HandOver(user)),
-        Verb::Create | Verb::Join | Verb::Leave | Verb::Members | Verb::Close => back(),
+        Verb::Create | Verb::Join | Verb::Leave | Verb::Members | Verb::Close | Verb::Trust => {
+            back()
+        }
     }
 }
 

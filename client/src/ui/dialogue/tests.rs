@@ -203,8 +203,11 @@ fn groups_are_left_without_a_change_and_wrong_lines_are_named() {
         assert_eq!(dialogue.prompt(), Prompt::Line("alice> ".to_owned()));
     }
     dialogue.on_line("3");
-    assert!(matches!(dialogue.on_line("9").as_slice(), [Action::Print(_)]));
+    assert!(matches!(dialogue.on_line("10").as_slice(), [Action::Print(_)]));
     dialogue.on_line("4");
     assert!(matches!(dialogue.on_line("9x").as_slice(), [Action::Print(_)]));
     assert!(matches!(dialogue.on_line("rust").as_slice(), [Action::ListMembers(_)]));
+    dialogue.on_line("3");
+    dialogue.on_line("9");
+    assert!(matches!(dialogue.on_line("rust").as_slice(), [Action::TrustGroup(_)]));
 }

@@ -3,7 +3,7 @@
 use wire::Name;
 
 use super::Menu;
-use crate::commands::{group_change_done, group_lines, member_lines};
+use crate::commands::{group_change_done, group_lines, group_trusted, member_lines};
 use crate::core::{GroupWish, Request, Ticket};
 use crate::failure::Failure;
 
@@ -22,6 +22,12 @@ impl Menu {
     pub(super) fn ask_members(&mut self, group: Name) -> Result<(), Failure> {
         let ticket = self.shell.ask(Request::Roster(group))?;
         self.members = Some((ticket, group));
+        Ok(())
+    }
+
+    pub(super) fn trust_group(&mut self, group: Name) -> Result<(), Failure> {
+        let ticket = self.shell.ask(Request::TrustGroup(group))?;
+        self.agreeing = Some((ticket, group));
         Ok(())
     }
 
@@ -44,6 +50,14 @@ impl Menu {
                     let text = format!("#{group}: {}", failure.text);
                     self.printer.print(&self.style.warning(&text));
                 }
+            }
+        }
+        if self.agreeing.is_some_and(|(asked, _)| asked == ticket)
+            && let Some((_, group)) = self.agreeing.take()
+        {
+            match result {
+                Ok(()) => self.printer.print(&group_trusted(&group)),
+                Err(failure) => self.printer.print(&self.style.warning(&failure.text)),
             }
         }
         match self.members {
