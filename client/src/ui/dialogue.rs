@@ -45,6 +45,8 @@ pub(super) enum Action {
     TrustGroup(Name),
     /// Show the messages that wait.
     ShowWaiting,
+    /// Send again, or give up, what may have arrived or not.
+    Decide(Decision),
     /// Show all contacts.
     ListContacts,
     /// Show one contact; ends in [`Dialogue::on_contact`].
@@ -53,6 +55,15 @@ pub(super) enum Action {
     Trust(Name, KeyId, bool),
     /// Leave.
     Quit,
+}
+
+/// What becomes of messages that may have arrived or not.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Decision {
+    /// They are sent once more.
+    Again,
+    /// They are given up.
+    Drop,
 }
 
 /// What the menu waits for.
@@ -254,6 +265,8 @@ impl Dialogue {
                 return vec![Action::ListContacts];
             }
             "6" => self.place = Place::Files { me, files: FileDialogue::default() },
+            "again" => return vec![Action::Decide(Decision::Again)],
+            "drop" => return vec![Action::Decide(Decision::Drop)],
             "q" | "quit" => return vec![Action::Quit],
             "" => {}
             _ => return unknown(line, "1 to 6 or q, or @NAME or #GROUP and a message"),

@@ -9,7 +9,6 @@ use wire::{LogId, Name};
 use super::dialogue::{Action, Dialogue, Prompt, shown};
 use super::input::{Input, Typed};
 use super::printer::Printer;
-use crate::commands::saving::Fetching;
 use crate::commands::{Local, password, post_outcome, view};
 use crate::config::{Config, user_name};
 use crate::core::event::{ContactChange, Step};
@@ -20,7 +19,10 @@ use crate::failure::{Code, Failure};
 use crate::output::{Style, talk};
 use crate::shell::{Shell, store_failure};
 use crate::store::{DataDirectory, InboxMessage, OutboxId, PostRecord, Trust};
+use errands::Errands;
 
+mod conflicts;
+mod errands;
 mod files;
 mod groups;
 
@@ -47,6 +49,7 @@ pub fn run(mut config: Config) -> Result<(), Failure> {
     let files = directory.root().join("files");
     let shell = Shell::start(&directory, lock, local.store, dialer)?;
     let (input, printer) = Input::start(shell.waker())?;
+    let errands = Errands::start(directory.clone(), files, shell.waker())?;
     let dialogue = Dialogue::new(user, given);
     let mut menu = Menu {
         shell,
@@ -59,7 +62,7 @@ pub fn run(mut config: Config) -> Result<(), Failure> {
         changing: BTreeMap::new(),
         members: None,
         fetching: BTreeMap::new(),
-        saving: Fetching::new(Some(files), false),
+        errands,
         quarter: 0,
         looking: None,
         trusting: None,
@@ -87,7 +90,8 @@ struct Menu {
     members: Option<(Ticket, Name)>,
     /// Attachments that are on their way here.
     fetching: BTreeMap<Ticket, InboxMessage>,
-    saving: Fetching,
+    /// Files on their way in and out of the store.
+    errands: Errands,
     /// How many quarters of the present upload were told.
     quarter: u64,
     looking: Option<(Ticket, Name)>,
@@ -104,6 +108,7 @@ impl Menu {
         if let Some(me) = session {
             self.printer.print(&format!("signed in as {me}"));
             self.dialogue.on_signed_in(me);
+            self.tell_conflicts()?;
             self.show_waiting()?;
             self.shell.ask(Request::Attach(Reading::All))?;
         }
@@ -116,6 +121,7 @@ impl Menu {
             for notice in self.shell.turn(None)? {
                 self.on_notice(notice)?;
             }
+            self.take_errands()?;
             while let Some(typed) = self.input.next() {
                 self.is_asked = false;
                 self.on_typed(typed)?;
@@ -127,10 +133,14 @@ impl Menu {
     fn end(mut self, result: Result<(), Failure>) -> Result<(), Failure> {
         result?;
         let until = self.shell.now() + FAREWELL_TIME_MAX;
-        while !self.sent.is_empty() && self.shell.core().is_online() && self.shell.now() < until {
+        while self.is_busy() && self.shell.now() < until {
             for notice in self.shell.turn(Some(until))? {
                 self.on_notice(notice)?;
             }
+            self.take_errands()?;
+        }
+        if self.errands.waiting() > 0 {
+            self.printer.print("a file was not ready; what was attached is not sent or saved");
         }
         if !self.sent.is_empty() {
             let count = self.sent.len();
@@ -139,6 +149,12 @@ impl Menu {
             ));
         }
         self.shell.finish()
+    }
+
+    /// Something is under way that the user would not want to be cut short.
+    fn is_busy(&self) -> bool {
+        let is_sending = !self.sent.is_empty() && self.shell.core().is_online();
+        is_sending || self.errands.waiting() > 0
     }
 
     /// Shows the menu and waits for the user, unless that is so already.
@@ -178,7 +194,7 @@ impl Menu {
                     self.shell.command(Command::SignIn { name, password, takeover })?;
                 }
                 Action::Send(to, text) => self.send(to, &text)?,
-                Action::SendFile(to, path, caption) => self.send_file(to, path, &caption)?,
+                Action::SendFile(to, path, caption) => self.send_file(to, path, caption)?,
                 Action::ListGroups => self.list_groups()?,
                 Action::ListMembers(group) => self.ask_members(group)?,
                 Action::Change(group, wish) => self.change(group, wish)?,
@@ -188,6 +204,7 @@ impl Menu {
                         self.printer.print("nothing waits");
                     }
                 }
+                Action::Decide(decision) => self.decide(decision)?,
                 Action::ListContacts => self.list_contacts()?,
                 Action::ShowContact(name) if self.is_in_trouble => {
                     let offline = Failure::new(Code::Unavailable, "no connection now; try later");
@@ -233,9 +250,7 @@ impl Menu {
             }
             Notice::OutboxChanged => self.tell_outcomes()?,
             Notice::Conflict => {
-                let text = "this installation was restored from an old copy: what was on its way \
-                            may have arrived or not";
-                self.printer.print(&self.style.warning(text));
+                self.tell_conflicts()?;
             }
             Notice::Received(_) => {
                 self.show_waiting()?;

@@ -211,3 +211,12 @@ fn groups_are_left_without_a_change_and_wrong_lines_are_named() {
     dialogue.on_line("9");
     assert!(matches!(dialogue.on_line("rust").as_slice(), [Action::TrustGroup(_)]));
 }
+
+#[test]
+fn what_may_have_arrived_or_not_is_sent_again_or_given_up() {
+    let mut dialogue = signed_in();
+    let again = dialogue.on_line("again");
+    assert!(matches!(again.as_slice(), [Action::Decide(super::Decision::Again)]));
+    let given_up = dialogue.on_line("drop");
+    assert!(matches!(given_up.as_slice(), [Action::Decide(super::Decision::Drop)]));
+}

@@ -6,37 +6,51 @@ use std::path::{Path, PathBuf};
 use wire::LogId;
 
 use super::Menu;
-use crate::commands::attach::{Source, attach, is_image_file};
+use super::errands::{Done, Errand};
 use crate::core::{Request, Ticket, TransferProgress};
+use crate::escape::one_line;
 use crate::failure::Failure;
-use crate::output::{Shown, columns};
-use crate::shell::store_failure;
+use crate::output::{Fetched, Shown, columns};
 use crate::store::{InboxMessage, ReceivedContent};
 
+/// Files above this take long enough to be told of.
+const LARGE: u64 = 1 << 20;
+
 impl Menu {
-    /// Puts a message with a file into the outbox; an image is sent as one.
+    /// Puts a message with a file into the outbox, as soon as it is encrypted.
     pub(super) fn send_file(
         &mut self,
         to: LogId,
         path: PathBuf,
-        caption: &str,
+        caption: String,
     ) -> Result<(), Failure> {
         let Some(me) = self.shell.core().name() else {
             return Ok(());
         };
-        let source = if is_image_file(&path) { Source::Image(path) } else { Source::File(path) };
+        let is_large = std::fs::metadata(&path).is_ok_and(|file| file.len() > LARGE);
+        if is_large {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            self.printer.print(&self.style.dim(&format!("encrypting {} …", one_line(&name))));
+        }
         let created = self.shell.wall();
-        let store = self.shell.store();
-        let (attachment, path) = match attach(source, caption, me, store) {
-            Ok(attached) => attached,
-            Err(failure) => {
-                self.printer.print(&self.style.warning(&failure.text));
-                return Ok(());
+        self.errands.begin(Errand::Send { to, path, caption, me, created })
+    }
+
+    /// Goes on with what the other thread has done.
+    pub(super) fn take_errands(&mut self) -> Result<(), Failure> {
+        while let Some(done) = self.errands.next() {
+            match done {
+                Done::Sent(to, Ok(id)) => {
+                    self.sent.insert(id, to);
+                    self.shell.ask(Request::Outbox)?;
+                }
+                Done::Sent(_, Err(failure)) => {
+                    self.printer.print(&self.style.warning(&failure.text));
+                }
+                Done::Saved(message, saved) => self.on_saved(*message, saved)?,
             }
-        };
-        let id = store.add_attachment(&to, &attachment, &path, created);
-        self.sent.insert(id.map_err(|e| store_failure(&e))?, to);
-        self.shell.ask(Request::Outbox).map(drop)
+        }
+        Ok(())
     }
 
     /// Shows a message, with a preview of its image, and begins to fetch what is attached.
@@ -64,11 +78,18 @@ impl Menu {
         let Some(message) = self.fetching.remove(&ticket) else {
             return Ok(());
         };
-        if let Err(failure) = result {
-            self.saving.give_up(message.id, failure);
-        }
+        let why_not = result.as_ref().err().cloned();
+        self.errands.begin(Errand::Save(Box::new(message), why_not))
+    }
+
+    /// What came with a message was saved, or not.
+    fn on_saved(
+        &mut self,
+        message: InboxMessage,
+        saved: Result<Option<Fetched>, Failure>,
+    ) -> Result<(), Failure> {
         let from = message.sender;
-        match self.saving.fetch(&message, self.shell.store()) {
+        match saved {
             Ok(Some(fetched)) => match (fetched.path, fetched.error) {
                 (Some(path), _) => self.tell_saved(&path),
                 (None, Some(error)) => {
@@ -98,7 +119,7 @@ impl Menu {
     }
 
     fn tell_saved(&self, path: &Path) {
-        let path = crate::escape::one_line(&path.to_string_lossy());
+        let path = one_line(&path.to_string_lossy());
         self.printer.print(&self.style.dim(&format!("saved as {path}")));
     }
 }
