@@ -14,6 +14,9 @@ use crate::crypto::{Content, KeyId};
 const STATE: &str = "granted.state";
 /// Message sessions kept for each installation of a sender in a log: what comes late still opens.
 const KEPT: u32 = 8;
+/// Grants that one sender is asked for in one log, ever: a home that invents entries must not make
+/// this account fill the mailboxes of others.
+const REQUESTS_MAX: u32 = 256;
 
 /// A message session that was granted.
 #[derive(Clone, Debug)]
@@ -77,7 +80,8 @@ impl Store {
     }
 
     /// Asks the sender of a message session for its grant, by a draft to its mailbox; once for each
-    /// message session. Whether this was the first time.
+    /// message session, and of one sender in one log at most [`REQUESTS_MAX`] times. Whether there
+    /// is a new draft.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -88,10 +92,12 @@ impl Store {
         created: Wall,
     ) -> Result<bool, StoreError> {
         self.write(|transaction, sealer| {
+            let (log, sender, origin, number) = sql_key(place);
             let is_new = transaction.execute(
                 "INSERT OR IGNORE INTO grant_requests (log, sender, origin, number)
-                 VALUES (?1, ?2, ?3, ?4)",
-                sql_key(place),
+                 SELECT ?1, ?2, ?3, ?4 WHERE (SELECT count(*) FROM grant_requests
+                 WHERE log = ?1 AND sender = ?2) < ?5",
+                (log, sender, origin, number, REQUESTS_MAX),
             )? == 1;
             if is_new {
                 let log = wire::LogId::mailbox(place.sender);

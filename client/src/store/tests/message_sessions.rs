@@ -136,6 +136,9 @@ fn a_grant_is_asked_for_once() {
     let drafts = store.drafts(10).expect("reads");
     assert_eq!(drafts.len(), 1);
     assert_eq!((drafts[0].log, &drafts[0].content), (LogId::mailbox(name("bob")), &request));
+    let new =
+        (10..400).filter(|at| store.request_grant(&place(*at), &request, Wall(3)).expect("keeps"));
+    assert_eq!(new.count(), 255, "whoever invents entries does not fill bob's mailbox");
 }
 
 /// `asker` asks for its grant of a message session in its message `at`.
