@@ -57,10 +57,20 @@ impl Inbox {
         }
     }
 
-    pub(crate) fn on_deliver(&mut self, deliver: Deliver, ctx: &Context<'_>) {
-        if let Some(reader) = self.reader(deliver.handle, ctx) {
-            reader.on_deliver(deliver.entry, ctx);
-        }
+    /// An entry has come.
+    ///
+    /// # Errors
+    /// The server cannot be right: it is not to be read on.
+    pub(crate) fn on_deliver(
+        &mut self,
+        deliver: Deliver,
+        ctx: &Context<'_>,
+    ) -> Result<(), Failure> {
+        let Some(reader) = self.reader(deliver.handle, ctx) else {
+            return Ok(());
+        };
+        let taken = reader.on_deliver(deliver.entry, ctx);
+        taken.map_err(|why| Failure::unexpected(format!("the server sends {why}")))
     }
 
     pub(crate) fn on_caught_up(&mut self, caught_up: &CaughtUp, ctx: &mut Context<'_>) {

@@ -58,7 +58,8 @@ enum State {
     Draft(Content),
     /// Rejected for its message session: the store makes it a draft again.
     Redrafting,
-    Saving(Sealed),
+    /// Before that, the newest sealed message was this one.
+    Saving(Sealed, [u8; 32]),
     Sealed {
         sealed: Sealed,
         sent: bool,
@@ -127,7 +128,7 @@ impl Lane {
 
     pub(crate) fn need(&self) -> Need {
         let window_full = self.next.value() > self.settled().value() + UNANSWERED_MAX;
-        let is_busy = |post: &Waiting| matches!(post.state, State::Redrafting | State::Saving(_));
+        let is_busy = |post: &Waiting| matches!(post.state, State::Redrafting | State::Saving(..));
         let first_draft = self.posts.iter().position(|post| !post.is_sealed());
         match first_draft {
             None if self.posts.is_empty() => Need::Nothing,
@@ -167,7 +168,7 @@ impl Lane {
             hash,
             step,
         });
-        post.state = State::Saving(Sealed { number, message_session, body });
+        post.state = State::Saving(Sealed { number, message_session, body }, self.previous);
         self.next = number.next();
         self.previous = hash;
     }
@@ -183,8 +184,19 @@ impl Lane {
         let Some(post) = self.posts.iter_mut().find(|post| post.id == id) else {
             return;
         };
-        if let State::Saving(sealed) = &post.state {
+        if let State::Saving(sealed, _) = &post.state {
             post.state = State::Sealed { sealed: sealed.clone(), sent: false };
+        }
+    }
+
+    /// The user gave the post up before it was kept: its number was not used. The place of the
+    /// ratchet that has sealed it is left out.
+    pub(crate) fn on_gone(&mut self, id: OutboxId) {
+        let gone = self.posts.iter().position(|post| post.id == id);
+        let gone = gone.and_then(|at| self.posts.remove(at));
+        if let Some(Waiting { state: State::Saving(sealed, previous), .. }) = gone {
+            self.next = sealed.number;
+            self.previous = previous;
         }
     }
 
@@ -385,7 +397,7 @@ impl Waiting {
     fn number(&self) -> Option<Number> {
         match &self.state {
             State::Draft(_) | State::Redrafting => None,
-            State::Saving(sealed) | State::Sealed { sealed, .. } => Some(sealed.number),
+            State::Saving(sealed, _) | State::Sealed { sealed, .. } => Some(sealed.number),
         }
     }
 

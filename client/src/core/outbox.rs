@@ -132,6 +132,13 @@ impl Outbox {
         }
     }
 
+    /// The user gave the post up before it was kept.
+    pub(crate) fn on_gone(&mut self, log: LogId, id: OutboxId) {
+        if let Some((lane, _)) = self.lanes.get_mut(&log) {
+            lane.on_gone(id);
+        }
+    }
+
     /// The store has made a rejected post a draft again.
     pub(crate) fn on_redrafted(&mut self, draft: Draft, previous: [u8; 32]) {
         if let Some((lane, _)) = self.lanes.get_mut(&draft.log) {

@@ -188,7 +188,11 @@ impl Parts {
             ToClient::Refused(refused) => self.on_refused(&refused, ctx),
             ToClient::Unavailable(gone) => self.outbox.on_unavailable(gone.handle, ctx),
             ToClient::Up(up) => self.outbox.on_up(up.handle, ctx),
-            ToClient::Deliver(deliver) => self.inbox.on_deliver(deliver, ctx),
+            ToClient::Deliver(deliver) => {
+                if let Err(failure) = self.inbox.on_deliver(deliver, ctx) {
+                    self.fail(failure, ctx);
+                }
+            }
             ToClient::CaughtUp(caught_up) => self.inbox.on_caught_up(&caught_up, ctx),
             ToClient::Bundles(bundles) => self.contacts.on_bundles(bundles, ctx),
             ToClient::GroupChallenge(challenge) => self.groups.on_challenge(challenge, ctx),
@@ -268,6 +272,7 @@ impl Parts {
             Stored::OriginBegun => {}
             Stored::Outbox { lanes, drafts } => self.outbox.on_loaded(lanes, drafts),
             Stored::PostSealed { id, log } => self.outbox.on_saved(log, id),
+            Stored::DraftGone { id, log } => self.outbox.on_gone(log, id),
             Stored::Uploads(uploads) => self.transfers.on_loaded(uploads),
             Stored::UploadRead { blob, index, chunk } => {
                 self.transfers.on_read(blob, index, chunk, ctx);

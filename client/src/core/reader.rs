@@ -25,7 +25,7 @@ use crate::crypto::message_session::message_hash;
 use crate::crypto::plaintext::{Content, Plaintext};
 use crate::store::{Received, ReceivedContent};
 
-/// Entries held at most; a server that sends more than the window allows is ignored.
+/// Entries held at most, more than the window allows.
 const ITEMS_MAX: usize = 2 * UNSEEN_ENTRIES_MAX;
 /// A peek that has filled its window is over when nothing came for this long.
 const PEEK_QUIET: Duration = Duration::from_millis(500);
@@ -33,6 +33,15 @@ const PEEK_QUIET: Duration = Duration::from_millis(500);
 const SEEN_ENTRIES: u32 = 32;
 /// … or so long after the first of them.
 const SEEN_TIME: Duration = Duration::from_millis(200);
+
+/// Store epochs that may lie between one entry and the next. An epoch passes with each start of the
+/// home, 4,096 with each restoring of a backup.
+const EPOCHS_MAX: u32 = 1 << 16;
+/// And before the first one, at a home that has gone through more.
+const FIRST_EPOCH_MAX: u32 = 1 << 20;
+
+/// Why a message does not open that may be from before the account was let in.
+const BEFORE_OR_WITHHELD: &str = "it is from before you joined, or its key is withheld from you";
 
 /// A log that is being read.
 #[derive(Debug)]
@@ -140,15 +149,30 @@ impl LogReader {
         }
     }
 
-    pub(crate) fn on_deliver(&mut self, entry: Entry, ctx: &Context<'_>) {
+    /// Takes an entry. What is left out here would be acknowledged with the next one, and what is
+    /// acknowledged is never delivered again: so a server that cannot be right is not read on.
+    ///
+    /// # Errors
+    /// Why it cannot be right.
+    pub(crate) fn on_deliver(
+        &mut self,
+        entry: Entry,
+        ctx: &Context<'_>,
+    ) -> Result<(), &'static str> {
         let newest = self.items.back().map_or(self.cursor, |item| item.entry.seq);
-        let is_expected = self.state == State::Attached;
-        if !is_expected || entry.seq <= newest || self.items.len() >= ITEMS_MAX {
-            return;
+        if self.state != State::Attached || entry.seq <= newest {
+            return Ok(());
+        }
+        if self.items.len() >= ITEMS_MAX {
+            return Err("more messages than may be on their way");
+        }
+        if !may_follow(newest, entry.seq) {
+            return Err("a message in a place that cannot be; nothing after it would be shown");
         }
         self.heard = ctx.now;
         let item = Item { entry, arrived: ctx.now, step: Step::Sealed, request: None };
         self.items.push_back(item);
+        Ok(())
     }
 
     pub(crate) fn on_caught_up(&mut self) {
@@ -322,14 +346,13 @@ impl Item {
                 content(*plaintext, is_verified)
             }
             Opening::NoGrant { place, reason, is_origin_known } => {
-                match is_from_before(&place, is_origin_known, desk.groups, ctx) {
-                    None => return,
-                    Some(true) => ReceivedContent::BeforeYouJoined,
-                    Some(false) => {
-                        request_grant(place, ctx);
-                        ReceivedContent::Undecryptable { reason }
-                    }
-                }
+                let is_before = may_be_from_before(&place, is_origin_known, desk.groups, ctx);
+                let Some(is_before) = is_before else {
+                    return;
+                };
+                request_grant(place, ctx);
+                let reason = if is_before { BEFORE_OR_WITHHELD.to_owned() } else { reason };
+                ReceivedContent::Undecryptable { reason }
             }
             Opening::TooEarly if log.kind == LogKind::Group => ReceivedContent::BeforeYouJoined,
             Opening::TooEarly => {
@@ -386,10 +409,22 @@ impl Item {
     }
 }
 
-/// Whether a message without a grant is one of a sender that had not heard of this account's
-/// joining; `None` while the group's roster is awaited. It is, when nothing of that sender's
-/// installation was ever granted here, and the sender has been a member for longer.
-fn is_from_before(
+/// Whether a home may have come from one entry to the next. One place near the end of all places
+/// would be the last that is ever read.
+fn may_follow(newest: Seq, next: Seq) -> bool {
+    let limit = match newest {
+        Seq(0) => FIRST_EPOCH_MAX,
+        newest => newest.store_epoch().saturating_add(EPOCHS_MAX),
+    };
+    next.store_epoch() <= limit
+}
+
+/// Whether a message without a grant may be one of a sender that had not heard of this account's
+/// joining; `None` while the group's roster is awaited. It may, when nothing of that sender's
+/// installation was ever granted here, and the sender has been a member for longer. Nothing that is
+/// signed tells it from one whose grant the home withholds: what a session's announcement says is
+/// of the session's beginning, not of this message.
+fn may_be_from_before(
     place: &SessionPlace,
     is_origin_known: bool,
     groups: &mut Groups,

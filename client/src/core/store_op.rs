@@ -56,7 +56,8 @@ pub enum StoreOp {
     BeginOrigin(Origin),
     /// Load what waits to be sent → [`Stored::Outbox`].
     LoadOutbox,
-    /// Give a draft its number and its bytes, before they are sent → [`Stored::PostSealed`].
+    /// Give a draft its number and its bytes, before they are sent → [`Stored::PostSealed`], or
+    /// [`Stored::DraftGone`] when the user gave it up.
     SealDraft {
         /// Which draft.
         id: OutboxId,
@@ -99,7 +100,7 @@ pub enum StoreOp {
     },
     /// The posts to this log that are sealed and unanswered become conflicts.
     Abandon(LogId),
-    /// A draft is not sent at all.
+    /// A draft is not sent at all, unless the user gave it up.
     Refuse {
         /// Which draft.
         id: OutboxId,
@@ -237,6 +238,13 @@ pub enum Stored {
     /// The post may leave.
     PostSealed {
         /// Which post.
+        id: OutboxId,
+        /// To which log.
+        log: LogId,
+    },
+    /// There is no such draft any more: another process has discarded it.
+    DraftGone {
+        /// Which draft.
         id: OutboxId,
         /// To which log.
         log: LogId,

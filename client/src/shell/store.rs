@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use wire::LogId;
+
 use super::session_store;
 use crate::core::event::LaneRecord;
 use crate::core::outbox::DRAFTS_MAX;
@@ -32,8 +34,7 @@ pub(super) fn perform(store: &mut Store, op: StoreOp) -> Result<Option<Stored>, 
         StoreOp::LoadOutbox => load_outbox(store)?,
         StoreOp::SealDraft { id, log, number, body, hash, step } => {
             let post = SealedPost { id, number, message_session: step.number, body };
-            store.seal_draft(&log, &post, &hash, &step.state)?;
-            Stored::PostSealed { id, log }
+            seal(store, log, &post, &hash, &step.state)?
         }
         StoreOp::LoadUploads => Stored::Uploads(store.uploads()?),
         StoreOp::ReadUpload { blob, index } => {
@@ -77,6 +78,24 @@ pub(super) fn perform(store: &mut Store, op: StoreOp) -> Result<Option<Stored>, 
     Ok(Some(stored))
 }
 
+/// Keeps a sealed post, unless another process that waited for it has discarded its draft.
+fn seal(
+    store: &mut Store,
+    log: LogId,
+    post: &SealedPost,
+    hash: &[u8; 32],
+    state: &[u8],
+) -> Result<Stored, StoreError> {
+    let id = post.id;
+    match store.seal_draft(&log, post, hash, state) {
+        Ok(()) => Ok(Stored::PostSealed { id, log }),
+        Err(StoreError::Changed(_)) if store.post(id)?.is_none() => {
+            Ok(Stored::DraftGone { id, log })
+        }
+        Err(error) => Err(error),
+    }
+}
+
 /// The operations without an answer.
 fn perform_silent(store: &mut Store, op: StoreOp) -> Result<(), StoreError> {
     match op {
@@ -85,7 +104,10 @@ fn perform_silent(store: &mut Store, op: StoreOp) -> Result<(), StoreError> {
         StoreOp::Settle { log, upto, seq } => store.settle(&log, upto, seq).map(drop),
         StoreOp::Reject { log, number, code } => store.reject(&log, number, code).map(drop),
         StoreOp::Abandon(log) => store.abandon(&log),
-        StoreOp::Refuse { id, failure } => store.refuse(id, failure.code.name()),
+        StoreOp::Refuse { id, failure } => match store.refuse(id, failure.code.name()) {
+            Err(StoreError::Changed(_)) if store.post(id)?.is_none() => Ok(()),
+            refused => refused,
+        },
         StoreOp::FinishUpload { id, blob } => store.finish_upload(id, &blob),
         StoreOp::RejectUpload { id, blob, code } => store.reject_upload(id, &blob, code),
         StoreOp::WriteDownload { blob, index, chunk } => store.write_download(&blob, index, &chunk),
@@ -118,4 +140,48 @@ fn load_outbox(store: &Store) -> Result<Stored, StoreError> {
         });
     }
     Ok(Stored::Outbox { lanes, drafts })
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use wire::{LogId, MessageSession, Name, Number, Wall};
+    use zeroize::Zeroizing;
+
+    use super::perform;
+    use crate::core::{StoreOp, Stored};
+    use crate::crypto::grant::Secret;
+    use crate::failure::Failure;
+    use crate::store::{DataDirectory, SessionPart, SessionStep, Store};
+
+    #[test]
+    fn a_draft_that_another_process_has_discarded_stops_nobody() {
+        let root = tempfile::tempdir().expect("a directory");
+        let keys = tempfile::tempdir().expect("a directory");
+        let directory = DataDirectory::open_with_keys(root.path(), keys.path()).expect("opens");
+        let mut store = Store::open(&directory).expect("opens");
+        let log = LogId::mailbox(Name::parse("bob").expect("a name"));
+        let (session, state) = (MessageSession(1), Zeroizing::new(b"ratchet".to_vec()));
+        let announcement = wire::message::Announcement::new(Bytes::from("x")).expect("short");
+        let secret = Secret::new([1; 32]);
+        let part = SessionPart { part: 0, roster_version: 0, announcement, secret };
+        store.begin_message_session(&log, session, &state, &part, &[]).expect("keeps");
+        let id = store.add_draft(&log, "hello", Wall(1)).expect("keeps");
+        Store::open(&directory).expect("opens").discard(id).expect("discards");
+        let seal = |id| StoreOp::SealDraft {
+            id,
+            log,
+            number: Number::new(1).expect("in range"),
+            body: Bytes::from("body"),
+            hash: [1; 32],
+            step: SessionStep { number: session, state: state.clone() },
+        };
+        let gone = perform(&mut store, seal(id)).expect("goes on");
+        assert!(matches!(gone, Some(Stored::DraftGone { id: gone, .. }) if gone == id));
+        let failure = Failure::signed_out();
+        perform(&mut store, StoreOp::Refuse { id, failure }).expect("goes on");
+        let next = store.add_draft(&log, "again", Wall(1)).expect("keeps");
+        let sealed = perform(&mut store, seal(next)).expect("seals");
+        assert!(matches!(sealed, Some(Stored::PostSealed { .. })), "the number is free");
+    }
 }

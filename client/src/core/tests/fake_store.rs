@@ -91,7 +91,9 @@ impl FakeStore {
         match op {
             StoreOp::LoadOutbox => ("outbox", Some(self.outbox())),
             StoreOp::SealDraft { id, log, number, body, hash, step } => {
-                let draft = self.drafts.get(&id.0).expect("it was a draft");
+                let Some(draft) = self.drafts.get(&id.0) else {
+                    return ("gone", Some(Stored::DraftGone { id, log }));
+                };
                 assert_eq!(draft.log, log);
                 assert!(self.taken.insert(id), "a draft is sealed once");
                 let own = self.sessions.own.get_mut(&(log, step.number));

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use wire::message::Fault;
-use wire::{FaultCode, Kind, ToServer};
+use wire::message::{Entry, Fault};
+use wire::{FaultCode, Kind, Seq, ToServer};
 
 use super::world::{Step, World, mailbox};
 use crate::core::{Event, Notice, Reading};
@@ -248,4 +248,46 @@ fn entries_that_run_backwards_are_ignored() {
     world.deliver(&first);
     world.answer_questions(from, 0);
     assert_eq!(world.texts(), ["two"]);
+}
+
+fn troubles(world: &World) -> Vec<String> {
+    let troubles = world.notices.iter().filter_map(|notice| match notice {
+        Notice::Trouble(failure) => Some(failure.text.clone()),
+        _ => None,
+    });
+    troubles.collect()
+}
+
+#[test]
+fn a_place_that_would_be_the_last_is_not_believed() {
+    let mut world = reading();
+    let honest = world.entry("bob", 1, "hello");
+    let last = Entry { seq: Seq(u64::MAX), ..world.entry("bob", 2, "the last") };
+    let from = world.sent.len();
+    world.deliver(&honest);
+    world.answer_questions(from, 0);
+    world.deliver(&last);
+    assert!(world.link.is_none(), "it is not read on");
+    assert!(troubles(&world)[0].contains("a place that cannot be"), "{:?}", troubles(&world));
+    world.pass(Duration::from_secs(10));
+    let from = world.sent.len();
+    world.go_online();
+    world.answer_questions(from, 0);
+    let later = Entry { seq: Seq::new(4096, 7), ..world.entry("bob", 3, "after a restoring") };
+    world.deliver(&later);
+    world.work();
+    assert_eq!(world.texts(), ["hello", "after a restoring"]);
+}
+
+#[test]
+fn what_has_no_room_is_not_acknowledged_with_what_follows() {
+    let mut world = reading();
+    for at in 1..=129 {
+        let entry = world.entry("bob", at, "too much");
+        if world.link.is_some() {
+            world.deliver(&entry);
+        }
+    }
+    assert!(world.link.is_none() && troubles(&world)[0].contains("more messages than may be"));
+    assert!(world.seen().is_empty());
 }

@@ -8,6 +8,7 @@ use wire::{FaultCode, Kind, LogHandle};
 
 use super::world::{Step, World, mailbox, number};
 use crate::core::{Notice, Request};
+use crate::crypto::test_keys::bob;
 use crate::failure::Code;
 
 /// A session with a lane to bob that has posted `count` messages.
@@ -257,4 +258,21 @@ fn without_a_session_the_outbox_says_so() {
     let ticket = world.ask(Request::Outbox);
     let answer = world.answer(ticket).expect("answered").expect_err("refused");
     assert_eq!(answer.code, Code::SignedOut);
+}
+
+#[test]
+fn a_draft_that_was_given_up_meanwhile_leaves_its_number_to_the_next() {
+    let mut world = World::with_session();
+    let given_up = world.draft("bob", "given up");
+    let from = world.sent.len();
+    world.go_online();
+    world.store.drafts.remove(&given_up.0);
+    world.answer_questions(from, 0);
+    assert!(world.numbers(0).is_empty() && world.core.is_outbox_empty());
+    world.draft("bob", "sent");
+    world.answer_questions(from, 0);
+    assert_eq!(world.numbers(0), [1]);
+    let read = super::sealing::read_as(&world, ("bob", bob()), 0);
+    let plaintext = read[0].as_ref().expect("opens");
+    assert_eq!((plaintext.number, plaintext.previous), (number(1), [0; 32]));
 }
