@@ -9,6 +9,7 @@ mod logs;
 mod notes;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use bytes::BytesMut;
 use wire::{LogId, Seq};
@@ -19,8 +20,9 @@ pub(crate) use self::logs::is_indexed;
 use self::notes::PendingNotes;
 use crate::change::{Batch, Change};
 use crate::error::StorageError;
+use crate::identity;
 use crate::image::{Image, Writes};
-use crate::key::{self, Family};
+use crate::key::{self, Family, STORE};
 use crate::value::{Announcement, Bundle, Chunk, GrantFields, Statement, Value};
 
 /// Logs whose ends are remembered from batch to batch. Above it all are forgotten, between two
@@ -84,6 +86,7 @@ impl Applier {
         writes: &mut impl Writes,
     ) -> Result<(), StorageError> {
         match change {
+            Change::RaiseEpoch { store_epoch } => raise_epoch(image, *store_epoch, writes)?,
             Change::CreateAccount { name, account } => {
                 let place = (Family::Accounts, key::account(name));
                 self.create(image, place, account, pending, writes)?;
@@ -127,10 +130,9 @@ impl Applier {
             }
             Change::PutGrant { log, sender, origin, message_session, grant } => {
                 let key = key::grant(log, sender, origin, *message_session, &grant.reader);
-                let (place, of) =
-                    ((Family::Grants, key), ((*log, *sender, *origin), *message_session));
-                let fields = GrantFields::of(grant);
-                self.put_granted(of, place, &fields, &mut pending.grants, writes);
+                let place = (Family::Grants, key);
+                let of = ((*log, *sender, *origin), *message_session);
+                self.put_granted(of, place, &GrantFields::of(grant), &mut pending.grants, writes);
             }
             Change::DropGrants { log, sender, origin, below } => {
                 let below = ((*log, *sender, *origin), *below);
@@ -162,7 +164,8 @@ impl Applier {
             Change::PutGroup { group, record } => {
                 self.put(Family::Groups, &key::log(&LogId::group(*group)), record, writes);
             }
-            Change::CreateAccount { .. }
+            Change::RaiseEpoch { .. }
+            | Change::CreateAccount { .. }
             | Change::AddBundle { .. }
             | Change::AddStatement { .. }
             | Change::Append { .. }
@@ -198,4 +201,19 @@ impl Applier {
         }
         Ok(())
     }
+}
+
+fn raise_epoch(
+    image: &impl Image,
+    store_epoch: u32,
+    writes: &mut impl Writes,
+) -> Result<(), StorageError> {
+    let record = image.get(Family::Meta, STORE)?;
+    let record = record.ok_or(StorageError::RuleBroken("a store without an identity"))?;
+    let raised = identity::raised(identity::decode(Path::new("the store"), record)?)?;
+    if raised.store_epoch != store_epoch {
+        return Err(StorageError::RuleBroken("an epoch does not follow the store's"));
+    }
+    writes.put(Family::Meta, STORE, &identity::encode(raised));
+    Ok(())
 }

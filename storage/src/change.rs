@@ -19,6 +19,11 @@ pub struct Batch {
 /// fails for good when one does not hold.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Change {
+    /// Raises the store's epoch by one, to this: its seqs may be given out once this is durable.
+    RaiseEpoch {
+        /// The new epoch.
+        store_epoch: u32,
+    },
     /// Creates an account; none of this name exists.
     CreateAccount {
         /// The account.

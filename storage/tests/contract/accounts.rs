@@ -35,6 +35,15 @@ pub(crate) fn epoch_rises_and_identity_stays<E: Engine>() {
     assert_eq!((third.store, third.store_epoch), (first.store, 3));
 }
 
+pub(crate) fn raised_epoch_stays_raised<E: Engine>() {
+    let (mut engine, _) = E::fresh();
+    for store_epoch in 2..=4 {
+        engine.commit(vec![Change::RaiseEpoch { store_epoch }]);
+    }
+    let (_, opened) = engine.reopened();
+    assert_eq!(opened.store_epoch, 5);
+}
+
 pub(crate) fn accounts_are_found_by_name<E: Engine>() {
     let (mut engine, _) = E::fresh();
     let read = |text| Read::Account { name: name(text) };

@@ -29,6 +29,7 @@ macro_rules! scenarios {
 scenarios! {
     accounts {
         epoch_rises_and_identity_stays,
+        raised_epoch_stays_raised,
         accounts_are_found_by_name,
         sessions_are_replaced,
         key_logs_are_read_in_pages,
@@ -59,6 +60,7 @@ scenarios! {
     }
     rules {
         accounts_are_created_once,
+        epochs_follow_each_other,
         bundles_are_added_once,
         statements_are_added_once,
         chunks_are_counted,

@@ -28,6 +28,13 @@ pub(crate) fn accounts_are_created_once<E: Engine>() {
     breaks(&mut engine, vec![vec![create("al", 1), create("al", 2)]]);
 }
 
+pub(crate) fn epochs_follow_each_other<E: Engine>() {
+    for store_epoch in [0, 1, 3] {
+        let (mut engine, _) = E::fresh();
+        breaks(&mut engine, vec![vec![Change::RaiseEpoch { store_epoch }]]);
+    }
+}
+
 pub(crate) fn bundles_are_added_once<E: Engine>() {
     let (mut engine, _) = E::fresh();
     breaks(&mut engine, vec![vec![bundle("al", 1)], vec![bundle("al", 2), bundle("al", 1)]]);

@@ -25,7 +25,7 @@ impl Logs {
     /// Whether [`Logs::compose`] would put something into a batch.
     #[must_use]
     pub fn has_changes(&self) -> bool {
-        !self.home.dirty.is_empty()
+        !self.home.dirty.is_empty() || self.home.wants_epoch()
     }
 
     /// Puts as much as fits into a batch that will be committed next.
@@ -34,6 +34,7 @@ impl Logs {
     /// When the batch composed before is still in flight.
     pub fn compose(&mut self, batch: &mut Batch) {
         assert!(self.flight.is_empty(), "one batch is in flight");
+        self.home.compose_epoch(batch);
         let mut budget = Budget::new(&self.home.limits);
         for _ in 0..self.home.dirty.len() {
             if budget.is_spent() {
@@ -53,6 +54,7 @@ impl Logs {
 
     /// The batch composed last is durable: what it holds is accepted.
     pub fn on_committed(&mut self, out: &mut LogOut) {
+        self.home.on_committed();
         let mut flight = std::mem::take(&mut self.flight);
         for key in flight.drain(..) {
             self.logs[key].on_committed(&mut self.home, out);

@@ -5,7 +5,7 @@ use std::hash::Hasher;
 
 use siphasher::sip::SipHasher24;
 use slab::Slab;
-use storage::Read;
+use storage::{Batch, Change, Read};
 use wire::message::{Body, PeerPost, Refusal};
 use wire::{LogId, Name, Seq, ServerId, Wall};
 
@@ -64,11 +64,23 @@ impl Pending {
     }
 }
 
+/// The epoch after the one whose seqs are being given.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum NextEpoch {
+    Unneeded,
+    /// The next batch raises it.
+    Wanted,
+    InFlight,
+    /// It is durable: its seqs may be given.
+    Ready,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Home {
     me: ServerId,
     last_seq: Seq,
+    next_epoch: NextEpoch,
     hash_key: [u8; 16],
     refusing: bool,
     /// The wall clock, as it was told last.
@@ -98,6 +110,7 @@ impl Home {
         Self {
             me,
             last_seq: Seq::new(store_epoch, 0),
+            next_epoch: NextEpoch::Unneeded,
             hash_key,
             refusing: false,
             now: Wall(0),
@@ -122,9 +135,48 @@ impl Home {
     }
 
     /// Gives the next seq: one counter for the whole store.
+    ///
+    /// # Panics
+    /// When [`Home::has_room`] said no.
     pub(super) fn next_seq(&mut self) -> Seq {
-        self.last_seq = Seq::new(self.last_seq.store_epoch(), self.last_seq.counter() + 1);
+        let (mut epoch, mut counter) = (self.last_seq.store_epoch(), self.last_seq.counter());
+        if counter == self.limits.counter_max {
+            assert_eq!(self.next_epoch, NextEpoch::Ready, "seqs of a durable epoch are given");
+            self.next_epoch = NextEpoch::Unneeded;
+            (epoch, counter) = (epoch + 1, 0);
+        }
+        self.last_seq = Seq::new(epoch, counter + 1);
+        let is_half_spent = counter >= self.limits.counter_max / 2;
+        let can_rise = epoch < Seq::STORE_EPOCH_MAX;
+        if is_half_spent && can_rise && self.next_epoch == NextEpoch::Unneeded {
+            self.next_epoch = NextEpoch::Wanted;
+        }
         self.last_seq
+    }
+
+    /// Whether a batch should raise the store's epoch.
+    pub(super) fn wants_epoch(&self) -> bool {
+        self.next_epoch == NextEpoch::Wanted
+    }
+
+    /// Raises the epoch with this batch, when that is wanted.
+    pub(super) fn compose_epoch(&mut self, batch: &mut Batch) {
+        if self.wants_epoch() {
+            self.next_epoch = NextEpoch::InFlight;
+            let store_epoch = self.last_seq.store_epoch() + 1;
+            batch.changes.push(Change::RaiseEpoch { store_epoch });
+        }
+    }
+
+    /// The batch in flight is durable.
+    pub(super) fn on_committed(&mut self) {
+        if self.next_epoch == NextEpoch::InFlight {
+            self.next_epoch = NextEpoch::Ready;
+        }
+    }
+
+    fn has_seq(&self) -> bool {
+        self.last_seq.counter() < self.limits.counter_max || self.next_epoch == NextEpoch::Ready
     }
 
     /// The 64-bit keyed hash of a body that rows keep.
@@ -153,7 +205,7 @@ impl Home {
 
     /// Whether a body of this cost may be appended now.
     pub(super) fn has_room(&self, cost: usize) -> bool {
-        !self.refusing && self.pending_len + cost <= self.limits.pending_len_max
+        !self.refusing && self.has_seq() && self.pending_len + cost <= self.limits.pending_len_max
     }
 
     pub(super) fn set_refusing(&mut self, refusing: bool) {

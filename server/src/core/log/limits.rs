@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wire::limits;
+use wire::{Seq, limits};
 
 /// Bounds of everything that grows in [`super::Logs`]. Bytes are bytes of bodies; where memory is
 /// bounded (`tail`, `tails`, `pending`) each entry counts 128 bytes more.
@@ -46,6 +46,8 @@ pub struct LogLimits {
     pub rows_max: usize,
     /// Idle logs in memory, each counted as 1 + its entries + its rows.
     pub idle_weight_max: usize,
+    /// Seqs of one store epoch; above half of them the next epoch is made durable.
+    pub counter_max: u64,
 }
 
 impl LogLimits {
@@ -72,6 +74,7 @@ impl LogLimits {
             range_len_max: limits::RANGE_LEN_MAX,
             rows_max: 1024,
             idle_weight_max: 512 * 1024,
+            counter_max: Seq::COUNTER_MAX,
         }
     }
 
@@ -98,6 +101,7 @@ impl LogLimits {
             range_len_max: 40,
             rows_max: 2,
             idle_weight_max: 4,
+            counter_max: 20,
         }
     }
 }

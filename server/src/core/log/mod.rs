@@ -75,8 +75,7 @@ impl Logs {
     /// in rows, which are stored: it must be the same for ever and on every server of a cluster.
     ///
     /// # Panics
-    /// When `store_epoch` is 0 or above `Seq::STORE_EPOCH_MAX`; later, when 2^40 entries were
-    /// appended in one store epoch: the next opening has a new one.
+    /// When `store_epoch` is 0 or above `Seq::STORE_EPOCH_MAX`.
     #[must_use]
     pub fn new(me: ServerId, store_epoch: u32, hash_key: [u8; 16], limits: LogLimits) -> Self {
         Self {

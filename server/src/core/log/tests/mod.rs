@@ -1,6 +1,7 @@
 //! The logs over the engine in memory: a rig that plays the core.
 
 mod club;
+mod epochs;
 mod expiry;
 mod grants;
 mod group_model;
