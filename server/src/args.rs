@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use argh::FromArgs;
 
 /// FastChat's server: holds sessions, and owns the accounts and logs of its slots.
-#[derive(Debug, Default, FromArgs)]
+#[derive(Clone, Debug, Default, Eq, FromArgs, PartialEq)]
 pub struct Args {
     /// which server of the cluster's map this is: 1, 2, 3 …
     #[argh(option, arg_name = "number")]
@@ -48,4 +48,9 @@ pub struct Args {
     /// check the flags and files, then end
     #[argh(switch)]
     pub check: bool,
+
+    /// take this store for what it is, then end: for one that was put back from a copy, or that a
+    /// server refuses because something of it is lost. Stands alone
+    #[argh(option, arg_name = "dir")]
+    pub restored: Option<PathBuf>,
 }

@@ -42,6 +42,21 @@ pub struct Config {
 #[error("{}", .0.join("\n"))]
 pub struct ConfigError(Vec<String>);
 
+/// The store of `--restored`, if that is what the command line asks for.
+///
+/// # Errors
+/// It does not stand alone.
+pub fn restored(args: &Args) -> Result<Option<PathBuf>, ConfigError> {
+    let alone = Args { restored: args.restored.clone(), ..Args::default() };
+    match &args.restored {
+        Some(_) if *args != alone => {
+            let mistake = "--restored stands alone: afterwards start the server without it";
+            Err(ConfigError(vec![mistake.to_owned()]))
+        }
+        store => Ok(store.clone()),
+    }
+}
+
 impl TryFrom<Args> for Config {
     type Error = ConfigError;
 
@@ -125,7 +140,7 @@ mod tests {
     use argh::FromArgs;
     use wire::ServerId;
 
-    use super::{Config, ConfigError, SESSIONS_MAX_DEFAULT};
+    use super::{Config, ConfigError, SESSIONS_MAX_DEFAULT, restored};
     use crate::args::Args;
 
     const WHOLE: &str = "--id 2 --cluster c --store s --listen 127.0.0.1:0 \
@@ -144,6 +159,17 @@ mod tests {
         assert_eq!(config.sessions_max, SESSIONS_MAX_DEFAULT);
         let named = parse(&format!("{WHOLE} --identity i")).expect("complete");
         assert_eq!(named.identity, std::path::Path::new("i"));
+    }
+
+    #[test]
+    fn restored_stands_alone() {
+        let args = |line: &str| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            Args::from_args(&["fastchat-server"], &words).expect("parses")
+        };
+        assert_eq!(restored(&args(WHOLE)), Ok(None));
+        assert_eq!(restored(&args("--restored s")), Ok(Some("s".into())));
+        restored(&args(&format!("{WHOLE} --restored s"))).expect_err("it does not stand alone");
     }
 
     #[test]

@@ -27,7 +27,8 @@ fn main() -> io::Result<()> {
     let folder = tempfile::tempdir()?;
     let (waker, wakes) = mpsc::channel();
     let wake = move || waker.send(()).unwrap_or_default();
-    let opened = RocksStorage::open(folder.path(), Box::new(wake)).map_err(io::Error::other)?;
+    let opened = RocksStorage::open(&folder.path().join("store"), Box::new(wake))
+        .map_err(io::Error::other)?;
     let mut bench = Bench { storage: opened.0, wakes, ticket: 0, seq: 0 };
     let mut out = io::stdout();
     writeln!(

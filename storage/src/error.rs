@@ -5,18 +5,36 @@ use std::path::PathBuf;
 use thiserror::Error;
 use wire::DecodeError;
 
+use crate::watermark::Breach;
+
 /// What went wrong. None of these is survived: a store that failed once is not asked again.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 pub enum StorageError {
     /// Another process, or this one, has the store open.
     #[error("the store {} is in use by another process", .0.display())]
     InUse(PathBuf),
+    /// There is nothing to take for what it is.
+    #[error("there is no store {}, and no watermark of one", .0.display())]
+    NoStore(PathBuf),
     /// The folder holds a database without this program's magic.
     #[error("{} holds data that is not a FastChat store", .0.display())]
     NotAStore(PathBuf),
     /// The folder holds a database whose first file is gone. Opening it would delete the rest.
     #[error("{} holds database files but no CURRENT file; nothing was touched", .0.display())]
     CurrentMissing(PathBuf),
+    /// The store is not what it was when it was served last. Nothing was changed.
+    #[error(
+        "the store {} is not served: {breach}\n\
+         put its newest files back; or, when these are the ones to go on with, run once: \
+         fastchat-server --restored {}",
+        path.display(), path.display()
+    )]
+    Refused {
+        /// The store's folder.
+        path: PathBuf,
+        /// What is wrong.
+        breach: Breach,
+    },
     /// A newer program wrote the store.
     #[error("the store has format {found}; this program knows formats up to {known}")]
     Newer {

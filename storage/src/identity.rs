@@ -17,10 +17,15 @@ use wire::{DecodeError, Reader, Seq, StoreId};
 use crate::error::StorageError;
 use crate::key::Family;
 use crate::op::Opened;
+use crate::watermark::Watermark;
 
 /// The newest format this program reads and writes.
 pub(crate) const FORMAT_VERSION: u16 = 1;
 const MAGIC: [u8; 8] = *b"FCHTSTOR";
+
+/// Epochs that a restore skips: the openings of the lost store that neither what is left of it nor
+/// its watermark knows of.
+pub const RESTORED_EPOCHS: u32 = 4096;
 
 /// The identity of a store that is made now: epoch 0, never served.
 pub(crate) fn made(store: StoreId) -> Opened {
@@ -34,6 +39,17 @@ pub(crate) fn raised(before: Opened) -> Result<Opened, StorageError> {
         return Err(StorageError::EpochSpent);
     }
     Ok(Opened { store_epoch: before.store_epoch + 1, ..before })
+}
+
+/// The identity under which a store is taken that may have lost what was served: above every epoch
+/// that is known to have been, and above those after it that nobody knows of.
+pub(crate) fn restored(before: Opened, known: Option<Watermark>) -> Result<Opened, StorageError> {
+    let known = known.map_or(0, |known| known.store_epoch);
+    let store_epoch = before.store_epoch.max(known) + RESTORED_EPOCHS;
+    if store_epoch > Seq::STORE_EPOCH_MAX {
+        return Err(StorageError::EpochSpent);
+    }
+    Ok(Opened { store_epoch, ..before })
 }
 
 /// The record's bytes.
@@ -77,7 +93,10 @@ fn damaged(cause: DecodeError) -> StorageError {
 
 #[cfg(test)]
 mod tests {
-    use super::{Bytes, Opened, Path, Seq, StorageError, StoreId, decode, encode, raised};
+    use super::{
+        Bytes, Opened, Path, RESTORED_EPOCHS, Seq, StorageError, StoreId, Watermark, decode,
+        encode, raised, restored,
+    };
 
     fn opened(store_epoch: u32) -> Opened {
         let store = StoreId(*b"0123456789abcdef");
@@ -120,5 +139,19 @@ mod tests {
         let last = opened(Seq::STORE_EPOCH_MAX - 1);
         assert_eq!(raised(last), Ok(opened(Seq::STORE_EPOCH_MAX)));
         assert_eq!(raised(opened(Seq::STORE_EPOCH_MAX)), Err(StorageError::EpochSpent));
+    }
+
+    #[test]
+    fn restoring_skips_what_may_have_been_served() {
+        let known =
+            |store_epoch| Some(Watermark { store: StoreId([0; 16]), store_epoch, sequence: 1 });
+        assert_eq!(restored(opened(4), None), Ok(opened(4 + RESTORED_EPOCHS)));
+        assert_eq!(restored(opened(4), known(9)), Ok(opened(9 + RESTORED_EPOCHS)));
+        assert_eq!(restored(opened(9), known(4)), Ok(opened(9 + RESTORED_EPOCHS)));
+        let last = Seq::STORE_EPOCH_MAX;
+        let highest = known(last - RESTORED_EPOCHS);
+        assert_eq!(restored(opened(1), highest), Ok(opened(last)));
+        let above = known(last - RESTORED_EPOCHS + 1);
+        assert_eq!(restored(opened(1), above), Err(StorageError::EpochSpent));
     }
 }

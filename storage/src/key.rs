@@ -90,8 +90,10 @@ impl Family {
     }
 }
 
-/// The only key of [`Family::Meta`].
+/// Where in [`Family::Meta`] stands who the store is.
 pub(crate) const STORE: &[u8] = b"store";
+/// Where in [`Family::Meta`] stands how many batches the store holds.
+pub(crate) const SEQUENCE: &[u8] = b"sequence";
 
 /// Longest key: a grant's.
 const KEY_LEN_MAX: usize = 1 + 3 * (1 + wire::limits::NAME_LEN_MAX) + 16 + 4;

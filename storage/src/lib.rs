@@ -1,7 +1,7 @@
 //! Storage in FastChat's terms: accounts, sessions, logs, rows, cursors, groups, grants and blobs,
 //! never keys and values.
 //!
-//! One trait, [`Storage`], with two engines: [`RocksStorage`] on two threads of its own, and
+//! One trait, [`Storage`], with two engines: [`RocksStorage`] on threads of its own, and
 //! [`MemStorage`] with a disk model for tests and the simulator. Both keep the same bytes under the
 //! same keys; `docs/STORAGE.md` draws them.
 
@@ -18,16 +18,19 @@ pub mod read;
 pub mod record;
 mod rocks;
 mod value;
+pub mod watermark;
 
 pub use change::{Batch, Change};
 pub use error::StorageError;
+pub use identity::RESTORED_EPOCHS;
 pub use mem::{DiskModel, InFlight, MemDisk, MemStorage};
 pub use op::{Completion, Op, Opened, Ticket};
 pub use read::{Answer, IndexEntry, Read};
 pub use record::{
     AccountRecord, BlobRecord, CursorRecord, GroupRecord, RowRecord, SessionRecord, StoredGrant,
 };
-pub use rocks::RocksStorage;
+pub use rocks::{RocksStorage, Sizing};
+pub use watermark::{Breach, Watermark};
 
 /// Reads that may be submitted and not yet polled. Above it `submit` panics: the core counts what
 /// it asked and answers `Busy` before it comes to this.

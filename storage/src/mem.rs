@@ -16,10 +16,14 @@ use crate::change::Batch;
 use crate::error::StorageError;
 use crate::identity;
 use crate::image::{Image, Visit, Writes, damaged};
-use crate::key::{Family, STORE};
+use crate::key::{Family, SEQUENCE, STORE};
 use crate::op::{Completion, Op, Opened, Ticket};
 use crate::read::Read;
+use crate::watermark::{self, Watermark};
 use crate::{READS_MAX, Storage};
+
+/// Where errors say that a store in memory is.
+const MEMORY: &str = "memory";
 
 /// How the disk behaves. The default is instant, endless and without fault.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -58,10 +62,11 @@ pub enum InFlight {
     Kept,
 }
 
-/// What survives a crash: every batch whose sync returned.
+/// What survives a crash: every batch whose sync returned, and the watermark.
 #[derive(Clone, Debug, Default)]
 pub struct MemDisk {
     families: BTreeMap<Family, BTreeMap<Bytes, Bytes>>,
+    watermark: Option<Watermark>,
 }
 
 impl MemDisk {
@@ -73,14 +78,65 @@ impl MemDisk {
         disk
     }
 
+    /// The records of an older `image` of the same store, beside this disk's watermark: what a
+    /// snapshot or a backup that was put back leaves. Opening it is refused.
+    #[must_use]
+    pub fn rolled_back(self, image: &Self) -> Self {
+        Self { watermark: self.watermark, ..image.clone() }
+    }
+
+    /// Nothing but the watermark: the folder was emptied, or its disk is not mounted. Opening it
+    /// is refused once the store was served.
+    #[must_use]
+    pub fn emptied(self) -> Self {
+        Self { watermark: self.watermark, ..Self::default() }
+    }
+
+    /// The records without their watermark: its file was lost. Opening it is refused once the store
+    /// was served.
+    #[must_use]
+    pub fn without_watermark(self) -> Self {
+        Self { watermark: None, ..self }
+    }
+
+    /// What an operator makes of a disk that is refused and has to do: its epoch rises by
+    /// [`RESTORED_EPOCHS`](crate::RESTORED_EPOCHS), above all that was served.
+    ///
+    /// # Errors
+    /// [`StorageError::NotAStore`] when it is empty, [`StorageError::EpochSpent`] at the end.
+    pub fn restored(mut self) -> Result<Self, StorageError> {
+        let known = self.watermark;
+        let opened = identity::restored(self.identity()?.ok_or_else(not_a_store)?, known)?;
+        self.set_identity(opened)?;
+        Ok(self)
+    }
+
+    fn identity(&self) -> Result<Option<Opened>, StorageError> {
+        let record = self.get(Family::Meta, STORE)?;
+        record.map(|record| identity::decode(Path::new(MEMORY), record)).transpose()
+    }
+
     fn opened(&mut self) -> Result<Opened, StorageError> {
-        let path = Path::new("memory");
-        let record = self
-            .get(Family::Meta, STORE)?
-            .ok_or_else(|| StorageError::NotAStore(path.to_owned()))?;
-        let opened = identity::raised(identity::decode(path, record)?)?;
-        self.put(Family::Meta, STORE, &identity::encode(opened));
+        let before = self.identity()?;
+        let sequence = self.sequence()?;
+        let found = before.map(|before| watermark::of(before, sequence));
+        watermark::check(found, self.watermark)
+            .map_err(|breach| StorageError::Refused { path: MEMORY.into(), breach })?;
+        let opened = identity::raised(before.ok_or_else(not_a_store)?)?;
+        self.set_identity(opened)?;
         Ok(opened)
+    }
+
+    fn set_identity(&mut self, opened: Opened) -> Result<(), StorageError> {
+        let sequence = self.sequence()? + 1;
+        self.put(Family::Meta, STORE, &identity::encode(opened));
+        watermark::number(sequence, self);
+        self.watermark = Some(watermark::of(opened, sequence));
+        Ok(())
+    }
+
+    fn sequence(&self) -> Result<u64, StorageError> {
+        watermark::decode_sequence(self.get(Family::Meta, SEQUENCE)?)
     }
 }
 
@@ -114,7 +170,8 @@ impl MemStorage {
     /// Opens what a crash left: raises the store epoch, durably.
     ///
     /// # Errors
-    /// [`StorageError::EpochSpent`] after 2^24 − 1 openings.
+    /// [`StorageError::EpochSpent`] after 2^24 − 1 openings, [`StorageError::Refused`] when the
+    /// disk holds less than its watermark says.
     pub fn open(mut disk: MemDisk, model: DiskModel) -> Result<(Self, Opened), StorageError> {
         let opened = disk.opened()?;
         let storage = Self {
@@ -142,6 +199,31 @@ impl MemStorage {
     pub fn step(&mut self) {
         self.step += 1;
         self.settle();
+    }
+
+    /// What is durable now: an image that the disk may be rolled back to.
+    #[must_use]
+    pub fn clone_disk(&self) -> MemDisk {
+        self.durable.clone()
+    }
+
+    /// Syncs the watermark, as the engine on RocksDB does once a second. Opening does it too, so
+    /// that without this call it says which epoch was served, but not how much under it.
+    ///
+    /// # Panics
+    /// Never: an open store has an identity.
+    pub fn sync_watermark(&mut self) {
+        let disk = &mut self.durable;
+        let opened = disk.identity().ok().flatten().expect("it was opened");
+        let sequence = disk.sequence().expect("it was counted");
+        disk.watermark = Some(watermark::of(opened, sequence));
+    }
+
+    /// Commits and reads that completed or failed since the store was opened:
+    /// [`DiskModel::fail_commit`] and [`DiskModel::fail_read`] count from there.
+    #[must_use]
+    pub fn counts(&self) -> (u64, u64) {
+        (self.commits, self.reads_done)
     }
 
     /// Operations that have not completed.
@@ -205,6 +287,7 @@ impl MemStorage {
     fn planned(&mut self, batch: &Batch) -> Result<MemWrites, StorageError> {
         let mut writes = MemWrites::default();
         self.applier.apply(&self.durable, batch, &mut writes)?;
+        watermark::number(self.durable.sequence()? + 1, &mut writes);
         Ok(writes)
     }
 
@@ -325,6 +408,10 @@ impl Writes for MemWrites {
     fn delete(&mut self, family: Family, key: &[u8]) {
         self.push(family, key, Write::Delete);
     }
+}
+
+fn not_a_store() -> StorageError {
+    StorageError::NotAStore(MEMORY.into())
 }
 
 fn failed(doing: &'static str) -> StorageError {

@@ -1,8 +1,8 @@
 //! The disk model of the engine in memory: delay, crash, failure.
 
 use storage::{
-    Answer, Batch, Change, Completion, CursorRecord, DiskModel, InFlight, MemDisk, MemStorage, Op,
-    Read, Storage, StorageError, Ticket,
+    Answer, Batch, Breach, Change, Completion, CursorRecord, DiskModel, InFlight, MemDisk,
+    MemStorage, Op, RESTORED_EPOCHS, Read, Storage, StorageError, Ticket,
 };
 use wire::{LogId, Name, Seq, StoreId};
 
@@ -137,4 +137,55 @@ fn every_opening_raises_the_epoch() {
         assert_eq!((opened.store, opened.store_epoch), (StoreId([8; 16]), epoch));
         disk = storage.crash(InFlight::Lost);
     }
+}
+
+/// A disk that was served, and an image of it from before.
+fn served() -> (MemDisk, MemDisk) {
+    let (storage, _) = MemStorage::new(DiskModel::default());
+    let image = storage.crash(InFlight::Lost);
+    let (mut storage, _) = MemStorage::open(image.clone(), DiskModel::default()).expect("it opens");
+    storage.submit(commit(1, 5));
+    storage.step();
+    (image, storage.crash(InFlight::Lost))
+}
+
+fn breach(disk: MemDisk) -> Breach {
+    match MemStorage::open(disk, DiskModel::default()).map(|_| ()) {
+        Err(StorageError::Refused { breach, .. }) => breach,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn disk_below_its_watermark_is_refused() {
+    let (image, disk) = served();
+    assert!(matches!(breach(disk.clone().rolled_back(&image)), Breach::Older { .. }));
+    assert!(matches!(breach(disk.clone().emptied()), Breach::Emptied(_)));
+    assert_eq!(breach(disk.clone().without_watermark()), Breach::Missing);
+    let other = MemDisk::new(StoreId([9; 16]));
+    assert!(matches!(breach(disk.clone().rolled_back(&other)), Breach::Replaced(_)));
+    MemStorage::open(disk, DiskModel::default()).expect("it is whole");
+}
+
+#[test]
+fn watermark_of_this_opening_tells_what_was_committed_since() {
+    let (_, disk) = served();
+    let (mut storage, _) = MemStorage::open(disk, DiskModel::default()).expect("it opens");
+    storage.sync_watermark();
+    let image = storage.clone_disk();
+    storage.submit(commit(1, 6));
+    storage.step();
+    let late = storage.clone_disk().rolled_back(&image);
+    MemStorage::open(late, DiskModel::default()).expect("nobody knows of the last second");
+    storage.sync_watermark();
+    let disk = storage.crash(InFlight::Lost);
+    assert!(matches!(breach(disk.rolled_back(&image)), Breach::Older { .. }));
+}
+
+#[test]
+fn refused_disk_may_be_taken_for_what_it_is() {
+    let (image, disk) = served();
+    let taken = disk.rolled_back(&image).restored().expect("it is taken");
+    let (_, opened) = MemStorage::open(taken, DiskModel::default()).expect("it opens");
+    assert_eq!(opened.store_epoch, 2 + RESTORED_EPOCHS + 1);
 }

@@ -33,9 +33,12 @@ fn with_options(check: impl FnOnce(&str)) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     // The second opening, of a store that exists, sets the same.
     for _ in 0..2 {
-        drop(RocksStorage::open(folder.path(), Box::new(|| {})).expect("the store opens"));
+        drop(
+            RocksStorage::open(&folder.path().join("store"), Box::new(|| {}))
+                .expect("the store opens"),
+        );
     }
-    check(&options(folder.path()));
+    check(&options(&folder.path().join("store")));
 }
 
 #[test]
@@ -53,6 +56,28 @@ fn database_keeps_what_it_synced() {
             "enable_pipelined_write=false",
             "allow_mmap_writes=false",
             "best_efforts_recovery=false",
+            // What is shown, and counted in the watermark, is synced.
+            "two_write_queues=false",
+            "avoid_flush_during_recovery=false",
+            // New ways to open or make files, each with less time on its bugs than the old one.
+            "async_wal_precreate=false",
+            "background_close_inactive_wals=false",
+            "reuse_manifest_on_open=false",
+            "fast_sst_open=false",
+            "open_files_async=false",
+        ];
+        assert_set(&section(options, "[DBOptions]"), &expected);
+    });
+}
+
+#[test]
+fn database_checks_what_it_reads_and_writes() {
+    with_options(|options| {
+        let expected = [
+            "verify_sst_unique_id_in_manifest=true",
+            "flush_verify_memtable_count=true",
+            "compaction_verify_record_count=true",
+            "enforce_single_del_contracts=true",
         ];
         assert_set(&section(options, "[DBOptions]"), &expected);
     });

@@ -108,6 +108,6 @@ fn run<Q, A>(
     }
 }
 
-fn not_started(error: &io::Error) -> StorageError {
+pub(super) fn not_started(error: &io::Error) -> StorageError {
     StorageError::Engine { doing: "start a storage thread", cause: error.to_string() }
 }

@@ -1,21 +1,27 @@
-//! The RocksDB engine: a writer thread that commits and syncs, a reader thread that answers.
+//! The RocksDB engine: a writer thread that commits and syncs, a reader thread that answers, a
+//! keeper thread that syncs the watermark.
 //!
 //! A post's way through here: [`RocksStorage::submit`] → the writer's lane → [`writer::Writer`] →
 //! one write batch, one sync → the lane's result → wake → [`RocksStorage::poll`].
 
+mod keeper;
 mod lane;
 mod open;
 mod options;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod watermark_file;
 mod writer;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use self::keeper::Keeper;
 use self::lane::{Lane, Wake};
+use self::open::OpenStore;
+pub use self::options::Sizing;
 use self::writer::Writer;
 use crate::answer::answer;
 use crate::change::Batch;
@@ -29,6 +35,8 @@ use crate::{READS_MAX, Storage};
 pub struct RocksStorage {
     writer: Lane<(Ticket, Batch), Ticket>,
     reader: Lane<(Ticket, Read), (Ticket, Answer)>,
+    /// After the lanes: what they did last is in its last watermark.
+    keeper: Keeper,
     free_bytes: Arc<AtomicU64>,
     last_ticket: Option<Ticket>,
     is_poisoned: bool,
@@ -40,12 +48,25 @@ impl RocksStorage {
     /// [`Storage::poll`] has something new.
     ///
     /// # Errors
-    /// [`StorageError`]: in use, not a store, newer than this program, damaged, or the disk fails.
+    /// [`StorageError`]: in use, not a store, newer than this program, below its watermark,
+    /// damaged, or the disk fails.
     pub fn open(
         path: &Path,
         wake: Box<dyn Fn() + Send + Sync>,
     ) -> Result<(Self, Opened), StorageError> {
-        let (tables, opened) = open::open(path)?;
+        Self::open_sized(path, &Sizing::standard(), wake)
+    }
+
+    /// The same with other sizes, such as [`Sizing::tiny`].
+    ///
+    /// # Errors
+    /// As [`RocksStorage::open`].
+    pub fn open_sized(
+        path: &Path,
+        sizing: &Sizing,
+        wake: Box<dyn Fn() + Send + Sync>,
+    ) -> Result<(Self, Opened), StorageError> {
+        let OpenStore { tables, opened, watermark } = open::open(path, sizing)?;
         let free_bytes = Arc::new(AtomicU64::new(tables.free_bytes()?));
         let (tables, wake) = (Arc::new(tables), Wake::from(wake));
         let mut writer = Writer::new(Arc::clone(&tables), Arc::clone(&free_bytes));
@@ -53,6 +74,12 @@ impl RocksStorage {
             writer: Lane::start("store-writer", 1, Arc::clone(&wake), move |(ticket, batch)| {
                 writer.commit(&batch).map(|()| ticket)
             })?,
+            keeper: Keeper::start(
+                Arc::clone(&tables),
+                watermark,
+                sizing.watermark_every,
+                Arc::clone(&wake),
+            )?,
             reader: Lane::start("store-reader", READS_MAX, wake, move |(ticket, read)| {
                 answer(&tables.view(), &read).map(|answer| (ticket, answer))
             })?,
@@ -61,6 +88,17 @@ impl RocksStorage {
             is_poisoned: false,
         };
         Ok((storage, opened))
+    }
+
+    /// Takes the store in the folder `path` for what it is, though its watermark refuses it or it
+    /// was put back from a copy together with its watermark. Its epoch rises by
+    /// [`RESTORED_EPOCHS`](crate::RESTORED_EPOCHS) above everything known of it, so that no seq is
+    /// given twice; then it is closed. What is lost stays lost.
+    ///
+    /// # Errors
+    /// [`StorageError`] as for [`RocksStorage::open`], but for the watermark.
+    pub fn restore(path: &Path) -> Result<Opened, StorageError> {
+        open::restore(path).map(|restored| restored.opened)
     }
 
     fn poisoned(&mut self, cause: StorageError) -> Completion {
@@ -93,10 +131,13 @@ impl Storage for RocksStorage {
                 Err(cause) => self.poisoned(cause),
             });
         }
-        self.reader.poll().map(|result| match result {
-            Ok((ticket, answer)) => Completion::Answered { ticket, answer },
-            Err(cause) => self.poisoned(cause),
-        })
+        if let Some(result) = self.reader.poll() {
+            return Some(match result {
+                Ok((ticket, answer)) => Completion::Answered { ticket, answer },
+                Err(cause) => self.poisoned(cause),
+            });
+        }
+        self.keeper.poll().map(|cause| self.poisoned(cause))
     }
 
     fn free_bytes(&self) -> u64 {

@@ -1,4 +1,4 @@
-//! Opening: make or recognise the store, refuse what is not ours, raise the epoch.
+//! Opening: make or recognise the store, refuse what is not ours or not whole, raise the epoch.
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
@@ -11,34 +11,101 @@ use rand::rngs::SysRng;
 use rocksdb::{DB, DEFAULT_COLUMN_FAMILY_NAME, ErrorKind, IteratorMode, Options};
 use wire::StoreId;
 
-use super::options;
+use super::options::{self, Sizing};
 use super::tables::{Tables, failed};
+use super::watermark_file::{ReadError, WatermarkFile, WatermarkPath};
 use crate::error::StorageError;
 use crate::identity;
 use crate::image::{Image, Writes};
-use crate::key::{Family, STORE};
+use crate::key::{Family, SEQUENCE, STORE};
 use crate::op::Opened;
+use crate::watermark::{self, Watermark};
 
-/// Opens the store at `path`; its new epoch is durable when this returns.
-pub(super) fn open(path: &Path) -> Result<(Tables, Opened), StorageError> {
+/// A store that may be served.
+pub(super) struct OpenStore {
+    pub(super) tables: Tables,
+    pub(super) opened: Opened,
+    pub(super) watermark: WatermarkFile,
+}
+
+/// Opens the store at `path`; its new epoch, and a watermark that names it, are durable when this
+/// returns.
+pub(super) fn open(path: &Path, sizing: &Sizing) -> Result<OpenStore, StorageError> {
+    make_folder(path)?;
+    let beside = WatermarkPath::beside(path)?;
+    let known = beside.read().map_err(refused(path))?;
+    let found = check_folder(path)?;
+    watermark::check(found, known).map_err(|breach| refused(path)(ReadError::Breach(breach)))?;
+    let tables = tables(path, sizing)?;
+    let before = recognised(&tables, path)?;
+    let watermark = match known {
+        Some(_) => beside.open()?,
+        None => beside.make(tables.watermark()?)?,
+    };
+    served(tables, identity::raised(before)?, watermark)
+}
+
+/// Takes the store at `path` for what it is, whatever its watermark says: the epoch rises above
+/// all that may have been served.
+pub(super) fn restore(path: &Path) -> Result<OpenStore, StorageError> {
+    let is_there = path.exists();
+    let beside = WatermarkPath::beside(path)?;
+    let known = match beside.read() {
+        Ok(known) => known,
+        Err(ReadError::Breach(_)) => None,
+        Err(ReadError::Failed(error)) => return Err(error),
+    };
+    if !is_there && known.is_none() {
+        return Err(StorageError::NoStore(path.to_owned()));
+    }
     make_folder(path)?;
     check_folder(path)?;
-    let db = DB::open_cf_descriptors(&options::database(), path, options::families())
-        .map_err(|error| not_opened(path, error))?;
-    let tables = Tables::new(db);
-    let opened = identity::raised(recognised(&tables, path)?)?;
+    let tables = tables(path, &Sizing::standard())?;
+    let opened = identity::restored(recognised(&tables, path)?, known)?;
+    raise(&tables, opened)?;
+    let watermark = beside.make(tables.watermark()?)?;
+    tracing::warn!(epoch = opened.store_epoch, "store taken as it is");
+    Ok(OpenStore { tables, opened, watermark })
+}
+
+fn tables(path: &Path, sizing: &Sizing) -> Result<Tables, StorageError> {
+    let families = options::families(sizing);
+    let db = DB::open_cf_descriptors(&options::database(sizing), path, families);
+    Tables::new(db.map_err(|error| not_opened(path, error))?)
+}
+
+fn served(
+    tables: Tables,
+    opened: Opened,
+    mut watermark: WatermarkFile,
+) -> Result<OpenStore, StorageError> {
+    raise(&tables, opened)?;
+    watermark.raise(tables.watermark()?)?;
+    tracing::info!(epoch = opened.store_epoch, "store opened");
+    Ok(OpenStore { tables, opened, watermark })
+}
+
+/// Makes `opened` the store's identity, durably.
+fn raise(tables: &Tables, opened: Opened) -> Result<(), StorageError> {
     let mut writes = tables.writes();
     writes.put(Family::Meta, STORE, &identity::encode(opened));
-    tables.commit(writes)?;
-    tracing::info!(epoch = opened.store_epoch, "store opened");
-    Ok((tables, opened))
+    tables.commit(writes)
+}
+
+fn refused(path: &Path) -> impl Fn(ReadError) -> StorageError {
+    move |error| match error {
+        ReadError::Breach(breach) => StorageError::Refused { path: path.to_owned(), breach },
+        ReadError::Failed(error) => error,
+    }
 }
 
 /// Refuses what opening would harm: another program's database, a newer store, a store whose
-/// beginning is lost (RocksDB would begin anew and delete the rest).
-fn check_folder(path: &Path) -> Result<(), StorageError> {
+/// beginning is lost (RocksDB would begin anew and delete the rest). Gives what a store that was
+/// made holds.
+fn check_folder(path: &Path) -> Result<Option<Watermark>, StorageError> {
     if !path.join("CURRENT").exists() {
-        return check_new_folder(path);
+        check_new_folder(path)?;
+        return Ok(None);
     }
     let families = DB::list_cf(&Options::default(), path).map_err(failed("list the families"))?;
     let is_known = |name: &String| {
@@ -47,10 +114,27 @@ fn check_folder(path: &Path) -> Result<(), StorageError> {
     if families == [DEFAULT_COLUMN_FAMILY_NAME] && !is_default_empty(path)? {
         return Err(StorageError::NotAStore(path.to_owned()));
     }
-    match families.into_iter().find(|name| !is_known(name)) {
-        Some(unknown) => Err(StorageError::UnknownFamily(unknown)),
-        None => Ok(()),
+    if let Some(unknown) = families.iter().find(|name| !is_known(name)) {
+        return Err(StorageError::UnknownFamily(unknown.clone()));
     }
+    if families.iter().any(|name| name == Family::Meta.name()) { found(path) } else { Ok(None) }
+}
+
+/// What the store holds, without opening it for writing: that would make files that are missing
+/// now, and could still be put back, useless.
+fn found(path: &Path) -> Result<Option<Watermark>, StorageError> {
+    let families = [DEFAULT_COLUMN_FAMILY_NAME, Family::Meta.name()];
+    let db = DB::open_cf_for_read_only(&options::reading(), path, families, false)
+        .map_err(failed("look into the database"))?;
+    let meta = db.cf_handle(Family::Meta.name()).expect("it was opened");
+    let record = db.get_cf(meta, STORE).map_err(failed("read who the store is"))?;
+    let Some(record) = record else {
+        return Ok(None);
+    };
+    let opened = identity::decode(path, record.into())?;
+    let sequence = db.get_cf(meta, SEQUENCE).map_err(failed("read how far the store is"))?;
+    let sequence = watermark::decode_sequence(sequence.map(Into::into))?;
+    Ok(Some(watermark::of(opened, sequence)))
 }
 
 fn check_new_folder(path: &Path) -> Result<(), StorageError> {
@@ -102,7 +186,9 @@ fn recognised(tables: &Tables, path: &Path) -> Result<Opened, StorageError> {
     if !is_empty {
         return Err(StorageError::NotAStore(path.to_owned()));
     }
-    Ok(identity::made(drawn_id()?))
+    let made = identity::made(drawn_id()?);
+    raise(tables, made)?;
+    Ok(made)
 }
 
 fn drawn_id() -> Result<StoreId, StorageError> {
@@ -127,7 +213,7 @@ fn exists(folder: &Path) -> bool {
     folder.as_os_str().is_empty() || folder.exists()
 }
 
-fn sync_entry(folder: &Path) -> io::Result<()> {
+pub(super) fn sync_entry(folder: &Path) -> io::Result<()> {
     let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
     File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
 }

@@ -1,6 +1,8 @@
 //! RocksDB's settings. What could lose or reorder what was synced is off; what could grow is
 //! bounded. A test reads them back from the store's OPTIONS file.
 
+use std::time::Duration;
+
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, DBRecoveryMode, LogLevel,
     Options, WriteOptions,
@@ -10,16 +12,8 @@ use crate::key::Family;
 
 const MIB: usize = 1024 * 1024;
 
-/// Memory of all write buffers: a flush starts above it.
-const WRITE_BUFFERS_LEN_MAX: usize = 128 * MIB;
-/// Memory of the buffer that takes the entries, the largest records.
-const ENTRIES_BUFFER_LEN: usize = 64 * MIB;
-/// Memory of every other family's buffer.
-const BUFFER_LEN: usize = 16 * MIB;
 /// Memory for blocks read from files, indexes and filters among them.
 const BLOCK_CACHE_LEN: usize = 64 * MIB;
-/// Write-ahead log in all: also what a restart reads again.
-const WAL_LEN_MAX: u64 = 256 * 1024 * 1024;
 /// Open files; below the usual limit of 1,024 per process, with room for connections.
 const OPEN_FILES_MAX: i32 = 256;
 /// Values from this length on stand in files of their own: chunks of blobs, but for short last
@@ -36,25 +30,74 @@ const INFO_LOGS_MAX: usize = 4;
 /// One byte of ten bits per key answers most questions for a key that is not there.
 const FILTER_BITS_PER_KEY: f64 = 10.0;
 
+/// When the engine does what it does now and then.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Sizing {
+    /// Memory of all write buffers: a flush starts above it.
+    pub write_buffers_len_max: usize,
+    /// Memory of the buffer that takes the entries, the largest records.
+    pub entries_buffer_len: usize,
+    /// Memory of every other family's buffer.
+    pub buffer_len: usize,
+    /// Write-ahead log in all: also what a restart reads again.
+    pub wal_len_max: u64,
+    /// How often the watermark is synced.
+    pub watermark_every: Duration,
+}
+
+impl Sizing {
+    /// What a server runs with.
+    #[must_use]
+    pub const fn standard() -> Self {
+        Self {
+            write_buffers_len_max: 128 * MIB,
+            entries_buffer_len: 64 * MIB,
+            buffer_len: 16 * MIB,
+            wal_len_max: 256 * 1024 * 1024,
+            watermark_every: Duration::from_secs(1),
+        }
+    }
+
+    /// What tests of crashes run with: flushes, new write-ahead logs, compactions and watermarks
+    /// come within a few hundred commits.
+    #[must_use]
+    pub const fn tiny() -> Self {
+        Self {
+            write_buffers_len_max: MIB,
+            entries_buffer_len: 64 * 1024,
+            buffer_len: 64 * 1024,
+            wal_len_max: 256 * 1024,
+            watermark_every: Duration::from_millis(5),
+        }
+    }
+}
+
 /// The settings of the whole database.
-pub(super) fn database() -> Options {
+pub(super) fn database(sizing: &Sizing) -> Options {
     let mut options = Options::default();
     options.create_if_missing(true);
     options.create_missing_column_families(true);
     set_durable(&mut options);
-    set_bounded(&mut options);
+    set_bounded(&mut options, sizing);
+    options
+}
+
+/// The settings for a look into a database that is not to be changed.
+pub(super) fn reading() -> Options {
+    let mut options = Options::default();
+    set_durable(&mut options);
     options
 }
 
 /// The settings of each family, the default one that RocksDB insists on among them.
-pub(super) fn families() -> Vec<ColumnFamilyDescriptor> {
+pub(super) fn families(sizing: &Sizing) -> Vec<ColumnFamilyDescriptor> {
     let cache = Cache::new_lru_cache(BLOCK_CACHE_LEN);
     let name = rocksdb::DEFAULT_COLUMN_FAMILY_NAME;
-    let mut families = vec![ColumnFamilyDescriptor::new(name, family(&cache, BUFFER_LEN))];
+    let mut families = vec![ColumnFamilyDescriptor::new(name, family(&cache, sizing.buffer_len))];
     families.extend(Family::ALL.map(|each| {
         let buffer_len = match each {
-            Family::Entries => ENTRIES_BUFFER_LEN,
-            _ => BUFFER_LEN,
+            Family::Entries => sizing.entries_buffer_len,
+            _ => sizing.buffer_len,
         };
         let mut options = family(&cache, buffer_len);
         if each == Family::Chunks {
@@ -103,9 +146,9 @@ fn set_durable(options: &mut Options) {
     options.set_enable_pipelined_write(false);
 }
 
-fn set_bounded(options: &mut Options) {
-    options.set_max_total_wal_size(WAL_LEN_MAX);
-    options.set_db_write_buffer_size(WRITE_BUFFERS_LEN_MAX);
+fn set_bounded(options: &mut Options, sizing: &Sizing) {
+    options.set_max_total_wal_size(sizing.wal_len_max);
+    options.set_db_write_buffer_size(sizing.write_buffers_len_max);
     options.set_max_open_files(OPEN_FILES_MAX);
     options.set_max_background_jobs(2);
     options.set_log_level(LogLevel::Warn);

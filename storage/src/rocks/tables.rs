@@ -1,24 +1,32 @@
 //! The open database: its families, a view of one moment, and the writes of one batch.
 
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use rocksdb::{ColumnFamily, DB, ReadOptions, Snapshot, WriteBatch, properties};
 
 use super::options;
 use crate::error::StorageError;
+use crate::identity;
 use crate::image::{Image, Visit, Writes, damaged};
-use crate::key::Family;
+use crate::key::{Family, SEQUENCE, STORE};
+use crate::watermark::{self, Watermark};
 
 /// The database with every family open.
 pub(super) struct Tables {
     db: DB,
+    /// Batches so far.
+    sequence: AtomicU64,
 }
 
 impl Tables {
     /// Takes a database that was opened with every family.
-    pub(super) fn new(db: DB) -> Self {
-        Self { db }
+    pub(super) fn new(db: DB) -> Result<Self, StorageError> {
+        let tables = Self { db, sequence: AtomicU64::new(0) };
+        let sequence = tables.view().sequence()?;
+        tables.sequence.store(sequence, Ordering::Relaxed);
+        Ok(tables)
     }
 
     /// The store as it is now.
@@ -31,12 +39,24 @@ impl Tables {
         RocksWrites { tables: self, batch: WriteBatch::default() }
     }
 
-    /// Writes the batch and returns after its sync.
-    pub(super) fn commit(&self, writes: RocksWrites<'_>) -> Result<(), StorageError> {
+    /// Numbers the batch, writes it and returns after its sync. One thread at a time.
+    pub(super) fn commit(&self, mut writes: RocksWrites<'_>) -> Result<(), StorageError> {
+        let sequence = self.sequence.fetch_add(1, Ordering::Relaxed) + 1;
+        watermark::number(sequence, &mut writes);
         self.db
             .write_opt(writes.batch, &options::synced_write())
             .map_err(failed("write and sync a batch"))?;
         self.check_background()
+    }
+
+    /// How far the store has come. Every write is synced before RocksDB shows it, so this is
+    /// durable.
+    pub(super) fn watermark(&self) -> Result<Watermark, StorageError> {
+        let view = self.view();
+        let record = view.get(Family::Meta, STORE)?;
+        let record = record.ok_or_else(|| StorageError::NotAStore(self.db.path().to_owned()))?;
+        let opened = identity::decode(self.db.path(), record)?;
+        Ok(watermark::of(opened, view.sequence()?))
     }
 
     /// Bytes that the disk has left for programs without privileges.
@@ -51,12 +71,17 @@ impl Tables {
     /// Moves what is written of chunks, and their deletions, from memory to files. RocksDB then
     /// makes room in the background.
     pub(super) fn flush_chunks(&self) -> Result<(), StorageError> {
-        self.db.flush_cf(self.family(Family::Chunks)).map_err(failed("flush the chunks"))
+        self.flush(Family::Chunks)
+    }
+
+    /// Moves what is written of a family from memory to files.
+    pub(super) fn flush(&self, family: Family) -> Result<(), StorageError> {
+        self.db.flush_cf(self.family(family)).map_err(failed("flush a family"))
     }
 
     /// A flush or a compaction that failed is as bad as a failed write, though RocksDB would try
     /// again: a store that lost a page once cannot know what else it lost.
-    fn check_background(&self) -> Result<(), StorageError> {
+    pub(super) fn check_background(&self) -> Result<(), StorageError> {
         let errors = self
             .db
             .property_int_value(properties::BACKGROUND_ERRORS)
@@ -95,6 +120,12 @@ impl Tables {
 pub(super) struct View<'a> {
     tables: &'a Tables,
     snapshot: Snapshot<'a>,
+}
+
+impl View<'_> {
+    fn sequence(&self) -> Result<u64, StorageError> {
+        watermark::decode_sequence(self.get(Family::Meta, SEQUENCE)?)
+    }
 }
 
 impl Image for View<'_> {

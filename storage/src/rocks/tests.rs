@@ -3,7 +3,7 @@
 use std::fs;
 use std::ops::ControlFlow;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc;
@@ -14,25 +14,49 @@ use tempfile::TempDir;
 use wire::limits::CHUNK_LEN_MAX;
 use wire::{BlobId, LogId, Name};
 
+use super::keeper::Keeper;
+use super::open::OpenStore;
 use super::tables::Tables;
 use super::writer::Writer;
-use super::{RocksStorage, open};
+use super::{RocksStorage, Sizing, open};
 use crate::change::{Batch, Change};
 use crate::error::StorageError;
 use crate::image::{Image, Writes};
-use crate::key::{self, Family, STORE};
-use crate::op::{Completion, Op, Ticket};
+use crate::key::{self, Family, SEQUENCE, STORE};
+use crate::op::{Completion, Op, Opened, Ticket};
 use crate::read::Read;
 use crate::record::BlobRecord;
 use crate::{READS_MAX, Storage};
 
-fn folder() -> TempDir {
-    tempfile::tempdir().expect("a temporary folder")
+/// A store's folder, with room beside it for the watermark.
+struct Folder {
+    _parent: TempDir,
+    path: PathBuf,
+}
+
+impl Folder {
+    fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+fn folder() -> Folder {
+    let parent = tempfile::tempdir().expect("a temporary folder");
+    let path = parent.path().join("store");
+    fs::create_dir(&path).expect("it is made");
+    Folder { _parent: parent, path }
+}
+
+/// Opens the store's inside.
+fn opened(path: &Path) -> (Tables, Opened) {
+    let OpenStore { tables, opened, .. } =
+        open::open(path, &Sizing::standard()).expect("the store opens");
+    (tables, opened)
 }
 
 /// Makes a store at `path` and puts one record into it behind its back.
 fn forge(path: &Path, family: Family, key: &[u8], value: &[u8]) {
-    let (tables, _) = open::open(path).expect("a new store opens");
+    let (tables, _) = opened(path);
     let mut writes = tables.writes();
     writes.put(family, key, value);
     tables.commit(writes).expect("it is written");
@@ -61,21 +85,21 @@ fn refusal(path: &Path) -> StorageError {
 #[test]
 fn every_commit_is_one_synced_write() {
     let folder = folder();
-    let (tables, _) = open::open(folder.path()).expect("a new store opens");
+    let (tables, _) = opened(folder.path());
     let tables = Arc::new(tables);
     let mut writer = Writer::new(Arc::clone(&tables), Arc::new(AtomicU64::new(0)));
     for _ in 0..5 {
         writer.commit(&Batch::default()).expect("a batch commits");
     }
     let statistics = tables.statistics();
-    // The sixth raised the epoch.
-    assert!(statistics.contains("Cumulative WAL: 6 writes, 6 syncs"), "{statistics}");
+    // Two more made the store and raised its epoch.
+    assert!(statistics.contains("Cumulative WAL: 7 writes, 7 syncs"), "{statistics}");
 }
 
 #[test]
 fn deleted_blobs_make_room() {
     let folder = folder();
-    let (tables, _) = open::open(folder.path()).expect("a new store opens");
+    let (tables, _) = opened(folder.path());
     let tables = Arc::new(tables);
     let mut writer = Writer::new(Arc::clone(&tables), Arc::new(AtomicU64::new(0)));
     let mut commit = |changes| writer.commit(&Batch { changes }).expect("a batch commits");
@@ -135,7 +159,7 @@ fn newer_format_is_refused() {
 #[test]
 fn unknown_family_is_refused() {
     let folder = folder();
-    drop(open::open(folder.path()).expect("a new store opens"));
+    drop(opened(folder.path()));
     let names = DB::list_cf(&Options::default(), folder.path()).expect("it is listed");
     let mut db = DB::open_cf(&Options::default(), folder.path(), names).expect("it opens");
     db.create_cf("reactions", &Options::default()).expect("it is created");
@@ -156,8 +180,8 @@ fn missing_families_are_added() {
         db.drop_cf(family.name()).expect("it is dropped");
     }
     drop(db);
-    let (tables, opened) = open::open(folder.path()).expect("it opens");
-    assert_eq!(opened.store_epoch, 2);
+    let (tables, found) = opened(folder.path());
+    assert_eq!(found.store_epoch, 2);
     let kept = tables.view().get(Family::Cursors, &key::cursor(&mailbox, &bob));
     assert_eq!(kept, Ok(Some(b"\x01kept"[..].into())));
     assert_eq!(tables.view().get(Family::Groups, &key::log(&group)), Ok(None));
@@ -196,16 +220,20 @@ fn records_without_an_identity_are_left_alone() {
     let meta = db.cf_handle(Family::Meta.name()).expect("it is open");
     db.delete_cf(meta, STORE).expect("it is deleted");
     drop(db);
+    assert!(matches!(refusal(folder.path()), StorageError::Refused { .. }));
+    fs::remove_file(folder.path().with_file_name("store.watermark")).expect("it is removed");
     assert_eq!(refusal(folder.path()), StorageError::NotAStore(folder.path().to_owned()));
     let db = DB::open_cf(&Options::default(), folder.path(), &names).expect("it opens");
-    let kept = records(&Tables::new(db));
-    assert_eq!(kept, [(Family::Accounts, key::account(&bob).to_vec(), b"record".to_vec())]);
+    let kept = records(&Tables::new(db).expect("it is read"));
+    let record = (Family::Accounts, key::account(&bob).to_vec(), b"record".to_vec());
+    let sequence = (Family::Meta, SEQUENCE.to_vec(), 3_u64.to_be_bytes().to_vec());
+    assert_eq!(kept, [record, sequence]);
 }
 
 #[test]
 fn database_without_its_beginning_is_left_alone() {
     let folder = folder();
-    drop(open::open(folder.path()).expect("a new store opens"));
+    drop(opened(folder.path()));
     fs::remove_file(folder.path().join("CURRENT")).expect("it is removed");
     let files = || fs::read_dir(folder.path()).expect("it is listed").count();
     let before = files();
@@ -230,6 +258,30 @@ fn damaged_record_poisons() {
         other => panic!("{other:?}"),
     }
     assert_eq!(storage.poll(), None);
+}
+
+/// A flush that fails while nothing is committed, because the store's folder is gone.
+#[test]
+fn background_errors_are_heard_without_a_commit() {
+    let folder = folder();
+    let OpenStore { tables, watermark, .. } =
+        open::open(folder.path(), &Sizing::standard()).expect("a new store opens");
+    let tables = Arc::new(tables);
+    let mut writes = tables.writes();
+    writes.put(Family::Chunks, b"key", b"value");
+    tables.commit(writes).expect("it is written");
+    // Another family's flush begins a new write-ahead log; the next one needs none.
+    tables.flush(Family::Meta).expect("it flushes");
+    let (waker, wakes) = mpsc::channel();
+    let wake = Arc::new(move || waker.send(()).unwrap_or_default());
+    let every = Duration::from_millis(5);
+    let mut keeper = Keeper::start(Arc::clone(&tables), watermark, every, wake).expect("it starts");
+    assert_eq!(keeper.poll(), None);
+    fs::rename(folder.path(), folder.path().with_file_name("away")).expect("it is renamed");
+    tables.flush_chunks().expect_err("no file can be made");
+    wakes.recv_timeout(Duration::from_secs(20)).expect("the keeper wakes");
+    let failure = keeper.poll().expect("it says why");
+    assert!(matches!(failure, StorageError::Engine { doing: "flush or compact", .. }), "{failure}");
 }
 
 #[test]

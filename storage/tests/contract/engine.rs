@@ -98,8 +98,8 @@ impl Rocks {
     fn opened(folder: TempDir) -> (Self, Opened) {
         let (waker, wakes) = mpsc::channel();
         let wake = move || waker.send(()).unwrap_or_default();
-        let (storage, opened) =
-            RocksStorage::open(folder.path(), Box::new(wake)).expect("the store opens");
+        let (storage, opened) = RocksStorage::open(&folder.path().join("store"), Box::new(wake))
+            .expect("the store opens");
         let ticket = 0;
         let engine = Self { storage, folder, wakes, ticket };
         (engine, opened)
