@@ -5,6 +5,7 @@ mod abuse;
 mod blobs;
 mod bounds;
 mod client;
+mod faults;
 mod group_passwords;
 mod groups;
 mod homes;

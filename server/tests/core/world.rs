@@ -1,5 +1,7 @@
 //! The world of the tests: servers, their disks, a router, and the connections between them all.
 
+mod disks;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -65,6 +67,8 @@ pub(crate) struct World {
     cut: BTreeSet<(ServerId, ServerId)>,
     pub(crate) reports: BTreeMap<ServerId, Report>,
     has_router: bool,
+    /// What a disk keeps of the batch in flight when it fails; no disk may fail unless it is set.
+    pub(crate) failing: Option<InFlight>,
     /// What each client received and has not taken; `None` at its end.
     pub(crate) inboxes: Vec<VecDeque<Option<Frame>>>,
 }
@@ -110,6 +114,7 @@ impl World {
             cut: BTreeSet::new(),
             reports: BTreeMap::new(),
             has_router: true,
+            failing: None,
             inboxes: Vec::new(),
         }
     }
@@ -227,21 +232,6 @@ impl World {
         self.now = end;
     }
 
-    /// One step of every disk.
-    pub(crate) fn step_disks(&mut self) {
-        for node in self.nodes.values_mut() {
-            if let Some(store) = &mut node.store {
-                store.step();
-            }
-        }
-        self.pump();
-    }
-
-    pub(crate) fn set_disk(&mut self, server: u16, model: DiskModel) {
-        let node = self.node(ServerId(server));
-        node.store.as_mut().expect("runs").set_model(model);
-    }
-
     /// The link between two servers is cut, and cannot come back.
     pub(crate) fn cut(&mut self, a: u16, b: u16) {
         let (low, high) = (ServerId(a.min(b)), ServerId(a.max(b)));
@@ -333,7 +323,11 @@ impl World {
         let Some(core) = &mut self.node(id).core else {
             return;
         };
-        core.handle(now, wall, event, &mut effects).expect("the store holds");
+        if let Err(error) = core.handle(now, wall, event, &mut effects) {
+            let in_flight = self.failing.unwrap_or_else(|| panic!("the store holds: {error}"));
+            return self.kill(id.0, in_flight);
+        }
+        let core = self.node(id).core.as_ref().expect("it runs");
         assert!(core.is_coherent(), "{id} counts what it holds");
         self.perform(id, effects);
     }

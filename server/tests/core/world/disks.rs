@@ -1,0 +1,37 @@
+//! Disks of servers: slow, full, failing.
+
+use storage::DiskModel;
+use wire::ServerId;
+
+use super::World;
+
+impl World {
+    /// One step of every disk.
+    pub(crate) fn step_disks(&mut self) {
+        for node in self.nodes.values_mut() {
+            if let Some(store) = &mut node.store {
+                store.step();
+            }
+        }
+        self.pump();
+    }
+
+    pub(crate) fn set_disk(&mut self, server: u16, model: DiskModel) {
+        let node = self.node(ServerId(server));
+        node.store.as_mut().expect("runs").set_model(model);
+    }
+
+    /// Lets a server's disk fail at a commit or a read, counted from now on.
+    pub(crate) fn fail_disk(&mut self, server: u16, commit: Option<u64>, read: Option<u64>) {
+        let node = self.node(ServerId(server));
+        let store = node.store.as_mut().expect("runs");
+        let (commits, reads) = store.counts();
+        let fail_commit = commit.map(|count| commits + count);
+        let fail_read = read.map(|count| reads + count);
+        store.set_model(DiskModel { fail_commit, fail_read, ..DiskModel::default() });
+    }
+
+    pub(crate) fn is_up(&self, server: u16) -> bool {
+        self.nodes[&ServerId(server)].core.is_some()
+    }
+}
