@@ -16,11 +16,12 @@ ROCKSDB := $(ROCKSDB_LIB_DIR)/librocksdb.a
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint format bindir
+.PHONY: help setup build demo test powercut lint format bindir
 
 help:
 	@echo 'make demo    build, then watch people chat over a router and three servers'
 	@echo 'make test    build, then run all tests'
+	@echo 'make powercut IMAGES=2000 EVERY=1  what a store holds after a power cut, or a failed call'
 	@echo 'make build   build the four programs; `make -s bindir` prints their folder'
 	@echo 'make lint    formatting, lints and documentation, warnings denied'
 	@echo 'make format  format the code'
@@ -35,6 +36,11 @@ demo: build
 
 test: build
 	$(CARGO) test --release --locked --workspace
+
+# Crash images of the real engine; of its system calls every EVERYth fails. The last line counts.
+powercut: setup
+	$(CARGO) test --quiet --release --locked -p fastchat-storage --test powercut -- \
+		--images $(or $(IMAGES),2000) --every $(or $(EVERY),16)
 
 lint: setup
 	$(CARGO) fmt --all --check
