@@ -7,9 +7,13 @@ use argh::FromArgs;
 /// Measures FastChat servers: latencies, server CPU per message, losses and doubles.
 #[derive(Debug, FromArgs)]
 pub struct Args {
+    /// print the version, then end
+    #[argh(switch)]
+    pub version: bool,
+
     /// what is measured
     #[argh(subcommand)]
-    pub scenario: Scenario,
+    pub scenario: Option<Scenario>,
 }
 
 /// What is measured.

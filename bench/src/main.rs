@@ -1,10 +1,13 @@
 //! `fastchat-bench`: measures a cluster and prints what it found.
 
+use std::io::{Write, stdout};
 use std::process::ExitCode;
 
 use bench::args::{Args, Direct, Scenario, Seal};
 use bench::plan::{self, Plan};
 use bench::{run, seal};
+
+const VERSION: &str = concat!("fastchat-bench ", env!("CARGO_PKG_VERSION"));
 
 /// What was measured holds.
 const SOUND: u8 = 0;
@@ -15,12 +18,16 @@ const FAILED: u8 = 2;
 
 fn main() -> ExitCode {
     let args: Args = argh::from_env();
+    if args.version {
+        return ExitCode::from(u8::from(writeln!(stdout(), "{VERSION}").is_err()));
+    }
     if cfg!(debug_assertions) {
         return fail(UNSOUND, "a debug build measures nothing; build with --release");
     }
     match &args.scenario {
-        Scenario::Direct(direct) => measure_direct(direct),
-        Scenario::Seal(seal) => measure_sealing(seal),
+        None => fail(UNSOUND, "nothing to measure; name a scenario, or see fastchat-bench --help"),
+        Some(Scenario::Direct(direct)) => measure_direct(direct),
+        Some(Scenario::Seal(seal)) => measure_sealing(seal),
     }
 }
 

@@ -49,4 +49,8 @@ pub struct Args {
     /// with --local: most sessions of one server, at least 1
     #[argh(option, arg_name = "sessions")]
     pub sessions_max: Option<u32>,
+
+    /// print the version, then end
+    #[argh(switch)]
+    pub version: bool,
 }

@@ -1,6 +1,7 @@
 //! `fastchat-router`: reads the command line, runs, and says in one line why it could not.
 
 use std::error::Error;
+use std::io::{Write, stdout};
 use std::process::ExitCode;
 
 use router::args::Args;
@@ -9,8 +10,14 @@ use router::identity::Identity;
 use router::shell::Shell;
 use router::{local, log};
 
+const VERSION: &str = concat!("fastchat-router ", env!("CARGO_PKG_VERSION"));
+
 fn main() -> ExitCode {
-    match run(argh::from_env()) {
+    let args: Args = argh::from_env();
+    if args.version {
+        return ExitCode::from(u8::from(writeln!(stdout(), "{VERSION}").is_err()));
+    }
+    match run(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             for line in error.to_string().lines() {

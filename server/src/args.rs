@@ -53,4 +53,8 @@ pub struct Args {
     /// server refuses because something of it is lost. Stands alone
     #[argh(option, arg_name = "dir")]
     pub restored: Option<PathBuf>,
+
+    /// print the version, then end
+    #[argh(switch)]
+    pub version: bool,
 }

@@ -1,6 +1,7 @@
 //! `fastchat-server`: reads the command line, runs, and says in one line why it could not.
 
 use std::error::Error;
+use std::io::{Write, stdout};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -11,8 +12,14 @@ use server::log;
 use server::shell::Shell;
 use storage::RocksStorage;
 
+const VERSION: &str = concat!("fastchat-server ", env!("CARGO_PKG_VERSION"));
+
 fn main() -> ExitCode {
-    match run(argh::from_env()) {
+    let args: Args = argh::from_env();
+    if args.version {
+        return ExitCode::from(u8::from(writeln!(stdout(), "{VERSION}").is_err()));
+    }
+    match run(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             for line in error.to_string().lines() {
