@@ -59,6 +59,9 @@ pub struct Args {
     /// a file whose first line is the password
     #[argh(option)]
     pub password_file: Option<PathBuf>,
+    /// print the version, then end
+    #[argh(switch)]
+    pub version: bool,
     #[argh(subcommand)]
     /// what to do
     pub command: Option<Command>,
@@ -78,6 +81,8 @@ pub enum Command {
     Send(Send),
     /// See [`Receive`].
     Receive(Receive),
+    /// See [`Save`].
+    Save(Save),
     /// See [`WhoAmI`].
     WhoAmI(WhoAmI),
     /// See [`Contacts`].
@@ -156,12 +161,30 @@ pub struct Receive {
     /// acknowledge nothing: all messages stay in place
     #[argh(switch)]
     pub peek: bool,
-    /// save attachments in this folder
+    /// save attachments in this folder (without it: later, with `fastchat save`)
     #[argh(option)]
     pub save: Option<PathBuf>,
     /// with --json: attachments' content as base64
     #[argh(switch)]
     pub base64: bool,
+    /// print JSON, one object per line
+    #[argh(switch)]
+    pub json: bool,
+}
+
+/// fetch attachments that came and were not saved; without words and --all: show them
+#[derive(Debug, FromArgs, PartialEq)]
+#[argh(subcommand, name = "save")]
+pub struct Save {
+    /// the log and the seq of the message, as `fastchat save` and `recv --json` show them
+    #[argh(positional, arg_name = "log-and-seq")]
+    pub words: Vec<String>,
+    /// every one that was not saved yet
+    #[argh(switch)]
+    pub all: bool,
+    /// the folder to save in (default: files, in the data directory)
+    #[argh(option)]
+    pub to: Option<PathBuf>,
     /// print JSON, one object per line
     #[argh(switch)]
     pub json: bool,
@@ -242,6 +265,7 @@ impl Command {
             Self::SignOut(command) => command.json,
             Self::Send(command) => command.json || command.json_stdin,
             Self::Receive(command) => command.json,
+            Self::Save(command) => command.json,
             Self::WhoAmI(command) => command.json,
             Self::Contacts(command) => command.json,
             Self::Verify(command) => command.json,
@@ -339,6 +363,9 @@ mod tests {
             "signin --takeover",
             "signout",
             "recv --wait 3 --count 2 --peek",
+            "save",
+            "save --all --to folder",
+            "save @bob 1099511627776",
             "whoami",
             "contacts",
             "verify bob --ok",

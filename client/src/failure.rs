@@ -199,6 +199,15 @@ impl Failure {
         Self::new(Code::SignedOut, "not signed in; run `fastchat signin`")
     }
 
+    /// The same about one line of the input, if it is about one.
+    #[must_use]
+    pub fn on_line(self, line: Option<u32>) -> Self {
+        match line {
+            Some(number) => Self { text: format!("line {number}: {}", self.text), ..self },
+            None => self,
+        }
+    }
+
     /// A fault that a server or router answered.
     #[must_use]
     pub fn fault(code: FaultCode) -> Self {
@@ -223,7 +232,7 @@ fn advice(code: FaultCode) -> Option<&'static str> {
         FaultCode::NO_SUCH_GROUP => {
             "no group has this name; check the spelling, or run `fastchat group create`"
         }
-        FaultCode::WRONG_GROUP_PASSWORD => "the group's password is not right; try again",
+        FaultCode::WRONG_GROUP_PASSWORD => "the group password is not right; try again",
         FaultCode::NOT_A_MEMBER => {
             "you are not a member of this group; run `fastchat group join` first"
         }
@@ -235,6 +244,12 @@ fn advice(code: FaultCode) -> Option<&'static str> {
         FaultCode::GROUP_CLOSED => "this group was closed by its admin; create a new one",
         FaultCode::INVITATION_NEEDED => "this group takes only the invited; ask its admin",
         FaultCode::ALREADY_A_MEMBER => "a member of this group already; nothing was changed",
+        FaultCode::NO_SUCH_BLOB => {
+            "the attachment is gone: a home keeps it for 30 days; ask its sender for it again"
+        }
+        FaultCode::QUOTA_EXCEEDED => {
+            "your room for attachments is used up; what you sent 30 days ago makes room again"
+        }
         FaultCode::ROSTER_MOVED => "others change this group at this moment; try again",
         FaultCode::BAD_VERSION => "the server speaks another version; upgrade the older side",
         _ => return None,

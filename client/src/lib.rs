@@ -7,6 +7,7 @@ pub mod core;
 pub mod crypto;
 pub mod escape;
 pub mod failure;
+pub mod interrupt;
 pub mod media;
 pub mod output;
 pub mod shell;

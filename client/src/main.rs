@@ -35,6 +35,9 @@ fn run(words: Vec<OsString>) -> Result<(), Failure> {
         Err(early) if early.status.is_ok() => return output::data(early.output.trim_end()),
         Err(early) => return Err(Failure::usage(mistake(&early, &words))),
     };
+    if args.version {
+        return output::data(concat!("fastchat ", env!("CARGO_PKG_VERSION")));
+    }
     let config = Config::new(&args, |name| std::env::var(name).ok())?;
     match args.command {
         Some(command) => commands::run(command, config),

@@ -1,6 +1,6 @@
 //! How results look, to people and to scripts: data on standard output, talk on standard error.
 
-use std::io::{IsTerminal, Write, stderr, stdout};
+use std::io::{ErrorKind, IsTerminal, Write, stderr, stdout};
 use std::path::PathBuf;
 
 use jiff::Timestamp;
@@ -12,10 +12,18 @@ use wire::{LogId, LogKind, Name, Number, Seq, Wall};
 use crate::crypto::Attachment;
 use crate::escape::{indented, one_line};
 use crate::failure::Failure;
+use crate::interrupt;
 use crate::media::name::sanitise;
 use crate::media::preview::{Palette, preview};
 use crate::store::{Continuity, InboxMessage, ReceivedContent};
 
+mod remark;
+
+pub use remark::Remark;
+
+/// Before what belongs to a line above.
+const INDENT: &str = "    ";
+const MISSING: &str = "a message before this one never came";
 const BEFORE_YOU_JOINED: &str = "a message from before you joined";
 
 /// A message to be shown.
@@ -77,6 +85,9 @@ impl Shown {
             ReceivedContent::GrantRequest { verified, .. } => {
                 ("grant-request", String::new(), *verified)
             }
+            ReceivedContent::Invitation { group, verified, .. } => {
+                ("invitation", format!("{} {}", self.sender, invites(group)), *verified)
+            }
             ReceivedContent::Unknown { kind, verified, .. } => {
                 ("unknown", unknown_kind(*kind), *verified)
             }
@@ -102,7 +113,24 @@ impl Shown {
         if let ReceivedContent::Attachment { attachment, .. } = &self.content {
             object["attachment"] = self.attachment_json(attachment);
         }
+        if let ReceivedContent::Invitation { group, .. } = &self.content {
+            object["group"] = json!(format!("#{group}"));
+        }
         object
+    }
+
+    /// The object before it, where the sender's message before this one never came.
+    #[must_use]
+    pub fn gap_json(&self) -> Option<Value> {
+        self.is_after_gap.then(|| {
+            json!({
+                "log": self.log.to_string(),
+                "from": self.sender.as_str(),
+                "kind": "missing",
+                "before": self.seq.0,
+                "text": MISSING,
+            })
+        })
     }
 
     fn attachment_json(&self, attachment: &Attachment) -> Value {
@@ -135,15 +163,15 @@ impl Shown {
     }
 
     /// Where the attachment is now, or why it is not here.
-    fn fate(&self, indent: &str, style: Style) -> String {
+    fn fate(&self, style: Style) -> String {
         match (&self.fetched.path, &self.fetched.error) {
             (Some(path), _) => {
                 let path = one_line(&path.to_string_lossy());
-                format!("\n{indent}{}", style.dim(&format!("saved as {path}")))
+                format!("\n{INDENT}{}", style.dim(&format!("saved as {path}")))
             }
             (None, Some(error)) => {
                 let text = format!("not saved: {}", one_line(error));
-                format!("\n{indent}{}", style.warning(&text))
+                format!("\n{INDENT}{}", style.warning(&text))
             }
             (None, None) => String::new(),
         }
@@ -155,15 +183,17 @@ impl Shown {
         let time = style.dim(&local_time(self.at));
         let speaker = self.speaker(style);
         let gap = match self.is_after_gap {
-            true => style.warning("a message before this one never came"),
+            true => style.warning(MISSING),
             false => String::new(),
         };
         let gap = if gap.is_empty() { gap } else { gap + "\n" };
-        let indent = "    ";
         let said = match &self.content {
-            ReceivedContent::Text { text, .. } => indented(text, indent),
-            ReceivedContent::Attachment { attachment, .. } => attached(attachment, indent, style),
+            ReceivedContent::Text { text, .. } => indented(text, INDENT),
+            ReceivedContent::Attachment { attachment, .. } => attached(attachment, style),
             ReceivedContent::GrantRequest { .. } => style.dim("asks for a key again"),
+            ReceivedContent::Invitation { group, .. } => {
+                return format!("{gap}{time} {speaker} {}{}", invites(group), self.note(style));
+            }
             ReceivedContent::Unknown { kind, .. } => style.warning(&unknown_kind(*kind)),
             ReceivedContent::Undecryptable { reason } => {
                 style.warning(&format!("cannot be opened: {}", one_line(reason)))
@@ -173,9 +203,16 @@ impl Shown {
             ReceivedContent::Roster { text, valid: false, .. }
             | ReceivedContent::Warning { text } => style.warning(&one_line(text)),
         };
-        let note = match &self.content {
+        let (fate, note) = (self.fate(style), self.note(style));
+        format!("{gap}{time} {speaker}: {said}{fate}{note}")
+    }
+
+    /// That the sender's key is not the agreed one, if it is not.
+    fn note(&self, style: Style) -> String {
+        match &self.content {
             ReceivedContent::Text { verified, .. }
             | ReceivedContent::Attachment { verified, .. }
+            | ReceivedContent::Invitation { verified, .. }
             | ReceivedContent::Unknown { verified, .. }
                 if !verified =>
             {
@@ -183,12 +220,10 @@ impl Shown {
                     "signed with a key you have not agreed to; see `fastchat verify {}`",
                     self.sender
                 );
-                format!("\n{indent}{}", style.warning(&text))
+                format!("\n{INDENT}{}", style.warning(&text))
             }
             _ => String::new(),
-        };
-        let fate = self.fate(indent, style);
-        format!("{gap}{time} {speaker}: {said}{fate}{note}")
+        }
     }
 
     /// Who says it, and in which group; changes of a group say themselves who made them.
@@ -285,6 +320,9 @@ pub fn failure(failure: &Failure, is_json: bool) {
 }
 
 fn unwritable(error: &std::io::Error) -> Failure {
+    if error.kind() == ErrorKind::BrokenPipe {
+        return interrupt::on_closed_output();
+    }
     Failure::unexpected(format!("standard output cannot be written: {error}"))
 }
 
@@ -295,12 +333,17 @@ pub fn columns() -> Option<u16> {
     (stdout().is_terminal() && size.ws_col > 0).then_some(size.ws_col)
 }
 
+/// A number of bytes for people.
+pub(crate) fn bytes(count: u64) -> impl std::fmt::Display {
+    indicatif::BinaryBytes(count)
+}
+
 /// The file's name, type and size, and what its sender says about it.
-fn attached(attachment: &Attachment, indent: &str, style: Style) -> String {
+fn attached(attachment: &Attachment, style: Style) -> String {
     let Attachment { name, media_type, size, caption, .. } = attachment;
-    let size = indicatif::BinaryBytes(*size);
+    let size = bytes(*size);
     let file = style.bold(&format!("[{}, {}, {size}]", sanitise(name), one_line(media_type)));
-    if caption.is_empty() { file } else { format!("{file} {}", indented(caption, indent)) }
+    if caption.is_empty() { file } else { format!("{file} {}", indented(caption, INDENT)) }
 }
 
 /// The kind of a change of a group's members, as scripts see it.
@@ -317,18 +360,25 @@ fn roster_kind(act: Act, is_valid: bool) -> &'static str {
     }
 }
 
+/// What an invitation says, after who says it.
+fn invites(group: &Name) -> String {
+    format!("invites you to #{group}: fastchat group join {group}")
+}
+
 fn unknown_kind(kind: u8) -> String {
     format!("a message of kind {kind}; a newer program may show it")
 }
 
-fn timestamp(at: Wall) -> Timestamp {
+/// A time for scripts.
+pub(crate) fn timestamp(at: Wall) -> Timestamp {
     i64::try_from(at.0)
         .ok()
         .and_then(|ms| Timestamp::from_millisecond(ms).ok())
         .unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-fn local_time(at: Wall) -> String {
+/// A time for people.
+pub(crate) fn local_time(at: Wall) -> String {
     timestamp(at).to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string()
 }
 
@@ -375,6 +425,34 @@ mod tests {
         assert_eq!(value["kind"], "undecryptable");
         assert_eq!(value["text"], "tampered with");
         assert_eq!(value["verified"], false);
+    }
+
+    #[test]
+    fn a_gap_is_told_to_scripts_and_to_people() {
+        let whole = message(text("hi", true));
+        assert_eq!(whole.gap_json(), None);
+        let shown = Shown { is_after_gap: true, ..whole };
+        let gap = shown.gap_json().expect("a gap").to_string();
+        assert_eq!(
+            gap,
+            "{\"before\":5,\"from\":\"bob\",\"kind\":\"missing\",\"log\":\"@alice\",\
+             \"text\":\"a message before this one never came\"}"
+        );
+        assert!(shown.line(Style::PLAIN).starts_with("a message before this one never came\n"));
+    }
+
+    #[test]
+    fn an_invitation_says_how_to_accept_it_and_whom_it_may_be_from() {
+        let group = Name::parse("rust").expect("a name");
+        let (sent, previous) = (Wall(0), [0; 32]);
+        let content = ReceivedContent::Invitation { group, sent, previous, verified: false };
+        let shown = message(content);
+        let said = "bob invites you to #rust: fastchat group join rust";
+        let line = shown.line(Style::PLAIN);
+        assert!(line.contains(said) && line.contains("verify bob"), "{line}");
+        let value = shown.json();
+        assert_eq!((&value["kind"], &value["group"]), (&"invitation".into(), &"#rust".into()));
+        assert_eq!((&value["text"], &value["verified"]), (&said.into(), &false.into()));
     }
 
     #[test]

@@ -164,6 +164,40 @@ fn a_name_cannot_leave_the_folder_or_overwrite() {
 }
 
 #[test]
+fn what_was_received_without_its_attachment_is_saved_later() {
+    let cluster = Cluster::start(2, &[]);
+    let people = people(&cluster, &[1, 2]);
+    let (alice, bob) = (&people[0], &people[1]);
+    for name in ["one.txt", "two.txt"] {
+        let path = file(alice, name, name.as_bytes());
+        alice.must(&["send", &bob.name, "--file", &path]);
+    }
+    let shown = bob.must(&["recv", "--wait", "30", "--count", "1"]);
+    assert!(shown.stderr.contains(&format!("fastchat save '@{}' ", bob.name)), "{shown:?}");
+    let second = bob.json(&["recv", "--wait", "30", "--count", "1"]);
+    assert!(second[0]["attachment"]["path"].is_null(), "{second:?}");
+
+    let listed = bob.json(&["save"]);
+    let names: Vec<String> = listed.iter().map(|line| text(line, "name")).collect();
+    assert_eq!(names, ["one.txt", "two.txt"]);
+    assert!(text(&listed[0], "until") > text(&second[0], "at"), "{listed:?}");
+    let (log, seq) = (text(&second[0], "log"), second[0]["seq"].to_string());
+    let folder = bob.home().join("later");
+    let folder = folder.to_str().expect("it is text");
+    let saved = bob.json(&["save", &log, &seq, "--to", folder]);
+    let path = text(&saved[0], "path");
+    assert_eq!(fs::read(&path).expect("it was saved"), b"two.txt");
+    let again = bob.json(&["save", &log, &seq, "--to", folder]);
+    assert_ne!(text(&again[0], "path"), path, "no file is written over");
+
+    let rest = bob.must(&["save", "--all"]);
+    assert_eq!(fs::read(rest.stdout.trim()).expect("it was saved"), b"one.txt");
+    assert!(bob.json(&["save"]).is_empty());
+    bob.fails(&["save", &log, "7"], 1);
+    bob.fails(&["save", &log], 1);
+}
+
+#[test]
 fn base64_carries_an_attachment_through_json() {
     let cluster = Cluster::start(2, &[]);
     let people = people(&cluster, &[1, 2]);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::pushing::Pushing;
 use super::task::{self, Flow, Task};
 use super::{Local, Progress, password};
 use crate::core::{Command, Notice, Request};
@@ -99,16 +100,20 @@ fn signing_key(account: &Account) -> Result<KeyId, Failure> {
 /// Runs a sign-up or sign-in to its end.
 fn begin(local: Local, command: Command) -> Result<Notice, Failure> {
     let lock = local.lock()?;
-    let progress = Progress::new(local.is_json);
+    let mut progress = Progress::new(local.is_json);
     let dialer = local.dialer();
+    let pushing = Pushing::begin(&local.store, Vec::new(), local.is_json)?;
     let mut shell = Shell::start(&local.directory, lock, local.store, dialer)?;
     shell.command(command)?;
-    let result = until_signed_in(&mut shell, progress);
+    let result = until_signed_in(&mut shell, &mut progress);
+    if result.is_ok() {
+        pushing.end(&mut shell, &mut progress)?;
+    }
     shell.finish()?;
     result
 }
 
-fn until_signed_in(shell: &mut Shell, mut progress: Progress) -> Result<Notice, Failure> {
+fn until_signed_in(shell: &mut Shell, progress: &mut Progress) -> Result<Notice, Failure> {
     let mut trouble: Option<(Failure, wire::Instant)> = None;
     loop {
         for notice in shell.turn(trouble.as_ref().map(|(_, until)| *until))? {

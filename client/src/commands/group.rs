@@ -7,11 +7,12 @@ use serde_json::{Value, json};
 use wire::Name;
 use wire::roster::{Policy, Roster};
 
+use super::Local;
+use super::password::{self, Kind};
 use super::task::{self, Flow, Task};
-use super::{Local, password};
 use crate::args::group::{Create, GroupCommand, Join};
 use crate::config::{group_name, user_name};
-use crate::core::{Admission, GroupWish, Request};
+use crate::core::{Admission, GroupWish, Password, Request};
 use crate::failure::{Code, Failure};
 use crate::output::{Style, data, talk};
 use crate::shell::store_failure;
@@ -116,7 +117,7 @@ fn create(local: Local, command: &Create) -> Result<(), Failure> {
     let asks = command.password || command.group_password_file.is_some();
     let given = password::for_group(command.group_password_file.as_deref())?;
     let password = match given {
-        None if command.password => Some(password::prompt_new("Password of the group: ")?),
+        None if command.password => Some(password::prompt_new(Kind::Group)?),
         given => given,
     };
     let admission = match (password, command.invite_only) {
@@ -138,10 +139,9 @@ fn create(local: Local, command: &Create) -> Result<(), Failure> {
 
 /// A group with a password says so; on a terminal the user is asked for it then.
 fn join(local: Local, command: &Join) -> Result<(), Failure> {
-    let words = "Password of the group: ";
     let given = password::for_group(command.group_password_file.as_deref())?;
     let password = match given {
-        None if command.password => Some(password::prompt(words)?),
+        None if command.password => Some(prompt()?),
         given => given,
     };
     let (config, is_json) = (local.config.clone(), local.is_json);
@@ -151,12 +151,16 @@ fn join(local: Local, command: &Join) -> Result<(), Failure> {
         Err(failure)
             if failure.code == Code::WrongGroupPassword && !was_given && can_ask(is_json) =>
         {
-            let password = password::prompt(words)?;
+            let password = prompt()?;
             let local = Local::open(config, is_json)?;
             change(local, &command.name, GroupWish::Join(Some(password)))
         }
         result => result,
     }
+}
+
+fn prompt() -> Result<Password, Failure> {
+    password::prompt("Group password: ", Kind::Group)
 }
 
 fn can_ask(is_json: bool) -> bool {

@@ -36,8 +36,8 @@ pub(super) fn read(command: &args::Send) -> Result<Vec<Message>, Failure> {
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
-        let message = message(&line);
-        messages.push(message.map_err(|why| Failure::usage(format!("line {number}: {why}")))?);
+        let message = message(&line).map(|message| Message { line: Some(number), ..message });
+        messages.push(message.map_err(|why| Failure::usage(why).on_line(Some(number)))?);
     }
     match messages.is_empty() {
         true => Err(Failure::usage("there is nothing to send: no line came")),
@@ -46,13 +46,13 @@ pub(super) fn read(command: &args::Send) -> Result<Vec<Message>, Failure> {
 }
 
 fn message(line: &[u8]) -> Result<Message, String> {
-    let value: Value = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    let value: Value = serde_json::from_slice(line).map_err(|error| no_json(&error))?;
     let Value::Object(object) = value else {
         return Err("a line is one JSON object".to_owned());
     };
-    only(&object, &["to", "text", "attachment"])?;
+    only(&object, &["to", "text", "attachment"], "")?;
     let to = text(&object, "to")?.ok_or("\"to\" is missing")?;
-    let log = target(to).map_err(|failure| failure.text)?;
+    let log = target(to).map_err(|failure| format!("\"to\": {failure}"))?;
     let said = text(&object, "text")?.unwrap_or_default().to_owned();
     let attachment = match object.get("attachment") {
         None | Some(Value::Null) => None,
@@ -62,15 +62,18 @@ fn message(line: &[u8]) -> Result<Message, String> {
     if said.is_empty() && attachment.is_none() {
         return Err("neither \"text\" nor \"attachment\"".to_owned());
     }
-    Ok(Message { log, text: said, attachment })
+    Ok(Message { line: None, log, text: said, attachment })
 }
 
 fn source(object: &Map<String, Value>) -> Result<Source, String> {
-    only(object, &["name", "type", "data"])?;
-    let name = text(object, "name")?.unwrap_or_default().to_owned();
-    text(object, "type")?;
-    let data = text(object, "data")?.ok_or("\"data\" is missing")?;
-    let bytes = STANDARD.decode(data).map_err(|error| format!("\"data\": {error}"))?;
+    const WHERE: &str = " in \"attachment\"";
+    only(object, &["name", "type", "data"], WHERE)?;
+    let member = |key| text(object, key).map_err(|why| why + WHERE);
+    let name = member("name")?.unwrap_or_default().to_owned();
+    member("type")?;
+    let data = member("data")?.ok_or_else(|| format!("\"data\" is missing{WHERE}"))?;
+    let bytes = STANDARD.decode(data);
+    let bytes = bytes.map_err(|error| format!("\"data\"{WHERE} is no base64: {error}"))?;
     Ok(Source::Bytes { name, bytes })
 }
 
@@ -82,10 +85,17 @@ fn text<'a>(object: &'a Map<String, Value>, key: &str) -> Result<Option<&'a str>
     }
 }
 
+/// What the parser says, without its own count of lines: it sees one at a time.
+fn no_json(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
+    format!("no JSON at column {}: {what}", error.column())
+}
+
 /// A word that is not known is a mistake, not something to pass over.
-fn only(object: &Map<String, Value>, known: &[&str]) -> Result<(), String> {
+fn only(object: &Map<String, Value>, known: &[&str], place: &str) -> Result<(), String> {
     match object.keys().find(|key| !known.contains(&key.as_str())) {
-        Some(key) => Err(format!("{key:?} is unknown")),
+        Some(key) => Err(format!("{key:?}{place} is unknown; {} are known", known.join(", "))),
         None => Ok(()),
     }
 }
@@ -116,9 +126,11 @@ mod tests {
             ("{\"to\":\"bob\"}", "neither"),
             ("{\"to\":7,\"text\":\"x\"}", "\"to\" is a string"),
             ("{\"to\":\"bob\",\"txet\":\"x\"}", "\"txet\" is unknown"),
-            ("{\"to\":\"9\",\"text\":\"x\"}", "begins with a letter"),
-            ("{\"to\":\"bob\",\"attachment\":{\"data\":\"?\"}}", "\"data\""),
-            ("{\"to\":\"bob\",\"attachment\":{}}", "\"data\" is missing"),
+            ("{\"to\":\"9\",\"text\":\"x\"}", "\"to\": user \"9\""),
+            ("{\"to\":\"bob\",\"attachment\":{\"data\":\"?\"}}", "\"data\" in \"attachment\""),
+            ("{\"to\":\"bob\",\"attachment\":{}}", "\"data\" is missing in \"attachment\""),
+            ("{\"to\":\"bob\",\"attachment\":{\"name\":1}}", "\"name\" is a string in"),
+            ("{\"to\":\"bob\",}", "no JSON at column 13"),
         ] {
             let error = message(line.as_bytes()).err().expect("a mistake");
             assert!(error.contains(why), "{line}: {error}");

@@ -21,7 +21,9 @@ mod outcome;
 pub mod password;
 mod people;
 mod progress;
+mod pushing;
 mod receive;
+mod save;
 pub mod saving;
 mod send;
 mod task;
@@ -32,6 +34,7 @@ pub use group::{
 pub use outcome::outcome as post_outcome;
 pub use people::{PersonView, line as contact_line, view};
 pub use progress::Progress;
+pub use save::line as unsaved_line;
 
 /// Another command that is about to end is waited for this long.
 const LOCK_TIME_MAX: Duration = Duration::from_secs(2);
@@ -138,6 +141,7 @@ pub fn run(command: Command, config: Config) -> Result<(), Failure> {
         Command::WhoAmI(_) => account::who_am_i(&local),
         Command::Send(command) => send::send(local, &command),
         Command::Receive(command) => receive::receive(local, &command),
+        Command::Save(command) => save::save(local, &command),
         Command::Contacts(_) => people::contacts(&local),
         Command::Verify(command) => people::verify(local, &command),
         Command::Group(group) => group::group(local, group.command),

@@ -1,6 +1,6 @@
 //! What became of a post, in words with the next step.
 
-use wire::{FaultCode, LogId, LogKind, Name};
+use wire::FaultCode;
 
 use crate::failure::{Code, Failure};
 use crate::store::{PostRecord, PostState};
@@ -10,63 +10,53 @@ use crate::store::{PostRecord, PostState};
 /// # Errors
 /// It was definitely not stored.
 pub fn outcome(post: &PostRecord) -> Result<Option<PostRecord>, Failure> {
-    let log = &post.log;
     match &post.state {
         PostState::Draft | PostState::Sealed => Ok(None),
         PostState::Accepted { .. } => Ok(Some(post.clone())),
+        PostState::Rejected(FaultCode::NO_SUCH_BLOB) => Err(Failure::usage(
+            "the encrypted copy of the attachment is gone from this machine; send it again",
+        )),
         PostState::Rejected(code) => Err(Failure::fault(*code)),
-        PostState::Refused(reason) => Err(refusal(reason, log)),
+        PostState::Refused(reason) => Err(refusal(reason)),
         PostState::Conflict => Err(Failure::unexpected(format!(
-            "not known whether it reached {log}: this installation was restored from an old copy; \
-             ask there, or send it again"
+            "not known whether it reached {}: this installation was restored from an old copy; \
+             ask there, or send it again",
+            post.log
         ))),
     }
 }
 
-fn refusal(reason: &str, log: &LogId) -> Failure {
-    let code = Code::named(reason);
-    match log.kind {
-        LogKind::Mailbox => refusal_by_user(reason, code, &log.name),
-        LogKind::Group => refusal_by_group(reason, code, log),
-    }
+/// The reason as the store keeps it: a code, then the text.
+fn refusal(reason: &str) -> Failure {
+    let (code, text) = reason.split_once(' ').unwrap_or((reason, reason));
+    Failure::new(Code::named(code).unwrap_or(Code::Unexpected), format!("not sent: {text}"))
 }
 
-fn refusal_by_group(reason: &str, code: Option<Code>, log: &LogId) -> Failure {
-    let fault = match code {
-        Some(Code::NoSuchGroup) => FaultCode::NO_SUCH_GROUP,
-        Some(Code::NotAMember) => FaultCode::NOT_A_MEMBER,
-        Some(Code::Removed) => FaultCode::REMOVED,
-        Some(Code::UntrustedKey) => {
-            return Failure::new(
-                Code::UntrustedKey,
-                format!(
-                    "the key of a member of {log} has changed or cannot be trusted, so nothing \
-                     was sent; see `fastchat contacts`, then `fastchat verify`"
-                ),
-            );
+#[cfg(test)]
+mod tests {
+    use wire::{FaultCode, LogId, Name, Wall};
+
+    use super::outcome;
+    use crate::crypto::Content;
+    use crate::failure::{Code, Failure};
+    use crate::store::{OutboxId, PostRecord, PostState};
+
+    #[test]
+    fn a_refusal_says_what_the_same_fault_says_elsewhere() {
+        for fault in [FaultCode::GROUP_CLOSED, FaultCode::NO_SUCH_GROUP, FaultCode::REMOVED] {
+            let failure = Failure::fault(fault);
+            let reason = format!("{} {}", failure.code.name(), failure.text);
+            let post = PostRecord {
+                id: OutboxId(1),
+                log: LogId::group(Name::parse("rust").expect("a name")),
+                content: Content::Text("hello".to_owned()),
+                created: Wall(1),
+                number: None,
+                state: PostState::Refused(reason),
+            };
+            let told = outcome(&post).expect_err("it was refused");
+            assert_eq!((told.code, &told.text), (failure.code, &format!("not sent: {failure}")));
         }
-        _ => return other_refusal(reason, code),
-    };
-    Failure::fault(fault)
-}
-
-fn refusal_by_user(reason: &str, code: Option<Code>, reader: &Name) -> Failure {
-    match code {
-        Some(Code::NoSuchUser) => Failure::new(
-            Code::NoSuchUser,
-            format!("no user is called {reader}; check the spelling"),
-        ),
-        Some(Code::UntrustedKey) => Failure::new(
-            Code::UntrustedKey,
-            format!(
-                "{reader}'s key has changed or cannot be trusted, so nothing was sent; compare \
-                 safety numbers with `fastchat verify {reader}`, then agree with --ok"
-            ),
-        ),
-        code => other_refusal(reason, code),
+        assert_eq!(super::refusal("no-such-user").code, Code::NoSuchUser, "of an older program");
     }
-}
-
-fn other_refusal(reason: &str, code: Option<Code>) -> Failure {
-    Failure::new(code.unwrap_or(Code::Unexpected), format!("not sent: {reason}"))
 }

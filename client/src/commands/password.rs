@@ -1,7 +1,7 @@
 //! Where a password comes from: a file, the environment or a prompt; never the command line.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, IsTerminal, Read, stdin};
+use std::io::{BufRead, BufReader, ErrorKind, IsTerminal, Read, stdin};
 use std::path::Path;
 
 use zeroize::Zeroizing;
@@ -9,9 +9,30 @@ use zeroize::Zeroizing;
 use crate::config::Config;
 use crate::core::Password;
 use crate::failure::Failure;
+use crate::interrupt;
 
 /// Longest password, in bytes.
 pub const PASSWORD_LEN_MAX: usize = 1024;
+
+/// What a password is for: mistakes name it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kind {
+    /// Signing up and in.
+    Account,
+    /// Joining a group.
+    Group,
+}
+
+impl Kind {
+    /// What such a password is called.
+    #[must_use]
+    pub fn called(self) -> &'static str {
+        match self {
+            Self::Account => "password",
+            Self::Group => "group password",
+        }
+    }
+}
 
 /// The password that was given without a prompt, if one was.
 ///
@@ -19,9 +40,9 @@ pub const PASSWORD_LEN_MAX: usize = 1024;
 /// The file cannot be read, or holds no usable password.
 pub fn given(config: &Config) -> Result<Option<Password>, Failure> {
     if let Some(path) = &config.password_file {
-        return from_file(path, "--password-file").map(Some);
+        return from_file(path, "--password-file", Kind::Account).map(Some);
     }
-    from_environment("FASTCHAT_PASSWORD")
+    from_environment("FASTCHAT_PASSWORD", Kind::Account)
 }
 
 /// The given password, else one typed at a prompt; twice when it is a new one.
@@ -38,8 +59,8 @@ pub fn read(config: &Config, is_new: bool) -> Result<Password, Failure> {
         ));
     }
     match is_new {
-        true => prompt_new("Password: "),
-        false => prompt("Password: "),
+        true => prompt_new(Kind::Account),
+        false => prompt("Password: ", Kind::Account),
     }
 }
 
@@ -49,8 +70,8 @@ pub fn read(config: &Config, is_new: bool) -> Result<Password, Failure> {
 /// The file cannot be read, or holds no usable password.
 pub fn for_group(file: Option<&Path>) -> Result<Option<Password>, Failure> {
     match file {
-        Some(path) => from_file(path, "--group-password-file").map(Some),
-        None => from_environment("FASTCHAT_GROUP_PASSWORD"),
+        Some(path) => from_file(path, "--group-password-file", Kind::Group).map(Some),
+        None => from_environment("FASTCHAT_GROUP_PASSWORD", Kind::Group),
     }
 }
 
@@ -58,10 +79,14 @@ pub fn for_group(file: Option<&Path>) -> Result<Option<Password>, Failure> {
 ///
 /// # Errors
 /// As [`prompt`], or the two differ.
-pub fn prompt_new(words: &str) -> Result<Password, Failure> {
-    let password = prompt(words)?;
-    if prompt("Again: ")?.bytes() != password.bytes() {
-        return Err(Failure::usage("the two passwords differ; try again"));
+pub fn prompt_new(kind: Kind) -> Result<Password, Failure> {
+    let (words, again) = match kind {
+        Kind::Account => ("Password: ", "Password again: "),
+        Kind::Group => ("Group password: ", "Group password again: "),
+    };
+    let password = prompt(words, kind)?;
+    if prompt(again, kind)?.bytes() != password.bytes() {
+        return Err(Failure::usage(format!("the two {}s differ; try again", kind.called())));
     }
     Ok(password)
 }
@@ -70,27 +95,47 @@ pub fn prompt_new(words: &str) -> Result<Password, Failure> {
 ///
 /// # Errors
 /// The terminal cannot be read, or the password is not usable.
-pub fn prompt(words: &str) -> Result<Password, Failure> {
-    let typed = rpassword::prompt_password(words)
-        .map_err(|error| Failure::usage(format!("the password cannot be read: {error}")))?;
-    check(Zeroizing::new(typed.into_bytes()))
+pub fn prompt(words: &str, kind: Kind) -> Result<Password, Failure> {
+    match prompt_or_cancel(words, kind)? {
+        Some(password) => Ok(password),
+        None => Err(interrupt::obey()),
+    }
+}
+
+/// As [`prompt`]; `None` when the interrupt key was typed instead.
+///
+/// # Errors
+/// As [`prompt`].
+pub fn prompt_or_cancel(words: &str, kind: Kind) -> Result<Option<Password>, Failure> {
+    let unreadable = |error: std::io::Error| {
+        Failure::usage(format!("the {} cannot be read: {error}", kind.called()))
+    };
+    let held = interrupt::hold().map_err(unreadable)?;
+    let typed = rpassword::prompt_password(words);
+    drop(held);
+    match typed {
+        Ok(typed) => check(Zeroizing::new(typed.into_bytes()), kind).map(Some),
+        Err(error) if error.kind() == ErrorKind::Interrupted => Ok(None),
+        Err(error) => Err(unreadable(error)),
+    }
 }
 
 /// Takes `bytes` as a password.
 ///
 /// # Errors
 /// It is empty or too long.
-pub fn check(bytes: Zeroizing<Vec<u8>>) -> Result<Password, Failure> {
+pub fn check(bytes: Zeroizing<Vec<u8>>, kind: Kind) -> Result<Password, Failure> {
+    let called = kind.called();
     match bytes.len() {
-        0 => Err(Failure::usage("the password is empty")),
+        0 => Err(Failure::usage(format!("the {called} is empty"))),
         1..=PASSWORD_LEN_MAX => Ok(Password::new(bytes)),
-        _ => Err(Failure::usage(format!("the password has more than {PASSWORD_LEN_MAX} bytes"))),
+        _ => Err(Failure::usage(format!("the {called} has more than {PASSWORD_LEN_MAX} bytes"))),
     }
 }
 
-fn from_environment(variable: &str) -> Result<Option<Password>, Failure> {
+fn from_environment(variable: &str, kind: Kind) -> Result<Option<Password>, Failure> {
     match std::env::var(variable) {
-        Ok(text) => check(Zeroizing::new(text.into_bytes())).map(Some),
+        Ok(text) => check(Zeroizing::new(text.into_bytes()), kind).map(Some),
         Err(std::env::VarError::NotPresent) => Ok(None),
         Err(std::env::VarError::NotUnicode(_)) => {
             Err(Failure::usage(format!("{variable} is not UTF-8")))
@@ -98,7 +143,7 @@ fn from_environment(variable: &str) -> Result<Option<Password>, Failure> {
     }
 }
 
-fn from_file(path: &Path, option: &str) -> Result<Password, Failure> {
+fn from_file(path: &Path, option: &str, kind: Kind) -> Result<Password, Failure> {
     let wrong =
         |error: std::io::Error| Failure::usage(format!("{option} {}: {error}", path.display()));
     let limit = u64::try_from(PASSWORD_LEN_MAX).expect("a small constant") + 3;
@@ -110,19 +155,20 @@ fn from_file(path: &Path, option: &str) -> Result<Password, Failure> {
             line.pop();
         }
     }
-    check(line)
+    check(line, kind)
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
 
-    use super::{PASSWORD_LEN_MAX, from_file};
+    use super::{Kind, PASSWORD_LEN_MAX, from_file};
 
     fn written(content: &str) -> Result<Vec<u8>, crate::failure::Failure> {
         let file = tempfile::NamedTempFile::new().expect("a file");
         fs::write(file.path(), content).expect("written");
-        from_file(file.path(), "--password-file").map(|password| password.bytes().to_vec())
+        from_file(file.path(), "--password-file", Kind::Account)
+            .map(|password| password.bytes().to_vec())
     }
 
     #[test]
@@ -138,5 +184,17 @@ mod tests {
         assert!(written("").is_err());
         assert!(written(&"x".repeat(PASSWORD_LEN_MAX)).is_ok());
         assert!(written(&"x".repeat(PASSWORD_LEN_MAX + 1)).is_err());
+    }
+
+    #[test]
+    fn mistakes_say_which_password_they_are_about() {
+        let mistake = |len: usize, kind| {
+            let bytes = zeroize::Zeroizing::new(vec![b'x'; len]);
+            super::check(bytes, kind).expect_err("it is none").text
+        };
+        for len in [0, PASSWORD_LEN_MAX + 1] {
+            assert!(mistake(len, Kind::Account).starts_with("the password "));
+            assert!(mistake(len, Kind::Group).starts_with("the group password "));
+        }
     }
 }

@@ -9,9 +9,9 @@ use crate::args;
 use crate::core::event::Peeked;
 use crate::core::{Reading, Request};
 use crate::failure::{Code, Failure};
-use crate::output::{Fetched, Shown, Style, columns, data, flush};
+use crate::output::{Fetched, Remark, Shown, Style, columns, data, flush, talk};
 use crate::shell::store_failure;
-use crate::store::{DataDirectory, InboxId, InboxMessage, Store};
+use crate::store::{DataDirectory, InboxId, InboxMessage, ReceivedContent, Store};
 
 /// Messages taken from the store at a time.
 const PAGE: u32 = 256;
@@ -73,12 +73,26 @@ struct Printer {
 impl Printer {
     fn print(self, message: &Shown) -> Result<(), Failure> {
         match self.is_json {
-            true => data(&message.json().to_string()),
+            true => {
+                let gap = message.gap_json();
+                gap.map_or(Ok(()), |gap| data(&gap.to_string()))?;
+                data(&message.json().to_string())
+            }
             false => {
                 data(&message.line(self.style))?;
                 let lines = message.preview(self.style, columns().unwrap_or(0));
                 lines.iter().try_for_each(|line| data(line))
             }
+        }
+    }
+
+    /// What was acknowledged without its attachment can be had later.
+    fn tell_how_to_save(self, message: &Shown) {
+        if let (ReceivedContent::Attachment { .. }, None, None, false) =
+            (&message.content, &message.fetched.path, &message.fetched.data, self.is_json)
+        {
+            let Shown { log, seq, .. } = message;
+            talk(&format!("    to save it: fastchat save '{log}' {}", seq.0));
         }
     }
 }
@@ -118,7 +132,7 @@ impl Receiving {
     fn fetch(
         &mut self,
         messages: Vec<InboxMessage>,
-        store: &Store,
+        store: &mut Store,
     ) -> Result<(Vec<InboxId>, Vec<Shown>), Failure> {
         self.wanted = None;
         let (mut ids, mut shown) = (Vec::new(), Vec::new());
@@ -148,6 +162,9 @@ impl Receiving {
         let count = messages.len();
         for message in messages {
             self.printer.print(&message)?;
+            if !self.is_peek {
+                self.printer.tell_how_to_save(&message);
+            }
         }
         flush()?;
         self.count(count);
@@ -222,6 +239,14 @@ impl Task for Receiving {
         flush()?;
         self.count(count);
         Ok(())
+    }
+
+    fn on_remark(&mut self, remark: &Remark) -> Result<bool, Failure> {
+        match self.printer.is_json {
+            true => data(&remark.json().to_string())?,
+            false => data(&self.printer.style.warning(&remark.line()))?,
+        }
+        flush().map(|()| true)
     }
 
     fn on_time_over(&mut self, trouble: Option<Failure>) -> Result<(), Failure> {

@@ -34,6 +34,12 @@ impl Fetching {
         Self { folder, is_base64, tried: BTreeSet::new(), failed: BTreeMap::new() }
     }
 
+    /// What became of the attachment of `message` was told: the next time it is tried anew.
+    pub fn forget(&mut self, message: InboxId) {
+        self.tried.remove(&message);
+        self.failed.remove(&message);
+    }
+
     /// The attachment of `message` cannot be had.
     pub fn give_up(&mut self, message: InboxId, why: &Failure) {
         self.failed.insert(message, why.text.clone());
@@ -46,7 +52,7 @@ impl Fetching {
     pub fn fetch(
         &mut self,
         message: &InboxMessage,
-        store: &Store,
+        store: &mut Store,
     ) -> Result<Option<Fetched>, Failure> {
         let is_wanted = self.folder.is_some() || self.is_base64;
         let attachment = match &message.content {
@@ -66,6 +72,9 @@ impl Fetching {
                 return Err(Failure::usage(format!("the attachment cannot be saved: {error}")));
             }
             _ => store.drop_download(&attachment.blob),
+        }
+        if opened.is_ok() {
+            store.mark_saved(message.id).map_err(|e| store_failure(&e))?;
         }
         Ok(opened.map_or_else(|error| self.on_altered(message.id, &error), Some))
     }

@@ -28,6 +28,8 @@ const WAIT_FOR_UPLOAD: Duration = Duration::from_secs(900);
 
 /// One message to be sent.
 pub(super) struct Message {
+    /// The line of the input that it came from, when there were several.
+    pub(super) line: Option<u32>,
     /// To which log.
     pub(super) log: LogId,
     /// The text, or the attachment's caption; may be empty then.
@@ -44,9 +46,8 @@ pub(super) fn send(mut local: Local, command: &args::Send) -> Result<(), Failure
         false => vec![read_message(command)?],
     };
     let has_attachment = messages.iter().any(|message| message.attachment.is_some());
-    let posts = messages.into_iter().map(|message| add(message, me, &mut local.store));
     let mut task = Sending {
-        posts: posts.collect::<Result<_, _>>()?,
+        posts: add_all(messages, me, &mut local.store)?,
         failed: None,
         wait: command.wait.unwrap_or(if has_attachment { WAIT_FOR_UPLOAD } else { WAIT }),
         is_json: local.is_json,
@@ -68,31 +69,62 @@ fn read_message(command: &args::Send) -> Result<Message, Failure> {
         (None, Some(path)) => Some(Source::File(path.clone())),
         (None, None) => None,
     };
-    Ok(Message { log, text, attachment })
+    Ok(Message { line: None, log, text, attachment })
+}
+
+/// Puts every message into the outbox, or none.
+fn add_all(messages: Vec<Message>, me: Name, store: &mut Store) -> Result<Vec<Post>, Failure> {
+    let mut posts: Vec<Post> = Vec::new();
+    for message in messages {
+        let line = message.line;
+        match add(message, me, store) {
+            Ok(id) => posts.push(Post { id, line }),
+            Err(failure) => {
+                for post in posts {
+                    store.discard(post.id).map_err(|e| store_failure(&e))?;
+                }
+                return Err(failure.on_line(line));
+            }
+        }
+    }
+    Ok(posts)
 }
 
 /// Checks a message and puts it into the outbox.
 fn add(message: Message, me: Name, store: &mut Store) -> Result<OutboxId, Failure> {
-    let Message { log, text, attachment } = message;
+    let Message { line, log, text, attachment } = message;
+    let named = |member: &str, failure: Failure| match line {
+        Some(_) => Failure { text: format!("{member:?}: {}", failure.text), ..failure },
+        None => failure,
+    };
     let created = Clock::new().wall();
     let Some(source) = attachment else {
         if text.is_empty() {
             return Err(Failure::usage("there is nothing to send: the text is empty"));
         }
-        check_text(&text).map_err(|error| Failure::usage(error.to_string()))?;
+        let checked = check_text(&text).map_err(|error| Failure::usage(error.to_string()));
+        checked.map_err(|failure| named("text", failure))?;
         return store.add_draft(&log, &text, created).map_err(|e| store_failure(&e));
     };
     if text.len() > CAPTION_LEN_MAX {
         let long = format!("a caption has at most {CAPTION_LEN_MAX} bytes; send the text apart");
-        return Err(Failure::usage(long));
+        return Err(named("text", Failure::usage(long)));
     }
-    let (attachment, path) = attach(source, &text, me, store)?;
+    let attached = attach(source, &text, me, store);
+    let (attachment, path) = attached.map_err(|failure| named("attachment", failure))?;
     store.add_attachment(&log, &attachment, &path, created).map_err(|e| store_failure(&e))
+}
+
+/// One message in the outbox, and the line of the input that it came from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Post {
+    id: OutboxId,
+    line: Option<u32>,
 }
 
 struct Sending {
     /// What is not known to be accepted or rejected yet.
-    posts: Vec<OutboxId>,
+    posts: Vec<Post>,
     /// The first one that failed, when there were several.
     failed: Option<Failure>,
     wait: Duration,
@@ -100,7 +132,7 @@ struct Sending {
 }
 
 impl Sending {
-    fn tell(&self, post: &PostRecord) -> Result<(), Failure> {
+    fn tell(&self, post: &PostRecord, line: Option<u32>) -> Result<(), Failure> {
         let PostState::Accepted { seq } = &post.state else {
             return Ok(());
         };
@@ -108,12 +140,15 @@ impl Sending {
             talk("accepted");
             return Ok(());
         }
-        let value = json!({
+        let mut value = json!({
             "status": "accepted",
             "log": post.log.to_string(),
             "number": post.number.map(wire::Number::value),
             "seq": seq.map(|seq| seq.0),
         });
+        if let Some(line) = line {
+            value["line"] = json!(line);
+        }
         data(&value.to_string())
     }
 
@@ -137,15 +172,19 @@ impl Task for Sending {
         Some(self.wait)
     }
 
+    fn posts(&self) -> Vec<OutboxId> {
+        self.posts.iter().map(|post| post.id).collect()
+    }
+
     fn look(&mut self, store: &mut Store) -> Result<Flow, Failure> {
         let is_only = self.posts.len() == 1 && self.failed.is_none();
-        for id in std::mem::take(&mut self.posts) {
-            match outcome(&record(id, store)?) {
-                Ok(Some(post)) => self.tell(&post)?,
-                Ok(None) => self.posts.push(id),
+        for post in std::mem::take(&mut self.posts) {
+            match outcome(&record(post.id, store)?) {
+                Ok(Some(accepted)) => self.tell(&accepted, post.line)?,
+                Ok(None) => self.posts.push(post),
                 Err(failure) => {
-                    self.posts.push(id);
-                    self.set_aside(failure, is_only)?;
+                    self.posts.push(post);
+                    self.set_aside(failure.on_line(post.line), is_only)?;
                     self.posts.pop();
                 }
             }
@@ -169,8 +208,8 @@ impl Task for Sending {
         Err(Failure::new(
             Code::Queued,
             format!(
-                "not accepted yet{why}; it stays in the outbox and leaves with the next `send`, or \
-                 while the menu is open"
+                "not accepted yet{why}; it stays in the outbox and leaves with the next command \
+                 that connects, or while the menu is open"
             ),
         ))
     }
@@ -181,9 +220,9 @@ impl Task for Sending {
         if why.code == Code::Queued {
             return Ok(());
         }
-        for id in &self.posts {
-            match record(*id, store)?.state {
-                PostState::Draft => store.discard(*id).map_err(|e| store_failure(&e))?,
+        for post in &self.posts {
+            match record(post.id, store)?.state {
+                PostState::Draft => store.discard(post.id).map_err(|e| store_failure(&e))?,
                 PostState::Sealed if !self.is_json => talk("the message stays in the outbox"),
                 _ => {}
             }
@@ -224,21 +263,42 @@ fn read_text() -> Result<String, Failure> {
 mod tests {
     use wire::{LogId, Name, Wall};
 
-    use super::{Sending, WAIT};
+    use super::{Message, Post, Sending, WAIT, add_all};
     use crate::commands::task::Task;
     use crate::failure::{Code, Failure};
     use crate::store::{DataDirectory, PostState, Store};
 
+    /// A store of its own; its directories live as long as they are held.
+    fn store() -> (Store, [tempfile::TempDir; 2]) {
+        let [root, keys] = [(), ()].map(|()| tempfile::tempdir().expect("a directory"));
+        let directory = DataDirectory::open_with_keys(root.path(), keys.path()).expect("opens");
+        (Store::open(&directory).expect("opens"), [root, keys])
+    }
+
+    #[test]
+    fn a_wrong_message_of_several_is_named_and_none_is_kept() {
+        let (mut store, _directories) = store();
+        let me = Name::parse("alice").expect("a name");
+        let message = |line, len| Message {
+            line: Some(line),
+            log: LogId::mailbox(me),
+            text: "x".repeat(len),
+            attachment: None,
+        };
+        let wrong = add_all(vec![message(1, 5), message(3, 60_001)], me, &mut store);
+        let failure = wrong.expect_err("too long");
+        assert!(failure.text.starts_with("line 3: \"text\": "), "{failure}");
+        assert_eq!(store.drafts(10).expect("reads"), []);
+        assert_eq!(add_all(vec![message(1, 5)], me, &mut store).expect("adds").len(), 1);
+    }
+
     #[test]
     fn a_late_post_stays_in_the_outbox_and_one_that_failed_does_not() {
-        let root = tempfile::tempdir().expect("a directory");
-        let keys = tempfile::tempdir().expect("a directory");
-        let directory = DataDirectory::open_with_keys(root.path(), keys.path()).expect("opens");
-        let mut store = Store::open(&directory).expect("opens");
-        let reader = Name::parse("bob").expect("a name");
-        let log = LogId::mailbox(reader);
+        let (mut store, _directories) = store();
+        let log = LogId::mailbox(Name::parse("bob").expect("a name"));
         let id = store.add_draft(&log, "hello", Wall(1)).expect("adds");
-        let mut sending = Sending { posts: vec![id], failed: None, wait: WAIT, is_json: true };
+        let posts = vec![Post { id, line: None }];
+        let mut sending = Sending { posts, failed: None, wait: WAIT, is_json: true };
 
         let late = sending.on_time_over(None).expect_err("not accepted");
         assert_eq!(late.code, Code::Queued);

@@ -6,14 +6,15 @@ use std::time::Duration;
 use wire::Instant;
 use wire::net::Clock;
 
+use super::pushing::Pushing;
 use super::{Local, Progress};
 use crate::core::event::Peeked;
 use crate::core::{Notice, Request};
-use crate::escape::one_line;
 use crate::failure::{Code, Failure};
+use crate::output::Remark;
 use crate::shell::follower::{Follower, Heard, Reply};
 use crate::shell::{Shell, store_failure};
-use crate::store::{ConnectionLock, Store};
+use crate::store::{ConnectionLock, OutboxId, Store};
 
 /// Trouble with the connection that lasts this long ends a command that cannot wait.
 const PATIENCE: Duration = Duration::from_secs(6);
@@ -73,8 +74,18 @@ pub(super) trait Task {
         Ok(())
     }
 
+    /// Something about a group; whether it was told.
+    fn on_remark(&mut self, _remark: &Remark) -> Result<bool, Failure> {
+        Ok(false)
+    }
+
     /// The time is over; `trouble` is what stands in the way of a connection.
     fn on_time_over(&mut self, trouble: Option<Failure>) -> Result<(), Failure>;
+
+    /// The posts of this command: it tells what becomes of them itself.
+    fn posts(&self) -> Vec<OutboxId> {
+        Vec::new()
+    }
 
     /// It ends with `why`: the store may have to forget something.
     fn on_failed(&mut self, _store: &mut Store, _why: &Failure) -> Result<(), Failure> {
@@ -136,6 +147,7 @@ fn follow(
     until: Option<Instant>,
 ) -> Result<Followed, Failure> {
     let path = local.directory.socket_path();
+    let mut progress = Progress::new(local.is_json);
     task.on_begin();
     let Ok(mut holder) = Follower::ask(&path, &task.request()) else {
         return Ok(Followed::NoHolder);
@@ -168,6 +180,10 @@ fn follow(
                 }
                 flow
             }
+            Heard::Reply(Reply::Transfer(done)) => {
+                progress.show(&Notice::Transfer(done));
+                Flow::On
+            }
             Heard::Reply(Reply::Changed) | Heard::Nothing => task.look(&mut local.store)?,
         };
         if flow == Flow::Done {
@@ -197,11 +213,13 @@ fn lead(
     time: Option<Duration>,
 ) -> Result<(), Failure> {
     let dialer = local.dialer();
-    let progress = Progress::new(local.is_json);
+    let mut progress = Progress::new(local.is_json);
+    let pushing = Pushing::begin(&local.store, task.posts(), local.is_json)?;
     let mut shell = Shell::start(&local.directory, lock, local.store, dialer)?;
-    let result = lead_on(task, &mut shell, progress, time);
-    if let Err(failure) = &result {
-        task.on_failed(shell.store(), failure)?;
+    let result = lead_on(task, &mut shell, &mut progress, time);
+    match &result {
+        Ok(()) => pushing.end(&mut shell, &mut progress)?,
+        Err(failure) => task.on_failed(shell.store(), failure)?,
     }
     shell.finish()?;
     result
@@ -210,7 +228,7 @@ fn lead(
 fn lead_on(
     task: &mut impl Task,
     shell: &mut Shell,
-    mut progress: Progress,
+    progress: &mut Progress,
     time: Option<Duration>,
 ) -> Result<(), Failure> {
     let until = time.map(|time| shell.now() + time);
@@ -222,6 +240,11 @@ fn lead_on(
         for notice in notices {
             progress.show(&notice);
             hope.on_notice(&notice, shell.now());
+            if let Some(remark) = Remark::of(&notice)
+                && !task.on_remark(&remark)?
+            {
+                progress.warn(&remark.line());
+            }
             let flow = match notice {
                 Notice::Answered { ticket: answered, result } if answered == ticket => {
                     let flow = on_answer(task, result, shell.store())?;
@@ -233,10 +256,6 @@ fn lead_on(
                 Notice::SessionOver(failure) => return Err(failure),
                 Notice::Trouble(failure) if failure.code == Code::UntrustedKey => {
                     return Err(failure);
-                }
-                Notice::GroupWarning { group, text } => {
-                    progress.warn(&format!("#{group}: {}", one_line(&text)));
-                    Flow::On
                 }
                 Notice::Peeked(peeked) => {
                     task.on_peeked(peeked)?;

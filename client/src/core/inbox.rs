@@ -81,9 +81,7 @@ impl Inbox {
             reader.on_caught_up();
         }
         if log.kind == LogKind::Group && caught_up.expired > 0 {
-            let count = caught_up.expired;
-            let text = format!("{count} messages expired before they were received here");
-            ctx.notify(Notice::GroupWarning { group: log.name, text });
+            ctx.notify(Notice::Expired { group: log.name, count: caught_up.expired });
         }
     }
 

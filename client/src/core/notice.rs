@@ -48,6 +48,13 @@ pub enum Notice {
     },
     /// The account's standing in a group, or who is in it, has changed; the store says how.
     GroupChanged(Name),
+    /// Messages of a group are gone that were not received here.
+    Expired {
+        /// Which group.
+        group: Name,
+        /// How many.
+        count: u64,
+    },
     /// Something about a group that its members should know: its home may be lying.
     GroupWarning {
         /// Which group.

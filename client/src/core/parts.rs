@@ -61,7 +61,7 @@ impl Parts {
     }
 
     pub(super) fn is_outbox_empty(&self) -> bool {
-        self.outbox.is_empty()
+        self.outbox.is_empty() && !self.transfers.is_uploading()
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {

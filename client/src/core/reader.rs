@@ -470,6 +470,9 @@ fn content(plaintext: Plaintext, verified: bool) -> ReceivedContent {
             ReceivedContent::Attachment { attachment, sent, previous, verified }
         }
         Content::GrantRequest(_) => ReceivedContent::GrantRequest { sent, previous, verified },
+        Content::Invitation(group) => {
+            ReceivedContent::Invitation { group, sent, previous, verified }
+        }
         Content::Unknown { kind, bytes } => {
             ReceivedContent::Unknown { kind, bytes, sent, previous, verified }
         }

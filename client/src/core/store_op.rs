@@ -208,7 +208,21 @@ pub enum StoreOp {
     },
     /// The user agrees to go on in spite of what contradicts a roster.
     AgreeToRoster(Name),
-    /// A roster has grown.
+    /// This account is about to invite somebody: before the statement leaves.
+    NoteInvitation {
+        /// To which group.
+        group: Name,
+        /// Whom.
+        user: Name,
+    },
+    /// The invitation was refused.
+    DropInvitation {
+        /// To which group.
+        group: Name,
+        /// Whom.
+        user: Name,
+    },
+    /// A roster has grown. An invitation that was noted becomes a draft to the invited.
     AddStatements {
         /// What is new, in order.
         statements: Vec<KeptStatement>,

@@ -19,6 +19,10 @@
 //! log                      kind u8 (1 mailbox, 2 group), length u8, ASCII
 //! origin               16  the installation whose message session it is; of whoever is asked
 //! message session       4  u32
+//!
+//! kind 4, invitation: the sender has invited the reader to a group. A hint: the group's home and
+//! roster say whether it is so
+//! group                    length u8, ASCII
 //! ```
 //! Other kinds are for later versions and are shown as unknown.
 
@@ -35,6 +39,7 @@ use super::plaintext::{PlaintextError, TEXT_LEN_MAX};
 const KIND_TEXT: u8 = 1;
 const KIND_ATTACHMENT: u8 = 2;
 const KIND_GRANT_REQUEST: u8 = 3;
+const KIND_INVITATION: u8 = 4;
 
 /// Longest name of an attachment, in bytes of UTF-8: the longest that file systems take.
 pub const FILE_NAME_LEN_MAX: usize = 255;
@@ -64,6 +69,8 @@ pub enum Content {
     Attachment(Box<Attachment>),
     /// The sender of this message asks for its grant of a message session of the reader.
     GrantRequest(GrantRequest),
+    /// The sender has invited the reader to this group.
+    Invitation(Name),
     /// A kind this program does not know; a newer one may.
     Unknown {
         /// The kind.
@@ -211,6 +218,7 @@ impl Content {
             Self::Text(text) => (KIND_TEXT, BytesMut::from(text.as_str())),
             Self::Attachment(attachment) => (KIND_ATTACHMENT, attachment.encode()?),
             Self::GrantRequest(request) => (KIND_GRANT_REQUEST, put_request(request)),
+            Self::Invitation(group) => (KIND_INVITATION, put_group(group)),
             Self::Unknown { kind, bytes } => (*kind, BytesMut::from(&bytes[..])),
         })
     }
@@ -224,6 +232,7 @@ impl Content {
             }
             KIND_ATTACHMENT => Ok(Self::Attachment(Box::new(Attachment::decode(bytes)?))),
             KIND_GRANT_REQUEST => get_request(bytes).map(Self::GrantRequest),
+            KIND_INVITATION => get_group(bytes).map(Self::Invitation),
             _ => Ok(Self::Unknown { kind, bytes }),
         }
     }
@@ -246,6 +255,19 @@ fn get_request(bytes: Bytes) -> Result<GrantRequest, DecodeError> {
     };
     reader.finish()?;
     Ok(request)
+}
+
+fn put_group(group: &Name) -> BytesMut {
+    let mut out = BytesMut::new();
+    group.put(&mut out);
+    out
+}
+
+fn get_group(bytes: Bytes) -> Result<Name, DecodeError> {
+    let mut reader = Reader::new(bytes);
+    let group = Name::get(&mut reader, "group")?;
+    reader.finish()?;
+    Ok(group)
 }
 
 fn put_bytes(bytes: &[u8], out: &mut BytesMut) {

@@ -3,7 +3,7 @@
 //! # Layout (big-endian; version 1)
 //! ```text
 //! format      1  1
-//! kind        1  1 text, 2 attachment, 3 grant request; others are shown as unknown
+//! kind        1  1 text, 2 attachment, 3 grant request, 4 invitation; others are shown as unknown
 //! sender         length u8, ASCII
 //! log            kind u8 (1 mailbox, 2 group), length u8, ASCII
 //! origin     16  the sender's installation

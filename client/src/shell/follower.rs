@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::lines::{read_reply, write_request};
+use super::socket::Address;
 use crate::core::Request;
 
 pub use super::lines::Reply;
@@ -38,7 +39,8 @@ impl Follower {
     /// # Errors
     /// Nobody listens at `path`.
     pub fn ask(path: &Path, request: &Request) -> io::Result<Self> {
-        let mut stream = UnixStream::connect(path)?;
+        let address = Address::of(path)?;
+        let mut stream = UnixStream::connect(address.path())?;
         stream.write_all((write_request(request) + "\n").as_bytes())?;
         Ok(Self { stream: BufReader::new(stream), line: Vec::new() })
     }

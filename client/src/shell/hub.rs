@@ -12,6 +12,7 @@ use wire::net::{Net, SourceId};
 
 use super::HUB_TICKETS;
 use super::lines::{LINE_LEN_MAX, Reply, read_request, write_reply};
+use super::socket::Address;
 use crate::core::{Notice, Request, Ticket};
 
 /// Processes that may wait at one time.
@@ -83,6 +84,9 @@ impl Hub {
                 Notice::SessionOver(failure) => {
                     let reply = Reply::Answered(Err(failure.clone()));
                     self.say(&reply, |_| true, net);
+                }
+                Notice::Transfer(progress) => {
+                    self.say(&Reply::Transfer(*progress), |_| true, net);
                 }
                 notice if changes_store(notice) => self.say(&Reply::Changed, |_| true, net),
                 _ => {}
@@ -192,7 +196,7 @@ fn listen(path: &Path, net: &mut Net) -> std::io::Result<(UnixListener, SourceId
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut listener = UnixListener::bind(path)?;
+    let mut listener = UnixListener::bind(Address::of(path)?.path())?;
     fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
     let id = net.register(&mut listener)?;
     Ok((listener, id))
@@ -260,6 +264,22 @@ mod tests {
         let heard = follower.join().expect("ends");
         let answer = Heard::Reply(Reply::Answered(Err(failure)));
         assert_eq!(heard, [Heard::Reply(Reply::Changed), answer, Heard::Gone]);
+    }
+
+    #[test]
+    fn a_path_that_is_too_long_for_an_address_has_a_socket_too() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let folder = directory.path().join("x".repeat(200));
+        std::fs::create_dir(&folder).expect("a folder");
+        let path = folder.join("socket");
+        let mut net = Net::new().expect("a net");
+        let mut hub = Hub::open(&path, &mut net);
+        let mode = std::fs::metadata(&path).expect("a socket").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        Follower::ask(&path, &Request::Outbox).expect("connects");
+        assert_eq!(asked(&mut hub, &mut net).1, Request::Outbox);
+        drop(hub);
+        assert!(!path.exists(), "it goes with its owner");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use wire::Name;
 use zeroize::Zeroizing;
 
-use crate::core::{Admission, GroupWish, Password, Reading, Request};
+use crate::core::{Admission, GroupWish, Password, Reading, Request, TransferProgress};
 use crate::crypto::keys::KeyId;
 use crate::failure::{Code, Failure};
 use crate::store::InboxId;
@@ -18,6 +18,8 @@ pub(super) const LINE_LEN_MAX: usize = 2048;
 pub enum Reply {
     /// The store holds something new.
     Changed,
+    /// An attachment has come further on its way.
+    Transfer(TransferProgress),
     /// The request is answered.
     Answered(Result<(), Failure>),
 }
@@ -118,6 +120,10 @@ fn read_password(text: &str) -> Option<Password> {
 pub(super) fn write_reply(reply: &Reply) -> String {
     match reply {
         Reply::Changed => "changed".to_owned(),
+        Reply::Transfer(TransferProgress { is_upload, done, total }) => {
+            let way = if *is_upload { "up" } else { "down" };
+            format!("transfer {way} {done} {total}")
+        }
         Reply::Answered(Ok(())) => "done".to_owned(),
         Reply::Answered(Err(failure)) => {
             let text: String = failure
@@ -138,9 +144,13 @@ pub(super) fn read_reply(line: &str) -> Option<Reply> {
         let failure = Failure::new(Code::named(code)?, text);
         return Some(Reply::Answered(Err(failure)));
     }
-    match line {
-        "changed" => Some(Reply::Changed),
-        "done" => Some(Reply::Answered(Ok(()))),
+    match line.split(' ').collect::<Vec<_>>().as_slice() {
+        ["changed"] => Some(Reply::Changed),
+        ["done"] => Some(Reply::Answered(Ok(()))),
+        ["transfer", way @ ("up" | "down"), done, total] => {
+            let (done, total) = (done.parse().ok()?, total.parse().ok()?);
+            Some(Reply::Transfer(TransferProgress { is_upload: *way == "up", done, total }))
+        }
         _ => None,
     }
 }
@@ -152,7 +162,7 @@ mod tests {
     use super::{LINE_LEN_MAX, Reply, read_reply, read_request, write_reply, write_request};
     use zeroize::Zeroizing;
 
-    use crate::core::{Admission, GroupWish, Password, Reading, Request};
+    use crate::core::{Admission, GroupWish, Password, Reading, Request, TransferProgress};
     use crate::crypto::keys::KeyId;
     use crate::failure::{Code, Failure};
     use crate::store::InboxId;
@@ -177,6 +187,7 @@ mod tests {
         }
         for reply in [
             Reply::Changed,
+            Reply::Transfer(TransferProgress { is_upload: false, done: 5, total: u64::MAX }),
             Reply::Answered(Ok(())),
             Reply::Answered(Err(Failure::new(Code::NoSuchUser, "no such user"))),
         ] {

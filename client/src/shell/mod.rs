@@ -20,6 +20,7 @@ pub mod follower;
 pub mod hub;
 mod lines;
 mod session_store;
+mod socket;
 mod store;
 mod workers;
 

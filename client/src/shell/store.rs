@@ -104,10 +104,12 @@ fn perform_silent(store: &mut Store, op: StoreOp) -> Result<(), StoreError> {
         StoreOp::Settle { log, upto, seq } => store.settle(&log, upto, seq).map(drop),
         StoreOp::Reject { log, number, code } => store.reject(&log, number, code).map(drop),
         StoreOp::Abandon(log) => store.abandon(&log),
-        StoreOp::Refuse { id, failure } => match store.refuse(id, failure.code.name()) {
-            Err(StoreError::Changed(_)) if store.post(id)?.is_none() => Ok(()),
-            refused => refused,
-        },
+        StoreOp::Refuse { id, failure } => {
+            match store.refuse(id, failure.code.name(), &failure.text) {
+                Err(StoreError::Changed(_)) if store.post(id)?.is_none() => Ok(()),
+                refused => refused,
+            }
+        }
         StoreOp::FinishUpload { id, blob } => store.finish_upload(id, &blob),
         StoreOp::RejectUpload { id, blob, code } => store.reject_upload(id, &blob, code),
         StoreOp::WriteDownload { blob, index, chunk } => store.write_download(&blob, index, &chunk),
@@ -120,6 +122,8 @@ fn perform_silent(store: &mut Store, op: StoreOp) -> Result<(), StoreError> {
         StoreOp::EndGroup { group, why } => store.end_group(&group, why),
         StoreOp::SettleClaim { group, sender } => store.settle_claim(&group, &sender),
         StoreOp::AgreeToRoster(group) => store.agree_to_roster(&group),
+        StoreOp::NoteInvitation { group, user } => store.note_invitation(&group, &user),
+        StoreOp::DropInvitation { group, user } => store.drop_invitation(&group, &user),
         StoreOp::AddStatements { statements, roster } => store.add_statements(&statements, &roster),
         other => unreachable!("{other:?} has an answer"),
     }

@@ -5,7 +5,7 @@
 //!   id                 0600  32 hexadecimal digits; names the key file
 //!   fastchat.db        0600  SQLite, beside it -wal and -shm
 //!   blobs/             0700  ciphertext of attachments that are on their way
-//!   files/                   what the menu has saved
+//!   files/                   attachments that were saved without naming a folder
 //!   connection.lock    0600  held by the one process that owns the connection
 //!   opening.lock       0600  held while the database is opened
 //!   showing.lock       0600  held while unshown messages are printed and marked
@@ -89,6 +89,12 @@ impl DataDirectory {
     #[must_use]
     pub fn socket_path(&self) -> PathBuf {
         self.root.join("fastchat.sock")
+    }
+
+    /// Where attachments are saved unless told otherwise.
+    #[must_use]
+    pub fn files_path(&self) -> PathBuf {
+        self.root.join("files")
     }
 
     /// Takes the connection's lock, unless another process holds it.

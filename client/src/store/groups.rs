@@ -11,7 +11,7 @@ use wire::{FaultCode, Name};
 
 use super::claims::{self, KeptClaim};
 use super::error::StoreError;
-use super::{Sealer, Store, value};
+use super::{Sealer, Store, invitations, value};
 
 const ROSTER: &str = "groups.roster";
 
@@ -37,6 +37,8 @@ pub struct KeptStatement {
     pub encoded: Bytes,
     /// Why it counts for nothing; `None`: it counts.
     pub fault: Option<String>,
+    /// Whose the admin's office is after it, when that is not what it says itself: an admin left.
+    pub successor: Option<Name>,
 }
 
 impl Store {
@@ -73,13 +75,20 @@ impl Store {
         group: &Name,
         version: u32,
     ) -> Result<Option<KeptStatement>, StoreError> {
-        let sql = "SELECT statement, fault FROM statements WHERE name = ?1 AND version = ?2";
+        let sql = "SELECT statement, fault, successor FROM statements
+                   WHERE name = ?1 AND version = ?2";
         let mut statement = self.connection.prepare_cached(sql)?;
         let found = statement.query_row((group.as_str(), version), |row| {
             let encoded = Bytes::from(row.get::<_, Vec<u8>>(0)?);
-            Ok(KeptStatement { version, encoded, fault: row.get(1)? })
+            let (fault, successor): (_, Option<String>) = (row.get(1)?, row.get(2)?);
+            Ok((KeptStatement { version, encoded, fault, successor: None }, successor))
         });
-        Ok(found.optional()?)
+        let Some((kept, successor)) = found.optional()? else {
+            return Ok(None);
+        };
+        let successor = successor.map(|name| Name::parse(&name)).transpose();
+        let successor = successor.map_err(|_| StoreError::Damaged("successor"))?;
+        Ok(Some(KeptStatement { successor, ..kept }))
     }
 
     /// The account is a member: its log is read from now on.
@@ -127,6 +136,7 @@ impl Store {
             )?;
             for statement in statements {
                 add_statement(transaction, &name, statement)?;
+                invitations::write(transaction, sealer, statement)?;
             }
             put_roster(transaction, sealer, roster)
         })
@@ -142,9 +152,12 @@ fn add_statement(
     if statement.version != newest + 1 {
         return Err(StoreError::Changed("a group's statements do not follow each other"));
     }
-    let sql = "INSERT INTO statements (name, version, statement, fault) VALUES (?1, ?2, ?3, ?4)";
+    let sql = "INSERT INTO statements (name, version, statement, fault, successor)
+               VALUES (?1, ?2, ?3, ?4, ?5)";
     let (encoded, fault) = (statement.encoded.as_ref(), statement.fault.as_deref());
-    transaction.prepare_cached(sql)?.execute((name.as_str(), statement.version, encoded, fault))?;
+    let successor = statement.successor.as_ref().map(Name::as_str);
+    let values = (name.as_str(), statement.version, encoded, fault, successor);
+    transaction.prepare_cached(sql)?.execute(values)?;
     Ok(())
 }
 

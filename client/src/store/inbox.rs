@@ -7,7 +7,7 @@ use wire::{DecodeError, Field, LogId, Name, Number, Origin, Reader, Seq, Wall};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::error::StoreError;
-use super::{Sealer, Store, replay, value, wanted};
+use super::{Sealer, Store, replay, unsaved, value, wanted};
 use crate::crypto::Attachment;
 use crate::crypto::content::GrantRequest;
 
@@ -72,6 +72,17 @@ pub enum ReceivedContent {
         /// The signature holds and its key was the trusted one when the message came.
         verified: bool,
     },
+    /// The sender says that the reader is invited to a group. Whether it is so, its home knows.
+    Invitation {
+        /// Which group.
+        group: Name,
+        /// When, by the sender's clock.
+        sent: Wall,
+        /// Hash of the sender's message before; zeros before the first.
+        previous: [u8; 32],
+        /// The signature holds and its key was the trusted one when the message came.
+        verified: bool,
+    },
     /// A kind that a newer program may know.
     Unknown {
         /// The kind.
@@ -126,6 +137,7 @@ impl ReceivedContent {
             Self::Text { previous, .. }
             | Self::Attachment { previous, .. }
             | Self::GrantRequest { previous, .. }
+            | Self::Invitation { previous, .. }
             | Self::Unknown { previous, .. } => Some(*previous),
             Self::Undecryptable { .. }
             | Self::BeforeYouJoined
@@ -303,6 +315,9 @@ pub(super) fn insert(
     let content = sealer.seal(CONTENT, &id.to_be_bytes(), &encode_content(&entry.content));
     let sql = "UPDATE inbox SET content = ?2 WHERE id = ?1";
     transaction.prepare_cached(sql)?.execute((id, content))?;
+    if let ReceivedContent::Attachment { .. } = entry.content {
+        unsaved::note(transaction, InboxId(id), &entry.sender)?;
+    }
     Ok(InboxId(id))
 }
 
@@ -328,7 +343,7 @@ fn continuity(
     })
 }
 
-fn read_message(row: &Row<'_>, sealer: &Sealer) -> Result<InboxMessage, StoreError> {
+pub(super) fn read_message(row: &Row<'_>, sealer: &Sealer) -> Result<InboxMessage, StoreError> {
     let id: i64 = row.get("id")?;
     let sealed: Vec<u8> = row.get("content")?;
     let content = sealer.open(CONTENT, &id.to_be_bytes(), &sealed)?;
@@ -352,9 +367,9 @@ fn read_message(row: &Row<'_>, sealer: &Sealer) -> Result<InboxMessage, StoreErr
 
 /// Layout: tag `u8`. 1 text and 2 unknown: verified `u8`, sent `u64`, previous (32), for unknown
 /// the kind `u8`, then the rest is the content; 6 attachment: as these, the rest as in
-/// `crypto::content`; 7 grant request: as these, without a rest. 3 undecryptable: the rest is the
-/// reason. 4 before you joined: nothing. 5 roster: valid `u8`, the act, the rest is the text. 8
-/// warning: the rest is the text.
+/// `crypto::content`; 7 grant request: as these, without a rest; 9 invitation: as these, the rest
+/// is the group. 3 undecryptable: the rest is the reason. 4 before you joined: nothing. 5 roster:
+/// valid `u8`, the act, the rest is the text. 8 warning: the rest is the text.
 fn encode_content(content: &ReceivedContent) -> Zeroizing<Vec<u8>> {
     let mut out = Zeroizing::new(Vec::new());
     let mut put = |tag: u8, fields: Option<(bool, Wall, &[u8; 32])>, rest: &[&[u8]]| {
@@ -372,6 +387,9 @@ fn encode_content(content: &ReceivedContent) -> Zeroizing<Vec<u8>> {
         }
         ReceivedContent::GrantRequest { sent, previous, verified } => {
             put(7, Some((*verified, *sent, previous)), &[]);
+        }
+        ReceivedContent::Invitation { group, sent, previous, verified } => {
+            put(9, Some((*verified, *sent, previous)), &[group.as_bytes()]);
         }
         ReceivedContent::Unknown { kind, bytes, sent, previous, verified } => {
             put(2, Some((*verified, *sent, previous)), &[&[*kind], bytes]);
@@ -418,6 +436,11 @@ fn decode_content(bytes: &[u8]) -> Result<ReceivedContent, DecodeError> {
             Ok(ReceivedContent::Unknown { kind, bytes, sent, previous, verified })
         }
         7 => reader.finish().map(|()| ReceivedContent::GrantRequest { sent, previous, verified }),
+        9 => {
+            let group = Name::parse(&rest_as_text(reader)?);
+            let group = group.map_err(|_| DecodeError::Value("group"))?;
+            Ok(ReceivedContent::Invitation { group, sent, previous, verified })
+        }
         6 => {
             let attachment = Attachment::decode(reader.take(reader.remaining(), "attachment")?)?;
             let attachment = Box::new(attachment);

@@ -14,6 +14,7 @@ mod error;
 mod granted;
 mod groups;
 mod inbox;
+mod invitations;
 mod key_file;
 mod message_sessions;
 mod outbox;
@@ -21,7 +22,9 @@ mod replay;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod unsaved;
 mod value;
+mod waiting;
 mod wanted;
 
 use std::path::PathBuf;

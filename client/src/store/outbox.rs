@@ -42,7 +42,7 @@ pub enum PostState {
     },
     /// Definitely not stored.
     Rejected(FaultCode),
-    /// Never sent; the reason is a code of the contract.
+    /// Never sent; the reason is a code of the contract and, after a space, a text for people.
     Refused(String),
     /// Its origin was given up before the answer came: the user decides.
     Conflict,
@@ -354,11 +354,13 @@ impl Store {
         })
     }
 
-    /// The draft is not sent at all; `reason` is a code of the contract, as `no-such-user`.
+    /// The draft is not sent at all; `code` is one of the contract, as `no-such-user`, and `text`
+    /// says it to people.
     ///
     /// # Errors
     /// [`StoreError::Changed`] when it is no draft any more.
-    pub fn refuse(&mut self, id: OutboxId, reason: &str) -> Result<(), StoreError> {
+    pub fn refuse(&mut self, id: OutboxId, code: &str, text: &str) -> Result<(), StoreError> {
+        let reason = format!("{code} {text}");
         self.change_state(
             "UPDATE outbox SET state = ?1, reason = ?2 WHERE id = ?3 AND state = ?4",
             (REFUSED, reason, id.0, DRAFT),

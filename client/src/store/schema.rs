@@ -12,7 +12,17 @@ use super::error::StoreError;
 
 /// What leads from each version to the next, from none to the newest. A step that was published
 /// never changes: what is new is a step of its own.
-const STEPS: &[&str] = &[TABLES, GROUPS, ATTACHMENTS, MESSAGE_SESSIONS, WANTED_GRANTS, CLAIMS];
+const STEPS: &[&str] = &[
+    TABLES,
+    GROUPS,
+    ATTACHMENTS,
+    MESSAGE_SESSIONS,
+    WANTED_GRANTS,
+    CLAIMS,
+    UNSAVED,
+    SUCCESSORS,
+    INVITATIONS,
+];
 
 const TABLES: &str = "
 CREATE TABLE installation (
@@ -188,6 +198,26 @@ CREATE TABLE roster_claims (         -- what members have signed about a group's
     sender TEXT NOT NULL,
     claim BLOB NOT NULL,             -- sealed: state (1), version (4), head (32)
     PRIMARY KEY (name, sender)
+) STRICT, WITHOUT ROWID;
+";
+
+const UNSAVED: &str = "
+CREATE TABLE unsaved (               -- attachments that came and were not saved yet
+    id INTEGER PRIMARY KEY REFERENCES inbox (id) ON DELETE CASCADE
+) STRICT;
+CREATE INDEX inbox_seq ON inbox (log, seq);
+";
+
+const SUCCESSORS: &str = "
+ALTER TABLE statements ADD COLUMN successor TEXT;  -- whose the admin's office is after it, where
+                                                   -- that is not what it says
+";
+
+const INVITATIONS: &str = "
+CREATE TABLE invitations (           -- that this installation makes, not known to be made yet
+    name TEXT NOT NULL,              -- of the group
+    user TEXT NOT NULL,
+    PRIMARY KEY (name, user)
 ) STRICT, WITHOUT ROWID;
 ";
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use wire::{LogId, LogKind, Name};
 
+use crate::commands::password::Kind;
 use crate::config::{group_name, target, user_name};
 use crate::core::{GroupWish, Password};
 use crate::crypto::keys::KeyId;
@@ -20,7 +21,8 @@ mod log_in;
 const LOG_IN: &str = "1 sign up · 2 sign in · q quit";
 const MAIN: &str = "\
 1 message a user · 2 message a group · 3 groups: create, join, leave, members …
-4 pending · 5 contacts and safety numbers · 6 send an image or a file · q quit";
+4 pending · 5 contacts and safety numbers · 6 send an image or a file
+7 attachments that were not saved · q quit";
 
 /// What the menu wants from its surroundings.
 #[derive(Clone, Debug)]
@@ -35,6 +37,10 @@ pub(super) enum Action {
     Send(LogId, String),
     /// Put a message with a file and a caption into the outbox.
     SendFile(LogId, PathBuf, String),
+    /// Show the attachments that were not saved yet; ends in [`Dialogue::on_unsaved`].
+    ListUnsaved,
+    /// Save one of those that were shown, counted from 0; or all of them.
+    Save(Option<usize>),
     /// Show the groups that the user is in.
     ListGroups,
     /// Show who is in a group.
@@ -72,7 +78,7 @@ pub(super) enum Prompt {
     /// A line.
     Line(String),
     /// A line that is not shown.
-    Secret(String),
+    Secret(String, Kind),
     /// Nothing: something is under way.
     Nothing,
 }
@@ -84,6 +90,8 @@ pub(super) struct Dialogue {
     user: Option<Name>,
     /// A password that need not be asked for.
     given: Option<Password>,
+    /// The group that the user was invited to last.
+    invited: Option<Name>,
 }
 
 #[derive(Clone, Debug)]
@@ -99,6 +107,7 @@ enum Place {
     Text { me: Name, to: LogId },
     Groups { me: Name, groups: GroupDialogue },
     Files { me: Name, files: FileDialogue },
+    Unsaved { me: Name, count: usize },
     Contacts { me: Name },
     Looking { me: Name },
     Contact { me: Name, name: Name, key: KeyId },
@@ -108,7 +117,7 @@ impl Dialogue {
     /// Begins at the log-in screen.
     pub(super) fn new(user: Option<Name>, given: Option<Password>) -> Self {
         let place = Place::LogIn;
-        Self { place, user, given }
+        Self { place, user, given, invited: None }
     }
 
     /// What is shown before the user is asked.
@@ -129,8 +138,8 @@ impl Dialogue {
                 Some(user) => Prompt::Line(format!("Username [{user}]: ")),
                 None => line("Username: "),
             },
-            Place::Password { .. } => Prompt::Secret("Password: ".to_owned()),
-            Place::Again { .. } => Prompt::Secret("Password again: ".to_owned()),
+            Place::Password { .. } => Prompt::Secret("Password: ".to_owned(), Kind::Account),
+            Place::Again { .. } => Prompt::Secret("Password again: ".to_owned(), Kind::Account),
             Place::Working { .. } | Place::Looking { .. } => Prompt::Nothing,
             Place::TakeOver { .. } => line("End the session there and go on here? [y/N] "),
             Place::Main { me } => Prompt::Line(format!("{me}> ")),
@@ -139,6 +148,7 @@ impl Dialogue {
             Place::Text { to, .. } => Prompt::Line(format!("Message to {}: ", shown(to))),
             Place::Groups { groups, .. } => groups.prompt(),
             Place::Files { files, .. } => files.prompt(),
+            Place::Unsaved { .. } => line("Save which? (its number · a all · Enter: back) "),
             Place::Contacts { .. } => line("Whose safety number? (Enter: back) "),
             Place::Contact { .. } => line(
                 "v verified: the numbers are the same · a agree without comparing · Enter back: ",
@@ -158,6 +168,7 @@ impl Dialogue {
             Place::Text { me, to } => self.on_text(line, me, to),
             Place::Groups { me, groups } => self.on_groups(me, groups.on_line(line)),
             Place::Files { me, files } => self.on_files(me, files.on_line(line)),
+            Place::Unsaved { me, count } => self.on_wanted(line, me, count),
             Place::Contacts { me } => self.on_contacts(line, me),
             Place::Contact { me, name, key } => self.on_choice(line, me, name, key),
             Place::Password { .. } | Place::Again { .. } => Vec::new(),
@@ -196,6 +207,7 @@ impl Dialogue {
             | Place::Text { me, .. }
             | Place::Groups { me, .. }
             | Place::Files { me, .. }
+            | Place::Unsaved { me, .. }
             | Place::Contacts { me }
             | Place::Looking { me }
             | Place::Contact { me, .. } => self.go_main(me),
@@ -244,6 +256,55 @@ impl Dialogue {
         }
     }
 
+    /// A joining without a password was answered. Whether the answer leads on, to a password.
+    pub(super) fn on_joined(&mut self, group: Name, result: &Result<(), Failure>) -> bool {
+        let Place::Groups { me, groups } = &self.place else {
+            return false;
+        };
+        let me = *me;
+        let Some(turn) = groups.on_joined(group, result) else {
+            return false;
+        };
+        let leads_on = turn.0.is_some();
+        self.on_groups(me, turn);
+        leads_on
+    }
+
+    /// Somebody says that the user is invited: joining offers that group.
+    pub(super) fn on_invitation(&mut self, group: Name) {
+        self.invited = Some(group);
+    }
+
+    /// There is no connection now: whoever waits for an answer waits at the main screen.
+    pub(super) fn on_no_connection(&mut self) -> bool {
+        match self.place {
+            Place::Groups { me, groups: GroupDialogue::Joining(_) } => {
+                self.place = Place::Main { me };
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// So many attachments were shown that were not saved yet.
+    pub(super) fn on_unsaved(&mut self, count: usize) {
+        if let (Place::Main { me }, 1..) = (&self.place, count) {
+            self.place = Place::Unsaved { me: *me, count };
+        }
+    }
+
+    fn on_wanted(&mut self, line: &str, me: Name, count: usize) -> Vec<Action> {
+        let index = line.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+        let wanted = match (line, index) {
+            ("", _) => return self.go_main(me),
+            ("a", _) => None,
+            (_, Some(index)) if index < count => Some(index),
+            _ => return unknown(line, "a number of the list, a or Enter"),
+        };
+        self.place = Place::Main { me };
+        vec![Action::Save(wanted)]
+    }
+
     fn on_main(&mut self, line: &str, me: Name) -> Vec<Action> {
         if line.starts_with(['@', '#'])
             && let Some((to, text)) = line.split_once(' ')
@@ -256,7 +317,7 @@ impl Dialogue {
         match line {
             "1" | "2" => self.place = Place::To { me, is_group: line == "2" },
             "3" => {
-                self.place = Place::Groups { me, groups: GroupDialogue::default() };
+                self.place = Place::Groups { me, groups: GroupDialogue::Choice(self.invited) };
                 return vec![Action::ListGroups];
             }
             "4" => return vec![Action::ShowWaiting],
@@ -267,9 +328,10 @@ impl Dialogue {
             "6" => self.place = Place::Files { me, files: FileDialogue::default() },
             "again" => return vec![Action::Decide(Decision::Again)],
             "drop" => return vec![Action::Decide(Decision::Drop)],
+            "7" => return vec![Action::ListUnsaved],
             "q" | "quit" => return vec![Action::Quit],
             "" => {}
-            _ => return unknown(line, "1 to 6 or q, or @NAME or #GROUP and a message"),
+            _ => return unknown(line, "1 to 7 or q, or @NAME or #GROUP and a message"),
         }
         Vec::new()
     }

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::dialogue::Prompt;
 use super::printer::Printer;
-use crate::commands::password;
+use crate::commands::password::{self, Kind};
 use crate::core::Password;
 use crate::failure::Failure;
 use crate::shell::Wake;
@@ -85,7 +85,7 @@ fn serve(reader: &mut Reader, asked: &Receiver<Prompt>, typed: &Sender<Typed>, w
     while let Ok(prompt) = asked.recv() {
         let answer = match prompt {
             Prompt::Line(words) => reader.line(&words),
-            Prompt::Secret(words) => reader.secret(&words),
+            Prompt::Secret(words, kind) => reader.secret(&words, kind),
             Prompt::Nothing => continue,
         };
         let is_last = matches!(answer, Typed::Ended);
@@ -111,12 +111,15 @@ impl Reader {
         }
     }
 
-    fn secret(&mut self, words: &str) -> Typed {
+    fn secret(&mut self, words: &str, kind: Kind) -> Typed {
         match self {
             Self::Plain => plain_line(words).map_or(Typed::Ended, |line| {
-                Typed::Secret(password::check(Zeroizing::new(line.into_bytes())))
+                Typed::Secret(password::check(Zeroizing::new(line.into_bytes()), kind))
             }),
-            Self::Edited(_) => Typed::Secret(password::prompt(words)),
+            Self::Edited(_) => match password::prompt_or_cancel(words, kind).transpose() {
+                Some(typed) => Typed::Secret(typed),
+                None => Typed::Cancelled,
+            },
         }
     }
 }

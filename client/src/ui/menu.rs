@@ -14,9 +14,8 @@ use crate::config::{Config, user_name};
 use crate::core::event::{ContactChange, Step};
 use crate::core::{Command, GroupWish, Notice, Reading, Request, Ticket};
 use crate::crypto::keys::KeyId;
-use crate::escape::one_line;
 use crate::failure::{Code, Failure};
-use crate::output::{Style, talk};
+use crate::output::{Remark, Style, talk};
 use crate::shell::{Shell, store_failure};
 use crate::store::{DataDirectory, InboxMessage, OutboxId, PostRecord, Trust};
 use errands::Errands;
@@ -46,7 +45,7 @@ pub fn run(mut config: Config) -> Result<(), Failure> {
     let lock = local.lock()?;
     let dialer = local.dialer();
     let directory = local.directory.clone();
-    let files = directory.root().join("files");
+    let files = directory.files_path();
     let shell = Shell::start(&directory, lock, local.store, dialer)?;
     let (input, printer) = Input::start(shell.waker())?;
     let errands = Errands::start(directory.clone(), files, shell.waker())?;
@@ -63,6 +62,7 @@ pub fn run(mut config: Config) -> Result<(), Failure> {
         members: None,
         fetching: BTreeMap::new(),
         errands,
+        unsaved: Vec::new(),
         quarter: 0,
         looking: None,
         trusting: None,
@@ -92,6 +92,8 @@ struct Menu {
     fetching: BTreeMap<Ticket, InboxMessage>,
     /// Files on their way in and out of the store.
     errands: Errands,
+    /// Those that were listed last because they were not saved yet.
+    unsaved: Vec<InboxMessage>,
     /// How many quarters of the present upload were told.
     quarter: u64,
     looking: Option<(Ticket, Name)>,
@@ -109,6 +111,8 @@ impl Menu {
             self.printer.print(&format!("signed in as {me}"));
             self.dialogue.on_signed_in(me);
             self.tell_conflicts()?;
+            let queued = self.shell.store().waiting().map_err(|e| store_failure(&e))?;
+            self.sent.extend(queued);
             self.show_waiting()?;
             self.shell.ask(Request::Attach(Reading::All))?;
         }
@@ -195,6 +199,8 @@ impl Menu {
                 }
                 Action::Send(to, text) => self.send(to, &text)?,
                 Action::SendFile(to, path, caption) => self.send_file(to, path, caption)?,
+                Action::ListUnsaved => self.list_unsaved()?,
+                Action::Save(wanted) => self.save(wanted)?,
                 Action::ListGroups => self.list_groups()?,
                 Action::ListMembers(group) => self.ask_members(group)?,
                 Action::Change(group, wish) => self.change(group, wish)?,
@@ -259,8 +265,10 @@ impl Menu {
             Notice::Transfer(progress) => self.tell_progress(progress),
             Notice::ContactChanged { name, change } => self.tell_contact(name, change),
             Notice::GroupChanged(_) => {}
-            Notice::GroupWarning { group, text } => {
-                self.printer.print(&self.style.warning(&format!("#{group}: {}", one_line(&text))));
+            Notice::Expired { .. } | Notice::GroupWarning { .. } => {
+                if let Some(remark) = Remark::of(&notice) {
+                    self.printer.print(&self.style.warning(&remark.line()));
+                }
             }
             Notice::Answered { ticket, result } => self.on_answered(ticket, result)?,
         }
@@ -280,6 +288,7 @@ impl Menu {
         if let Some((_, name)) = self.looking.take() {
             return self.show_contact(name, Err(failure.clone()));
         }
+        self.dialogue.on_no_connection();
         // A sign-in that cannot reach anybody goes back to its screen; a session keeps trying.
         if self.dialogue.prompt() == Prompt::Nothing {
             self.shell.command(Command::Stop)?;

@@ -190,9 +190,13 @@ impl Chain {
         while let Some(Step::Verified(verified)) = self.waiting.front().map(|front| &front.step) {
             let verified = verified.clone();
             let front = self.waiting.pop_front().expect("it was looked at");
+            let before = self.roster.as_ref().map(Roster::admin);
             let fault = self.apply(&front, verified)?;
+            let after = self.roster.as_ref().map(Roster::admin);
+            let passes = front.statement.act == Act::Leave && before != after;
+            let successor = after.filter(|_| passes);
             let version = front.statement.version;
-            let statement = KeptStatement { version, encoded: front.encoded, fault };
+            let statement = KeptStatement { version, encoded: front.encoded, fault, successor };
             self.recent.insert(version, statement.clone());
             if self.recent.len() > RECENT_MAX {
                 self.recent.pop_first();
@@ -347,15 +351,25 @@ pub(super) fn warning(statement: &Statement, why: &str) -> String {
 }
 
 fn shown(statement: &Statement, encoded: &Bytes, kept: Option<&KeptStatement>) -> ReceivedContent {
-    let fault = match kept {
-        Some(kept) if kept.encoded == *encoded => kept.fault.clone(),
-        Some(_) => Some("the group's home has shown another statement in its place".to_owned()),
-        None => Some("it was never verified here".to_owned()),
+    let (fault, successor) = match kept {
+        Some(kept) if kept.encoded == *encoded => (kept.fault.clone(), kept.successor),
+        Some(_) => {
+            let why = "the group's home has shown another statement in its place";
+            (Some(why.to_owned()), None)
+        }
+        None => (Some("it was never verified here".to_owned()), None),
     };
     let act = statement.act;
-    match fault {
-        None => ReceivedContent::Roster { act, text: describe(statement), valid: true },
-        Some(why) => ReceivedContent::Roster { act, text: warning(statement, &why), valid: false },
+    let done = describe(statement);
+    match (fault, successor) {
+        (None, None) => ReceivedContent::Roster { act, text: done, valid: true },
+        (None, Some(admin)) => {
+            let text = format!("{done}; {admin} is the admin now");
+            ReceivedContent::Roster { act, text, valid: true }
+        }
+        (Some(why), _) => {
+            ReceivedContent::Roster { act, text: warning(statement, &why), valid: false }
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use crate::core::contacts::{Contacts, ReaderKeys};
 use crate::core::context::Context;
 use crate::core::job::{GroupPassword, Job, JobKey};
 use crate::core::request::{Admission, GroupWish, Ticket};
+use crate::core::store_op::StoreOp;
 use crate::crypto::keys::KeyError;
 use crate::failure::{Code, Failure};
 
@@ -150,6 +151,9 @@ impl Groups {
     ) {
         let (step, noted, tries, proof) = (Step::Begin, false, 0, None);
         let change = Change { ticket, group, wish, step, noted, tries, proof };
+        if let Some(failure) = about_oneself(&change, ctx) {
+            return change.answer(Err(failure), ctx);
+        }
         if self.changes.len() >= CHANGES_MAX {
             let text = "too many changes of groups are under way; try again in a moment";
             return change.answer(Err(Failure::new(Code::Unavailable, text)), ctx);
@@ -206,6 +210,9 @@ impl Groups {
         match statement {
             Ok(statement) => {
                 let encoded = statement.bytes().clone();
+                if let GroupWish::Invite(user) = change.wish {
+                    ctx.store(StoreOp::NoteInvitation { group, user });
+                }
                 self.ask(id, Step::Sent(encoded), ctx, |request| {
                     ChangeRoster { request, group, statement, proof }.into()
                 });
@@ -300,6 +307,9 @@ impl Groups {
         let is_member = self.know(change.group, ctx).standing == Standing::Member;
         if change.noted && !is_member {
             self.forgetting.insert(change.group);
+        }
+        if let GroupWish::Invite(user) = change.wish {
+            ctx.store(StoreOp::DropInvitation { group: change.group, user });
         }
         change.answer(Err(failure), ctx);
     }
@@ -422,6 +432,24 @@ impl Groups {
         }
         change.answer(Ok(()), ctx);
     }
+}
+
+/// Whoever means themselves wants something else.
+fn about_oneself(change: &Change, ctx: &Context<'_>) -> Option<Failure> {
+    let group = change.group;
+    let (user, text) = match change.wish {
+        GroupWish::Remove(user) => {
+            (user, format!("that is you; leave with `fastchat group leave {group}`"))
+        }
+        GroupWish::HandOver(user) => {
+            (user, format!("that is you; hand #{group} over to another member"))
+        }
+        GroupWish::Invite(user) => {
+            (user, format!("that is you; join with `fastchat group join {group}`"))
+        }
+        _ => return None,
+    };
+    (ctx.me.name == Some(user)).then(|| Failure::usage(text))
 }
 
 /// The one whom the change is about is no member.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use wire::roster::{Roster, Statement};
+use wire::roster::{Act, Roster, Statement};
 use wire::{FaultCode, Instant, Name};
 
 use super::chain::{self, Chain, Taken};
@@ -142,7 +142,11 @@ impl Group {
         self.readers = None;
         if let Some(roster) = self.chain.roster() {
             let roster = Box::new(roster.clone());
+            let may_invite = kept.iter().any(|statement| is_invitation(statement, ctx));
             ctx.store(StoreOp::AddStatements { statements: kept, roster });
+            if may_invite {
+                ctx.store(StoreOp::LoadOutbox);
+            }
             ctx.notify(Notice::GroupChanged(group));
         }
     }
@@ -153,6 +157,13 @@ impl Group {
         }
         self.readers.clone()
     }
+}
+
+/// Whether the store may turn it into a message to the invited.
+fn is_invitation(kept: &KeptStatement, ctx: &Context<'_>) -> bool {
+    let is_mine =
+        |statement: Statement| statement.act == Act::Invite && ctx.me.name == Some(statement.actor);
+    kept.fault.is_none() && Statement::decode(kept.encoded.clone()).is_ok_and(is_mine)
 }
 
 fn reader_list(roster: &Roster) -> ReaderList {

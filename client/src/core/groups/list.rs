@@ -7,7 +7,7 @@ use wire::message::{GroupNoted, Groups as Noted, ListGroups, NoteGroup};
 use wire::{FaultCode, Instant, Name};
 
 use super::group::{Stage as GroupStage, Standing};
-use super::{Groups, PAUSE, Question};
+use super::{Groups, PAUSE, Question, warn};
 use crate::core::context::Context;
 use crate::core::store_op::StoreOp;
 use crate::failure::Failure;
@@ -17,8 +17,11 @@ use crate::failure::Failure;
 pub(super) struct List {
     stage: Stage,
     wanted: bool,
-    /// Noted, and not known here before: their homes say whether the account is a member.
+    /// Their homes are asked whether the account is a member, and who else: noted and not known
+    /// here before, or all, when that is wanted.
     undecided: BTreeSet<Name>,
+    /// Every group's roster is wanted as it is now.
+    whole: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -64,8 +67,9 @@ impl List {
 }
 
 impl Groups {
-    /// Asks for the list anew, unless that is under way.
+    /// Asks for the list anew, unless that is under way, and for the roster of every group in it.
     pub(crate) fn list(&mut self, ctx: &mut Context<'_>) {
+        self.list.whole = true;
         if self.list.stage == Stage::Done {
             self.list.stage = Stage::Loaded;
         }
@@ -135,6 +139,21 @@ impl Groups {
                 self.list.undecided.insert(name);
                 self.refresh(name, ctx);
             }
+        }
+        if std::mem::take(&mut self.list.whole) {
+            for name in self.memberships().collect::<Vec<_>>() {
+                if self.list.undecided.insert(name) {
+                    self.refresh(name, ctx);
+                }
+            }
+        }
+    }
+
+    /// A home cannot be asked now. Who lists groups hears that what is shown of it may be old.
+    pub(super) fn on_silent_home(&mut self, group: Name, ctx: &mut Context<'_>) {
+        if self.list.undecided.remove(&group) {
+            let text = "its home cannot be reached now; this is what was known last";
+            warn(group, text.to_owned(), ctx);
         }
     }
 

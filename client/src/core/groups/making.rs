@@ -131,7 +131,7 @@ fn password_needed(group: &Name) -> Failure {
     Failure::new(
         Code::WrongGroupPassword,
         format!(
-            "#{group} has a password; give it with --password, --group-password-file or \
+            "#{group} has a group password; give it with --password, --group-password-file or \
              FASTCHAT_GROUP_PASSWORD"
         ),
     )

@@ -378,6 +378,8 @@ impl Groups {
         }
         if is_end(code) {
             self.end(group, code, ctx);
+        } else if Code::from(code) == Code::Unavailable {
+            self.on_silent_home(group, ctx);
         }
     }
 

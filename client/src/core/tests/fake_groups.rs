@@ -1,6 +1,6 @@
 //! The groups that a real store would hold, in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use wire::roster::Roster;
 use wire::{FaultCode, Name};
@@ -18,6 +18,8 @@ pub(super) struct FakeGroups {
     pub(super) claims: BTreeMap<(Name, Name), KeptClaim>,
     /// What was told of claims that contradict.
     pub(super) warnings: Vec<String>,
+    /// Invitations that were noted.
+    pub(super) invitations: BTreeSet<(Name, Name)>,
 }
 
 impl FakeGroups {
@@ -75,6 +77,14 @@ impl FakeGroups {
                 let of_it = self.claims.iter_mut().filter(|((of, _), _)| *of == group);
                 of_it.for_each(|(_, kept)| kept.state = ClaimState::Agreed);
                 "agreed"
+            }
+            StoreOp::NoteInvitation { group, user } => {
+                self.invitations.insert((group, user));
+                "invitation"
+            }
+            StoreOp::DropInvitation { group, user } => {
+                self.invitations.remove(&(group, user));
+                "no invitation"
             }
             StoreOp::AddStatements { statements, roster } => {
                 let group = roster.group();

@@ -362,7 +362,7 @@ fn expired_messages_are_told_of() {
     let handle = group_handle(&world);
     world.server(CaughtUp { handle, upto: Seq(9), expired: 3 });
     let told = world.notices.iter().any(|notice| match notice {
-        Notice::GroupWarning { group, text } => *group == name(GROUP) && text.starts_with("3 "),
+        Notice::Expired { group, count } => (*group, *count) == (name(GROUP), 3),
         _ => false,
     });
     assert!(told);

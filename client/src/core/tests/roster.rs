@@ -60,8 +60,12 @@ fn act(world: &mut World, act: Act, actor: &str, subject: &str) {
 }
 
 fn keep(world: &mut World, statement: &Statement, roster: Roster) {
-    let kept =
-        KeptStatement { version: statement.version, encoded: statement.encode(), fault: None };
+    let kept = KeptStatement {
+        version: statement.version,
+        encoded: statement.encode(),
+        fault: None,
+        successor: None,
+    };
     world.store.groups.statements.insert((name(GROUP), statement.version), kept);
     world.store.groups.rosters.insert(name(GROUP), roster.clone());
     world.roster = Some(roster);

@@ -62,6 +62,10 @@ impl Active {
         &mut self.transfer
     }
 
+    pub(super) fn as_transfer(&self) -> &Transfer {
+        &self.transfer
+    }
+
     pub(super) fn into_transfer(self) -> Transfer {
         self.transfer
     }

@@ -203,6 +203,13 @@ impl Transfers {
         }
     }
 
+    /// A draft waits for an upload.
+    pub(crate) fn is_uploading(&self) -> bool {
+        let is_up = |transfer: &Transfer| matches!(transfer.direction, Direction::Up(_));
+        let active = self.active.as_ref().map(Active::as_transfer);
+        self.waiting.iter().chain(active).any(is_up)
+    }
+
     /// The session is over: nobody waits any more.
     pub(crate) fn end(&mut self, failure: &Failure, ctx: &mut Context<'_>) {
         self.on_offline();

@@ -115,7 +115,13 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_never_panic(kind in 1..=4u8, bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+    fn invitations_come_back(group in "[a-z][a-z0-9_.-]{0,31}") {
+        let content = Content::Invitation(name(&group));
+        prop_assert_eq!(travelled(content.clone()), Ok(content));
+    }
+
+    #[test]
+    fn any_bytes_never_panic(kind in 1..=5u8, bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         let mut padded = plaintext(Content::Unknown { kind, bytes: Bytes::from(bytes.clone()) });
         if let Ok(content) = travelled(padded.content.clone()) {
             padded.content = content;

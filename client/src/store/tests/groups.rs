@@ -3,16 +3,20 @@
 use bytes::Bytes;
 use rusqlite::Connection;
 use wire::roster::{Act, Policy, Roster, Statement};
-use wire::{FaultCode, Wall};
+use wire::{FaultCode, LogId, Wall};
 
-use super::Place;
+use super::{Place, origin};
 use crate::crypto::test_keys::{alice, bob, name, rng};
-use crate::crypto::{Identity, sign_statement};
+use crate::crypto::{Content, Identity, sign_statement};
 use crate::store::schema;
 use crate::store::{GroupRecord, KeptStatement, StoreError};
 
 /// What `who` says next in `roster`'s group, and the roster after it.
-fn say(roster: Option<Roster>, identity: &Identity, who: &str, act: Act) -> (Bytes, Roster) {
+fn say(
+    roster: Option<Roster>,
+    identity: &Identity,
+    (who, act, about): (&str, Act, &str),
+) -> (Bytes, Roster) {
     let head = roster.as_ref().map_or((0, [0; 32]), |roster| (roster.version(), roster.head()));
     let statement = Statement {
         group: name("rust"),
@@ -21,7 +25,7 @@ fn say(roster: Option<Roster>, identity: &Identity, who: &str, act: Act) -> (Byt
         act,
         policy: (act == Act::Create).then_some(Policy::Open),
         actor: name(who),
-        subject: name(who),
+        subject: name(about),
         key: [0; 32],
         at: Wall(1),
         signature: Bytes::new(),
@@ -40,18 +44,19 @@ fn say(roster: Option<Roster>, identity: &Identity, who: &str, act: Act) -> (Byt
 }
 
 fn kept(version: u32, encoded: &Bytes) -> KeptStatement {
-    KeptStatement { version, encoded: encoded.clone(), fault: None }
+    KeptStatement { version, encoded: encoded.clone(), fault: None, successor: None }
 }
 
 #[test]
 fn a_group_comes_back_as_it_was_kept() {
     let place = Place::new();
-    let (created, first) = say(None, alice(), "alice", Act::Create);
-    let (joined, second) = say(Some(first.clone()), bob(), "bob", Act::Join);
+    let (created, first) = say(None, alice(), ("alice", Act::Create, "alice"));
+    let (joined, second) = say(Some(first.clone()), bob(), ("bob", Act::Join, "bob"));
     let mut store = place.open();
     store.keep_group(&name("rust")).expect("keeps");
     store.add_statements(&[kept(1, &created)], &first).expect("keeps");
-    let passed = KeptStatement { fault: Some("not signed".to_owned()), ..kept(2, &joined) };
+    let (fault, successor) = (Some("not signed".to_owned()), Some(name("bob")));
+    let passed = KeptStatement { fault, successor, ..kept(2, &joined) };
     store.add_statements(std::slice::from_ref(&passed), &second).expect("keeps");
     drop(store);
     let store = place.open();
@@ -79,7 +84,7 @@ fn an_ended_group_keeps_its_reason_until_it_is_joined_again() {
 #[test]
 fn a_group_that_was_only_looked_at_is_not_joined() {
     let mut store = Place::new().open();
-    let (created, roster) = say(None, alice(), "alice", Act::Create);
+    let (created, roster) = say(None, alice(), ("alice", Act::Create, "alice"));
     store.add_statements(&[kept(1, &created)], &roster).expect("keeps");
     let groups = store.groups().expect("reads");
     assert_eq!(groups, [(name("rust"), Some(FaultCode::NOT_A_MEMBER))]);
@@ -88,7 +93,7 @@ fn a_group_that_was_only_looked_at_is_not_joined() {
 #[test]
 fn statements_that_leave_one_out_are_refused_whole() {
     let mut store = Place::new().open();
-    let (created, roster) = say(None, alice(), "alice", Act::Create);
+    let (created, roster) = say(None, alice(), ("alice", Act::Create, "alice"));
     let gap = [kept(1, &created), kept(3, &created)];
     let refused = store.add_statements(&gap, &roster);
     assert!(matches!(refused, Err(StoreError::Changed(_))));
@@ -101,11 +106,45 @@ fn statements_that_leave_one_out_are_refused_whole() {
 #[test]
 fn a_roster_that_was_moved_or_changed_in_the_file_does_not_open() {
     let mut store = Place::new().open();
-    let (created, roster) = say(None, alice(), "alice", Act::Create);
+    let (created, roster) = say(None, alice(), ("alice", Act::Create, "alice"));
     store.add_statements(&[kept(1, &created)], &roster).expect("keeps");
     let move_it = "INSERT INTO groups SELECT 'go', ended, roster FROM groups";
     store.connection.execute(move_it, ()).expect("copies");
     assert!(matches!(store.group(&name("go")), Err(StoreError::Vault(_))));
+}
+
+/// Alice invites bob to her group and the program ends before it has heard of it: the message is
+/// written when the statement turns up, once, and never for what was not noted.
+#[test]
+fn an_invitation_is_written_once_with_the_statement_that_makes_it() {
+    let place = Place::new();
+    let mut store = place.open();
+    store.save_sign_up(&name("alice"), origin(1), alice(), b"bundle", b"frame").expect("keeps");
+    let (created, first) = say(None, alice(), ("alice", Act::Create, "alice"));
+    store.add_statements(&[kept(1, &created)], &first).expect("keeps");
+    store.note_invitation(&name("rust"), &name("bob")).expect("notes");
+    store.note_invitation(&name("rust"), &name("bob")).expect("notes");
+    drop(store);
+
+    let mut store = place.open();
+    let (carols, second) = say(Some(first), alice(), ("alice", Act::Invite, "carol"));
+    store.add_statements(&[kept(2, &carols)], &second).expect("keeps");
+    assert_eq!(store.drafts(10).expect("reads"), [], "carol's was made elsewhere");
+    let (bobs, third) = say(Some(second), alice(), ("alice", Act::Invite, "bob"));
+    store.add_statements(&[kept(3, &bobs)], &third).expect("keeps");
+    let drafts = store.drafts(10).expect("reads");
+    let [draft] = drafts.as_slice() else { panic!("one message: {drafts:?}") };
+    assert_eq!(draft.log, LogId::mailbox(name("bob")));
+    assert_eq!(draft.content, Content::Invitation(name("rust")));
+    let (again, fourth) = say(Some(third), alice(), ("alice", Act::Invite, "bob"));
+    store.add_statements(&[kept(4, &again)], &fourth).expect("keeps");
+    assert_eq!(store.drafts(10).expect("reads").len(), 1, "the note was used up");
+
+    store.note_invitation(&name("rust"), &name("carol")).expect("notes");
+    store.drop_invitation(&name("rust"), &name("carol")).expect("drops");
+    let (refused, fifth) = say(Some(fourth), alice(), ("alice", Act::Invite, "carol"));
+    store.add_statements(&[kept(5, &refused)], &fifth).expect("keeps");
+    assert_eq!(store.drafts(10).expect("reads").len(), 1);
 }
 
 /// A database of before there were groups gets their tables, and keeps what it has.

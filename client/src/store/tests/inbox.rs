@@ -8,7 +8,7 @@ use wire::roster::Act;
 use wire::{BlobId, Seq, Wall};
 
 use super::{Place, log, number, origin};
-use crate::crypto::test_keys::name;
+use crate::crypto::test_keys::{alice, name};
 use crate::crypto::{Attachment, FileKey};
 use crate::store::{Continuity, InboxMessage, Received, ReceivedContent};
 
@@ -62,6 +62,7 @@ fn texts(messages: &[InboxMessage]) -> Vec<String> {
         ReceivedContent::BeforeYouJoined => "before you joined".to_owned(),
         ReceivedContent::GrantRequest { .. } => "asks for a grant".to_owned(),
         ReceivedContent::Roster { text, .. } | ReceivedContent::Warning { text } => text.clone(),
+        ReceivedContent::Invitation { group, .. } => format!("invites to {group}"),
     };
     messages.iter().map(text).collect()
 }
@@ -76,16 +77,19 @@ fn what_was_received_comes_back_after_a_restart_as_it_came() {
         previous: [1; 32],
         verified: false,
     };
+    let (group, sent, previous, verified) = (name("rust"), Wall(9), [1; 32], true);
+    let invitation = ReceivedContent::Invitation { group, sent, previous, verified };
     let entries = [
         entry(1 << 63, 1, text("one", 0)),
         entry(1 << 63 | 1, 2, unknown),
         entry(1 << 63 | 2, 3, ReceivedContent::BeforeYouJoined),
         entry(1 << 63 | 3, 0, statement("carol joined", true)),
         entry(1 << 63 | 4, 5, attachment()),
+        entry(1 << 63 | 5, 6, invitation),
         entry(u64::MAX, 4, garbage()),
     ];
     let new = place.open().receive(&log(), &entries, Seq(u64::MAX)).expect("keeps");
-    assert_eq!(new.len(), 6);
+    assert_eq!(new.len(), 7);
     let store = place.open();
     assert_eq!(store.cursor(&log()).expect("reads"), Seq(u64::MAX));
     let messages = store.unshown(10).expect("reads");
@@ -95,6 +99,32 @@ fn what_was_received_comes_back_after_a_restart_as_it_came() {
         assert_eq!((&message.content, message.at), (&entry.content, entry.at));
     }
     assert_eq!(store.message(new[1]).expect("reads").as_ref(), Some(&messages[1]));
+}
+
+#[test]
+fn an_attachment_is_known_until_it_was_saved_and_found_ever_after() {
+    let place = Place::new();
+    let entries = [entry(1, 1, text("one", 0)), entry(1 << 63 | 2, 2, attachment())];
+    let new = place.open().receive(&log(), &entries, Seq(1 << 63 | 2)).expect("keeps");
+    let mut store = place.open();
+    let unsaved = store.unsaved().expect("reads");
+    assert_eq!(texts(&unsaved), ["cat.png"]);
+    assert_eq!(unsaved[0].content, attachment(), "with what opens it");
+    store.mark_saved(new[1]).expect("marks");
+    assert!(store.unsaved().expect("reads").is_empty());
+    let found = store.message_at(&log(), Seq(1 << 63 | 2)).expect("reads");
+    assert_eq!(found, Some(unsaved[0].clone()));
+    assert_eq!(store.message_at(&log(), Seq(3)).expect("reads"), None);
+}
+
+#[test]
+fn what_one_has_sent_oneself_need_not_be_saved() {
+    let mut store = Place::new().open();
+    store.save_sign_up(&name("alice"), origin(2), alice(), b"bundle", b"frame").expect("keeps");
+    let of_bob = Received { sender: name("bob"), ..entry(2, 1, attachment()) };
+    store.receive(&log(), &[entry(1, 1, attachment()), of_bob], Seq(2)).expect("keeps");
+    let unsaved = store.unsaved().expect("reads");
+    assert_eq!(unsaved.iter().map(|message| message.sender).collect::<Vec<_>>(), [name("bob")]);
 }
 
 #[test]

@@ -125,14 +125,15 @@ fn refused_drafts_keep_their_reason_and_a_waiting_post_cannot_be_discarded() {
     let place = Place::new();
     let mut store = place.open();
     let draft = store.add_draft(&log(), "hello", Wall(1)).expect("keeps");
-    store.refuse(draft, "no-such-user").expect("refuses");
-    assert_eq!(state(&store, draft), PostState::Refused("no-such-user".to_owned()));
+    store.refuse(draft, "no-such-user", "who is that?").expect("refuses");
+    let reason = "no-such-user who is that?".to_owned();
+    assert_eq!(state(&store, draft), PostState::Refused(reason));
     store.discard(draft).expect("discards");
     assert_eq!(store.post(draft).expect("reads"), None);
     let waiting = sealed(&mut store, 1)[0];
     assert!(matches!(store.discard(waiting), Err(StoreError::Changed(_))));
     assert!(matches!(store.redraft(waiting), Err(StoreError::Changed(_))));
-    assert!(matches!(store.refuse(waiting, "x"), Err(StoreError::Changed(_))));
+    assert!(matches!(store.refuse(waiting, "x", ""), Err(StoreError::Changed(_))));
 }
 
 #[test]

@@ -3,9 +3,10 @@
 use wire::Name;
 
 use super::{Action, Prompt, unknown};
+use crate::commands::password::Kind;
 use crate::config::{group_name, user_name};
 use crate::core::{Admission, GroupWish, Password};
-use crate::failure::Failure;
+use crate::failure::{Code, Failure};
 
 const CHOICES: &str = "1 create · 2 join · 3 leave · 4 members · 5 invite · 6 remove · \
                        7 hand over · 8 close · 9 trust · Enter back";
@@ -14,19 +15,20 @@ const CHOICES: &str = "1 create · 2 join · 3 leave · 4 members · 5 invite ·
 pub(super) type Turn = (Option<GroupDialogue>, Vec<Action>);
 
 /// Where the user is on this screen.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) enum GroupDialogue {
-    /// What shall be done?
-    #[default]
-    Choice,
+    /// What shall be done? And to which group the user was invited last.
+    Choice(Option<Name>),
     /// With which group?
     Group(Verb),
+    /// Which group is joined, when this one was offered?
+    Invited(Name),
     /// To whom?
     User(Verb, Name),
     /// Who may join it?
     Entrance(Name),
-    /// Has it a password?
-    Locked(Name),
+    /// Its home is asked, which says whether it has a password.
+    Joining(Name),
     /// The password; whether the group is new.
     Password(Name, bool),
     /// The new password again.
@@ -63,22 +65,23 @@ const VERBS: [Verb; 9] = [
 
 impl GroupDialogue {
     pub(super) fn heading(&self) -> Option<&'static str> {
-        matches!(self, Self::Choice).then_some(CHOICES)
+        matches!(self, Self::Choice(_)).then_some(CHOICES)
     }
 
     pub(super) fn prompt(&self) -> Prompt {
         match self {
-            Self::Choice => Prompt::Line("Groups: ".to_owned()),
+            Self::Choice(_) => Prompt::Line("Groups: ".to_owned()),
             Self::Group(Verb::Create) => Prompt::Line("Name of the new group: ".to_owned()),
             Self::Group(_) => Prompt::Line("Group: ".to_owned()),
+            Self::Invited(group) => Prompt::Line(format!("Group [{group}]: ")),
             Self::User(..) => Prompt::Line("User: ".to_owned()),
             Self::Entrance(_) => Prompt::Line(
                 "Who may join? 1 everybody · 2 who knows its password · 3 whom you invite: "
                     .to_owned(),
             ),
-            Self::Locked(group) => Prompt::Line(format!("Has #{group} a password? [y/N] ")),
-            Self::Password(..) => Prompt::Secret("Password of the group: ".to_owned()),
-            Self::Again(..) => Prompt::Secret("Password again: ".to_owned()),
+            Self::Joining(_) => Prompt::Nothing,
+            Self::Password(..) => Prompt::Secret("Group password: ".to_owned(), Kind::Group),
+            Self::Again(..) => Prompt::Secret("Group password again: ".to_owned(), Kind::Group),
             Self::Closing(group) => {
                 Prompt::Line(format!("Really end #{group} for everybody? [y/N] "))
             }
@@ -88,8 +91,13 @@ impl GroupDialogue {
     pub(super) fn on_line(self, line: &str) -> Turn {
         let agreed = matches!(line, "y" | "yes" | "Y");
         match self {
-            _ if line.is_empty() && !matches!(self, Self::Locked(_)) => back(),
-            Self::Choice => on_choice(line),
+            Self::Invited(group) if line.is_empty() => join(group),
+            _ if line.is_empty() => back(),
+            Self::Choice(invited) => on_choice(line, invited),
+            Self::Invited(offered) => match group_name(line) {
+                Ok(group) => join(group),
+                Err(failure) => stay(Self::Invited(offered), failure.text),
+            },
             Self::Group(verb) => match group_name(line) {
                 Ok(group) => on_group(verb, group),
                 Err(failure) => stay(Self::Group(verb), failure.text),
@@ -99,11 +107,21 @@ impl GroupDialogue {
                 Err(failure) => stay(Self::User(verb, group), failure.text),
             },
             Self::Entrance(group) => on_entrance(line, group),
-            Self::Locked(group) if agreed => go(Self::Password(group, false)),
-            Self::Locked(group) => change(group, GroupWish::Join(None)),
             Self::Closing(group) if agreed => change(group, GroupWish::Close),
             Self::Closing(_) => back(),
-            Self::Password(..) | Self::Again(..) => go(self),
+            Self::Joining(_) | Self::Password(..) | Self::Again(..) => go(self),
+        }
+    }
+
+    /// The home has answered to a joining without a password; `None` when it was not that.
+    pub(super) fn on_joined(&self, asked: Name, result: &Result<(), Failure>) -> Option<Turn> {
+        match (self, result) {
+            (Self::Joining(group), _) if *group != asked => None,
+            (Self::Joining(group), Err(failure)) if failure.code == Code::WrongGroupPassword => {
+                Some(go(Self::Password(*group, false)))
+            }
+            (Self::Joining(_), _) => Some(back()),
+            _ => None,
         }
     }
 
@@ -119,25 +137,26 @@ impl GroupDialogue {
                 change(group, GroupWish::Create(Admission::Password(password)))
             }
             Self::Again(..) => {
-                (None, vec![Action::Print("the two passwords differ; try again".to_owned())])
+                (None, vec![Action::Print("the two group passwords differ; try again".to_owned())])
             }
             other => go(other),
         }
     }
 }
 
-fn on_choice(line: &str) -> Turn {
+fn on_choice(line: &str, invited: Option<Name>) -> Turn {
     let verb = line.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
-    match verb.and_then(|index| VERBS.get(index)) {
-        Some(verb) => go(GroupDialogue::Group(*verb)),
-        None => (Some(GroupDialogue::Choice), unknown(line, "1 to 9 or Enter")),
+    match (verb.and_then(|index| VERBS.get(index)), invited) {
+        (Some(Verb::Join), Some(group)) => go(GroupDialogue::Invited(group)),
+        (Some(verb), _) => go(GroupDialogue::Group(*verb)),
+        (None, _) => (Some(GroupDialogue::Choice(invited)), unknown(line, "1 to 9 or Enter")),
     }
 }
 
 fn on_group(verb: Verb, group: Name) -> Turn {
     match verb {
         Verb::Create => go(GroupDialogue::Entrance(group)),
-        Verb::Join => go(GroupDialogue::Locked(group)),
+        Verb::Join => join(group),
         Verb::Leave => change(group, GroupWish::Leave),
         Verb::Members => (None, vec![Action::ListMembers(group)]),
         Verb::Invite | Verb::Remove | Verb::HandOver => go(GroupDialogue::User(verb, group)),
@@ -164,6 +183,12 @@ fn on_entrance(line: &str, group: Name) -> Turn {
         "3" => change(group, GroupWish::Create(Admission::Invitation)),
         _ => (Some(GroupDialogue::Entrance(group)), unknown(line, "1, 2, 3 or Enter")),
     }
+}
+
+/// Joins, and waits: the group may turn out to have a password.
+fn join(group: Name) -> Turn {
+    let wish = GroupWish::Join(None);
+    (Some(GroupDialogue::Joining(group)), vec![Action::Change(group, wish)])
 }
 
 fn go(place: GroupDialogue) -> Turn {

@@ -138,7 +138,7 @@ fn a_wrong_given_password_is_asked_for_the_next_time() {
     dialogue.on_sign_in_failed(&Failure::new(Code::IncorrectPassword, "wrong"));
     dialogue.on_line("2");
     dialogue.on_line("");
-    assert!(matches!(dialogue.prompt(), Prompt::Secret(_)));
+    assert!(matches!(dialogue.prompt(), Prompt::Secret(..)));
 }
 
 #[test]
@@ -180,8 +180,6 @@ fn every_change_of_a_group_is_on_the_menu() {
         (vec!["1", "#rust", "1"], GroupWish::Create(Admission::Open)),
         (vec!["1", "rust", "2", "*pw", "*pw"], GroupWish::Create(Admission::Password(secret()))),
         (vec!["1", "rust", "3"], GroupWish::Create(Admission::Invitation)),
-        (vec!["2", "rust", ""], GroupWish::Join(None)),
-        (vec!["2", "rust", "y", "*pw"], GroupWish::Join(Some(secret()))),
         (vec!["3", "rust"], GroupWish::Leave),
         (vec!["5", "rust", "bob"], GroupWish::Invite(bob)),
         (vec!["6", "rust", "bob"], GroupWish::Remove(bob)),
@@ -190,6 +188,76 @@ fn every_change_of_a_group_is_on_the_menu() {
     ] {
         assert_eq!(changed_by(&lines), wish, "{lines:?}");
     }
+}
+
+#[test]
+fn an_invitation_is_accepted_with_enter_or_passed_over() {
+    for (line, joined) in [("", "rust"), ("go", "go")] {
+        let mut dialogue = signed_in();
+        dialogue.on_invitation(name("rust"));
+        dialogue.on_line("3");
+        dialogue.on_line("2");
+        assert_eq!(dialogue.prompt(), Prompt::Line("Group [rust]: ".to_owned()));
+        let actions = dialogue.on_line(line);
+        assert!(matches!(actions.as_slice(), [Action::Change(group, GroupWish::Join(None))]
+            if *group == name(joined)));
+    }
+}
+
+#[test]
+fn what_was_not_saved_is_chosen_from_a_list() {
+    for (line, wanted) in [("2", Some(1)), ("a", None)] {
+        let mut dialogue = signed_in();
+        assert!(matches!(dialogue.on_line("7").as_slice(), [Action::ListUnsaved]));
+        dialogue.on_unsaved(2);
+        for wrong in ["0", "3", "x"] {
+            assert!(matches!(dialogue.on_line(wrong).as_slice(), [Action::Print(_)]));
+        }
+        let actions = dialogue.on_line(line);
+        assert!(matches!(actions.as_slice(), [Action::Save(chosen)] if *chosen == wanted));
+        assert_eq!(dialogue.prompt(), Prompt::Line("alice> ".to_owned()));
+    }
+    let mut dialogue = signed_in();
+    dialogue.on_line("7");
+    dialogue.on_unsaved(0);
+    assert_eq!(dialogue.prompt(), Prompt::Line("alice> ".to_owned()), "there is nothing to choose");
+}
+
+/// A dialogue that has asked to join #rust.
+fn joining() -> Dialogue {
+    let mut dialogue = signed_in();
+    dialogue.on_line("3");
+    dialogue.on_line("2");
+    let actions = dialogue.on_line("rust");
+    assert!(matches!(actions.as_slice(), [Action::Change(group, GroupWish::Join(None))]
+        if *group == name("rust")));
+    assert_eq!(dialogue.prompt(), Prompt::Nothing);
+    dialogue
+}
+
+#[test]
+fn a_group_password_is_asked_for_only_when_the_home_demands_one() {
+    let mut dialogue = joining();
+    assert!(!dialogue.on_joined(name("rust"), &Ok(())));
+    assert_eq!(dialogue.prompt(), Prompt::Line("alice> ".to_owned()));
+
+    let mut dialogue = joining();
+    let needed = Err(Failure::new(Code::WrongGroupPassword, "it has one"));
+    assert!(!dialogue.on_joined(name("go"), &needed), "another group's answer");
+    assert!(dialogue.on_joined(name("rust"), &needed));
+    assert!(matches!(dialogue.prompt(), Prompt::Secret(words, _) if words.contains("Group")));
+    let actions = dialogue.on_secret(Ok(password("pw")));
+    assert!(matches!(actions.as_slice(), [Action::Change(_, GroupWish::Join(Some(typed)))]
+        if *typed == password("pw")));
+    assert_eq!(dialogue.prompt(), Prompt::Line("alice> ".to_owned()));
+
+    let mut dialogue = joining();
+    assert!(!dialogue.on_joined(name("rust"), &Err(Failure::signed_out())));
+    assert_eq!(dialogue.prompt(), Prompt::Line("alice> ".to_owned()));
+
+    let mut dialogue = joining();
+    assert!(dialogue.on_no_connection(), "nobody is held up by a joining");
+    assert_eq!(dialogue.prompt(), Prompt::Line("alice> ".to_owned()));
 }
 
 #[test]

@@ -117,6 +117,9 @@ impl Clerk {
                     self.saving.give_up(message.id, &failure);
                 }
                 let saved = self.save(&message);
+                if let Ok(Some(_)) = saved {
+                    self.saving.forget(message.id);
+                }
                 Done::Saved(message, saved)
             }
         }

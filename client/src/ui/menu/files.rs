@@ -7,10 +7,12 @@ use wire::LogId;
 
 use super::Menu;
 use super::errands::{Done, Errand};
+use crate::commands::unsaved_line;
 use crate::core::{Request, Ticket, TransferProgress};
 use crate::escape::one_line;
 use crate::failure::Failure;
 use crate::output::{Fetched, Shown, columns};
+use crate::shell::store_failure;
 use crate::store::{InboxMessage, ReceivedContent};
 
 /// Files above this take long enough to be told of.
@@ -62,7 +64,43 @@ impl Menu {
         if !preview.is_empty() {
             self.printer.print(&preview.join("\n"));
         }
+        if let ReceivedContent::Invitation { group, .. } = message.content {
+            self.dialogue.on_invitation(group);
+            self.printer.print(&self.style.dim("    to join it: 3, then 2, then Enter"));
+        }
         if is_attachment {
+            self.fetch(message)?;
+        }
+        Ok(())
+    }
+
+    /// Lists the attachments that were not saved yet.
+    pub(super) fn list_unsaved(&mut self) -> Result<(), Failure> {
+        self.unsaved = self.shell.store().unsaved().map_err(|e| store_failure(&e))?;
+        if self.unsaved.is_empty() {
+            self.printer.print("nothing waits to be saved");
+        }
+        for (number, message) in (1..).zip(&self.unsaved) {
+            self.printer.print(&format!("{number:>3}  {}", unsaved_line(message, self.style)));
+        }
+        self.dialogue.on_unsaved(self.unsaved.len());
+        Ok(())
+    }
+
+    /// Begins to fetch one of those that were listed, or all.
+    pub(super) fn save(&mut self, wanted: Option<usize>) -> Result<(), Failure> {
+        let listed = std::mem::take(&mut self.unsaved);
+        for (index, message) in listed.into_iter().enumerate() {
+            if wanted.is_none_or(|wanted| wanted == index) {
+                self.fetch(message)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins to fetch what is attached to `message`, unless that is under way.
+    fn fetch(&mut self, message: InboxMessage) -> Result<(), Failure> {
+        if self.fetching.values().all(|fetching| fetching.id != message.id) {
             let ticket = self.shell.ask(Request::Download(message.id))?;
             self.fetching.insert(ticket, message);
         }
@@ -93,7 +131,7 @@ impl Menu {
             Ok(Some(fetched)) => match (fetched.path, fetched.error) {
                 (Some(path), _) => self.tell_saved(&path),
                 (None, Some(error)) => {
-                    let text = format!("what {from} attached cannot be had: {error}");
+                    let text = format!("what {from} attached was not saved: {error} (7: again)");
                     self.printer.print(&self.style.warning(&text));
                 }
                 (None, None) => {}

@@ -35,6 +35,9 @@ impl Menu {
         let request = Request::Group { group, wish: wish.clone() };
         let ticket = self.shell.ask(request)?;
         self.changing.insert(ticket, (group, wish));
+        if self.is_in_trouble && self.dialogue.on_no_connection() {
+            self.printer.print("no connection now; it is done when there is one");
+        }
         Ok(())
     }
 
@@ -44,7 +47,9 @@ impl Menu {
         result: &Result<(), Failure>,
     ) -> Result<(), Failure> {
         if let Some((group, wish)) = self.changing.remove(&ticket) {
+            let leads_on = wish == GroupWish::Join(None) && self.dialogue.on_joined(group, result);
             match result {
+                Err(_) if leads_on => {}
                 Ok(()) => self.printer.print(&group_change_done(&group, &wish)),
                 Err(failure) => {
                     let text = format!("#{group}: {}", failure.text);
