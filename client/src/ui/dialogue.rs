@@ -262,6 +262,7 @@ impl Dialogue {
             return false;
         };
         let me = *me;
+        self.invited = self.invited.filter(|invited| *invited != group || result.is_err());
         let Some(turn) = groups.on_joined(group, result) else {
             return false;
         };

@@ -3,8 +3,9 @@
 use bytes::Bytes;
 use wire::{FaultCode, LogId, Seq, Wall};
 
-use super::{Place, begin, log, number, seal};
+use super::{Place, SESSION, begin, log, number, origin, seal};
 use crate::crypto::Content;
+use crate::crypto::content::GrantRequest;
 use crate::crypto::test_keys::name;
 use crate::store::{OutboxId, PostState, Store, StoreError};
 
@@ -183,4 +184,19 @@ fn abandoned_posts_are_left_to_the_user_and_their_numbers_are_spent() {
     let chain = store.chain(&log()).expect("reads");
     assert_eq!((chain.settled, chain.next), (number(2), number(3)));
     assert!(store.busy_logs().expect("reads").is_empty());
+}
+
+#[test]
+fn what_waits_is_counted_log_by_log_without_this_programs_own_requests() {
+    let place = Place::new();
+    let mut store = place.open();
+    let sealed = sealed(&mut store, 2);
+    store.settle(&log(), number(1), Seq(5)).expect("settles");
+    let draft = store.add_draft(&log(), "hello", Wall(1)).expect("keeps");
+    let (origin, message_session) = (origin(1), SESSION);
+    let request = Content::GrantRequest(GrantRequest { log: log(), origin, message_session });
+    store.add_draft_of(&log(), &request, Wall(1)).expect("keeps");
+    let waiting = store.waiting().expect("reads");
+    assert_eq!(waiting, [(sealed[1], log()), (draft, log())]);
+    assert_eq!(store.queued().expect("reads"), [(log(), 2)]);
 }
