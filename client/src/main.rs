@@ -17,7 +17,7 @@ fn main() -> ExitCode {
         .with_writer(stderr)
         .init();
     let words: Vec<_> = std::env::args_os().skip(1).collect();
-    let is_json = words.iter().any(|word| word == "--json");
+    let is_json = words.iter().any(|word| word == "--json" || word == "--json-stdin");
     match run(words) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
