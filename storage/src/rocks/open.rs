@@ -68,7 +68,8 @@ pub(super) fn restore(path: &Path) -> Result<OpenStore, StorageError> {
     Ok(OpenStore { tables, opened, watermark })
 }
 
-fn tables(path: &Path, sizing: &Sizing) -> Result<Tables, StorageError> {
+/// Opens the database, which replays its write-ahead log.
+pub(super) fn tables(path: &Path, sizing: &Sizing) -> Result<Tables, StorageError> {
     let families = options::families(sizing);
     let db = DB::open_cf_descriptors(&options::database(sizing), path, families);
     Tables::new(db.map_err(|error| not_opened(path, error))?)

@@ -17,6 +17,7 @@ use wire::{BlobId, LogId, Name};
 use super::keeper::Keeper;
 use super::open::OpenStore;
 use super::tables::Tables;
+use super::watermark_file::WatermarkPath;
 use super::writer::Writer;
 use super::{RocksStorage, Sizing, open};
 use crate::change::{Batch, Change};
@@ -258,6 +259,24 @@ fn damaged_record_poisons() {
         other => panic!("{other:?}"),
     }
     assert_eq!(storage.poll(), None);
+}
+
+/// The last writes erase each other, and the next opening ends after RocksDB has forgotten them.
+#[test]
+fn interrupted_recovery_is_no_rollback() {
+    let folder = folder();
+    let (tables, _) = opened(folder.path());
+    let mut writes = tables.writes();
+    (0..9_u8).for_each(|key| writes.put(Family::Entries, &[key], b"entry"));
+    tables.commit(writes).expect("it is written");
+    let mut writes = tables.writes();
+    (0..9_u8).for_each(|key| writes.erase(Family::Entries, &[key]));
+    tables.commit(writes).expect("it is written");
+    let (beside, told) = (WatermarkPath::beside(folder.path()), tables.watermark());
+    drop(tables);
+    beside.and_then(|path| path.make(told?)).expect("it is synced");
+    drop(open::tables(folder.path(), &Sizing::standard()).expect("it is recovered"));
+    opened(folder.path());
 }
 
 /// A flush that fails while nothing is committed, because the store's folder is gone.

@@ -277,7 +277,7 @@ impl Inode {
             }
         }
         for change in others {
-            let before = bytes.clone();
+            let before = change.overwritten(&bytes);
             change.apply(&mut bytes);
             match rest {
                 Rest::Sectors => change.spoil(&mut bytes, &before, random, false),
@@ -306,7 +306,19 @@ impl Change {
         }
     }
 
-    /// Puts something else into some of the sectors that it wrote.
+    /// What stands where it writes.
+    fn overwritten(&self, file: &[u8]) -> Vec<u8> {
+        match self {
+            Self::Cut(_) => Vec::new(),
+            Self::Write { at, bytes } => {
+                let end = file.len().min(at + bytes.len());
+                file.get(*at..end).unwrap_or_default().to_vec()
+            }
+        }
+    }
+
+    /// Puts something else into some of the sectors that it wrote: `before`, or zeros where nothing
+    /// was, or garbage.
     fn spoil(&self, file: &mut [u8], before: &[u8], random: &mut StdRng, garbage: bool) {
         let Self::Write { at, bytes } = self else {
             return;
@@ -320,7 +332,7 @@ impl Change {
                 if garbage {
                     random.fill_bytes(sector);
                 } else {
-                    let old = before.get(from..).unwrap_or_default();
+                    let old = before.get(from - at..).unwrap_or_default();
                     let known = old.len().min(sector.len());
                     sector[..known].copy_from_slice(&old[..known]);
                     sector[known..].fill(0);
