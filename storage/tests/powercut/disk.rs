@@ -199,7 +199,9 @@ impl Disk {
             folder.replay(now, kept, &mut names);
         }
         let content = |(path, file): (PathBuf, usize)| {
-            (path, self.files[file].content(now, rest(random), random))
+            let rest = rest(random).of(&path);
+            let bytes = self.files[file].content(now, rest, random);
+            (path, bytes)
         };
         names.into_iter().map(content).collect()
     }
@@ -344,6 +346,17 @@ impl Change {
 }
 
 impl Rest {
+    /// What is left of this file. The manifest is appended to, by a few bytes each time, and a
+    /// file's length follows its bytes: RocksDB relies on it, and does not open a manifest that
+    /// ends in garbage, though nothing is lost.
+    fn of(self, path: &Path) -> Self {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        match self {
+            Self::Sectors | Self::Garbage if name.starts_with("MANIFEST") => Self::Torn,
+            rest => rest,
+        }
+    }
+
     fn drawn(random: &mut StdRng) -> Self {
         match random.random_range(0..6) {
             0 => Self::None,
