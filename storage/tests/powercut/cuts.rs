@@ -43,8 +43,8 @@ struct Recording {
     before: Promise,
 }
 
-/// Cuts the power `images` times. What is wrong with an image is told on standard error, with the
-/// moment and the seed that make it again.
+/// Cuts the power `images` times. What is wrong with an image is told on standard error, and the
+/// image kept.
 pub(crate) fn run(images: u64, seed: u64, folder: &Path) -> Tally {
     let mut tally = Tally::default();
     let (mut base, mut before) = (Image::new(), Promise::default());
@@ -128,12 +128,16 @@ impl Recording {
     fn cut_once(&self, seed: u64, place: &Path, tally: &mut Tally) {
         let mut random = StdRng::seed_from_u64(seed);
         let now = random.random_range(0..=self.end());
-        materialise(&self.disk.cut_at(now, &mut random), place);
+        let image = self.disk.cut_at(now, &mut random);
+        materialise(&image, place);
         tally.images += 1;
         let Err(broken) = self.promise_at(now).check(&place.join(STORE)) else {
             return;
         };
-        eprintln!("seed {seed:#x}, call {now}: {broken:?}");
+        // Each run records anew: only the image itself shows it again.
+        let kept = std::env::temp_dir().join(format!("fastchat-powercut-{seed:x}"));
+        materialise(&image, &kept);
+        eprintln!("{}, cut at call {now}: {broken:?}", kept.display());
         match broken {
             Broken::Lost(_) => tally.lost += 1,
             Broken::Reused(_) => tally.reused += 1,
