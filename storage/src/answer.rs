@@ -44,6 +44,7 @@ pub(crate) fn answer(image: &impl Image, read: &Read) -> Result<Answer, StorageE
             let session = (log, sender, origin, *message_session);
             groups::grant(image, session, reader).map(Answer::Grant)
         }
+        Read::KeyLog { log, account } => groups::key_log(image, log, account).map(Answer::KeyLog),
         Read::Notes { account } => groups::notes(image, account).map(Answer::Notes),
         Read::Blob { uploader, blob } => {
             record(image, Family::Blobs, &key::blob(uploader, blob)).map(Answer::Blob)

@@ -23,7 +23,7 @@ use crate::error::StorageError;
 use crate::identity;
 use crate::image::{Image, Writes};
 use crate::key::{self, Family, STORE};
-use crate::value::{Announcement, Bundle, Chunk, GrantFields, Statement, Value};
+use crate::value::{Announcement, Bundle, Chunk, GrantFields, KeyLog, Statement, Value};
 
 /// Logs whose ends are remembered from batch to batch. Above it all are forgotten, between two
 /// batches, which costs one seek per log.
@@ -163,6 +163,10 @@ impl Applier {
             }
             Change::PutGroup { group, record } => {
                 self.put(Family::Groups, &key::log(&LogId::group(*group)), record, writes);
+            }
+            Change::PutKeyLog { log, account, bundles } => {
+                let copy = KeyLog(bundles.clone());
+                self.put(Family::KeyLogs, &key::key_log(log, account), &copy, writes);
             }
             Change::RaiseEpoch { .. }
             | Change::CreateAccount { .. }

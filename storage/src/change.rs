@@ -97,6 +97,15 @@ pub enum Change {
         /// The signed statement; at most `STATEMENT_LEN_MAX` bytes.
         statement: Bytes,
     },
+    /// Replaces a log's copy of an account's key log.
+    PutKeyLog {
+        /// The log.
+        log: LogId,
+        /// Whose keys.
+        account: Name,
+        /// The bundles, oldest first: at most `BUNDLES_MAX`, each at most `BUNDLE_LEN_MAX` bytes.
+        bundles: Vec<Bytes>,
+    },
     /// Replaces the announcement of one part of a message session.
     PutAnnouncement {
         /// The log.

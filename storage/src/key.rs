@@ -13,6 +13,7 @@
 //! statements log ‖ version u32                                      signed statement
 //! announcements  log ‖ sender name ‖ origin [16] ‖ message session u32 ‖ part u16
 //! grants     log ‖ sender name ‖ origin [16] ‖ message session u32 ‖ reader name
+//! key_logs   log ‖ account name                                     copy of the account's key log
 //! notes      account name                                           names of groups
 //! blobs      uploader name ‖ blob [32]                              BlobRecord
 //! chunks     uploader name ‖ blob [32] ‖ index u32                  ciphertext
@@ -43,6 +44,7 @@ pub(crate) enum Family {
     Statements,
     Announcements,
     Grants,
+    KeyLogs,
     Notes,
     Blobs,
     Chunks,
@@ -50,7 +52,7 @@ pub(crate) enum Family {
 }
 
 impl Family {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Accounts,
         Self::Sessions,
         Self::Bundles,
@@ -62,6 +64,7 @@ impl Family {
         Self::Statements,
         Self::Announcements,
         Self::Grants,
+        Self::KeyLogs,
         Self::Notes,
         Self::Blobs,
         Self::Chunks,
@@ -82,6 +85,7 @@ impl Family {
             Self::Statements => "statements",
             Self::Announcements => "announcements",
             Self::Grants => "grants",
+            Self::KeyLogs => "key_logs",
             Self::Notes => "notes",
             Self::Blobs => "blobs",
             Self::Chunks => "chunks",
@@ -132,10 +136,12 @@ pub(crate) fn row(log: &LogId, sender: &Name, origin: &Origin) -> BytesMut {
 
 /// The key of a cursor.
 pub(crate) fn cursor(log: &LogId, reader: &Name) -> BytesMut {
-    joined(|key| {
-        log.put(key);
-        reader.put(key);
-    })
+    of_account(log, reader)
+}
+
+/// The key of a log's copy of an account's key log.
+pub(crate) fn key_log(log: &LogId, account: &Name) -> BytesMut {
+    of_account(log, account)
 }
 
 /// The key of one statement of a group's roster.
@@ -248,6 +254,13 @@ pub(crate) fn blob_parts(key: &[u8]) -> Result<(Name, BlobId), DecodeError> {
     let blob = BlobId::get(&mut reader, "key.blob")?;
     reader.finish()?;
     Ok((uploader, blob))
+}
+
+fn of_account(log: &LogId, account: &Name) -> BytesMut {
+    joined(|key| {
+        log.put(key);
+        account.put(key);
+    })
 }
 
 fn put_u32(key: &mut BytesMut, value: u32) {

@@ -73,6 +73,13 @@ pub enum Read {
         /// Who reads.
         reader: Name,
     },
+    /// A log's copy of an account's key log.
+    KeyLog {
+        /// The log.
+        log: LogId,
+        /// Whose keys.
+        account: Name,
+    },
     /// The groups that an account has noted.
     Notes {
         /// The account.
@@ -163,6 +170,8 @@ pub enum Answer {
     },
     /// The announcement of the grant's part, and the grant; `None` when either is not there.
     Grant(Option<(Bytes, StoredGrant)>),
+    /// The bundles, oldest first; empty when there is no copy.
+    KeyLog(Vec<Bytes>),
     /// The groups by name. At most `GROUPS_MAX`.
     Notes(Vec<Name>),
     /// The blob's record, if there is one.

@@ -114,6 +114,7 @@ fn every_family_is_set() {
         "statements",
         "announcements",
         "grants",
+        "key_logs",
         "notes",
         "blobs",
         "chunks",

@@ -13,15 +13,15 @@ use client::crypto::{
 };
 use rand::Rng;
 use rand::rngs::StdRng;
-use wire::Opaque;
 use wire::message::{
-    Attach, Bundles, ChangeRoster, Entry, FetchBundles, FetchGrant, GroupStart, Hello, Message,
-    OpenLog, Redeem, Resume, Seen, SignUpFinish, SignUpStart,
+    Attach, Bundle, Bundles, ChangeRoster, Entry, FetchBundles, FetchGrant, GroupStart, Hello,
+    Message, OpenLog, Redeem, Resume, Seen, SignUpFinish, SignUpStart,
 };
 use wire::{
     Act, FaultCode, LogHandle, LogId, Name, Number, Origin, RequestId, Seq, Statement, ToClient,
     Token, Wall,
 };
+use wire::{List, Opaque};
 
 use crate::cluster::Cluster;
 use crate::raw::{Raw, placed};
@@ -34,6 +34,7 @@ pub struct Member {
     pub name: Name,
     origin: Origin,
     identity: Arc<Identity>,
+    bundle: Bundle,
     token: Token,
     seat: Option<Raw>,
 }
@@ -64,11 +65,12 @@ impl Member {
         let (record, export_key) =
             sign_up.finish(name.as_bytes(), response, &toy(), rng).expect("a right answer");
         let bundle = SignedBundle::first(&identity, name, Wall(1), rng).expect("it can be signed");
-        let bundle = Opaque::new(bundle.encoded().clone()).expect("it is short");
+        let bundle: Bundle = Opaque::new(bundle.encoded().clone()).expect("it is short");
         let sealed_keys = sealed_keys::seal(&identity, &name, &export_key, rng);
-        seat.say(&SignUpFinish { name, origin, record, bundle, sealed_keys });
+        let finish = SignUpFinish { name, origin, record, bundle: bundle.clone(), sealed_keys };
+        seat.say(&finish);
         let ToClient::Welcome(welcome) = answer(&mut seat) else { panic!("{name} is not welcome") };
-        Self { name, origin, identity, token: welcome.token, seat: Some(seat) }
+        Self { name, origin, identity, bundle, token: welcome.token, seat: Some(seat) }
     }
 
     /// Comes back after [`Member::leave_seat`].
@@ -124,7 +126,8 @@ impl Member {
             let signed = sign_statement(&self.identity, statement, rng).expect("it can be signed");
             let statement = Opaque::new(signed).expect("it is short");
             let proof = Opaque::default();
-            self.say(&ChangeRoster { request: REQUEST, group, statement, proof });
+            let key_log = List::new(vec![self.bundle.clone()]).expect("one");
+            self.say(&ChangeRoster { request: REQUEST, group, statement, proof, key_log });
             match self.answer() {
                 ToClient::RosterChanged(_) => return,
                 ToClient::Fault(fault) if fault.code == FaultCode::ROSTER_MOVED => {}

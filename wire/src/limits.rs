@@ -147,8 +147,11 @@ pub const BUNDLE_LEN_MAX: usize = 4 * KIB;
 pub const SEALED_KEYS_LEN_MAX: usize = 6 * KIB;
 /// Largest OPAQUE message of RFC 9807 with ristretto255 and SHA-512: KE2 has 320 bytes.
 pub const OPAQUE_LEN_MAX: usize = 512;
-/// Bundles in one answer.
+/// Bundles in one answer, and in the copy of a key log that a log's home keeps.
 pub const BUNDLES_MAX: usize = 12;
+/// Bytes of all bundles in such a copy, which stays as long as its log: a year of monthly changes
+/// of RSA-3072 keys.
+pub const KEY_LOG_LEN_MAX: usize = 16 * KIB;
 /// Members of one group: grants for all of them fit a few frames, and one seat can fan out.
 pub const GROUP_MEMBERS_MAX: usize = 1024;
 /// Invitations of one group that were not taken up; the oldest is forgotten.
@@ -236,6 +239,8 @@ const _: () = assert!(SLOTS.is_power_of_two());
 const _: () = assert!(CHUNK_LEN_MAX + 256 <= 128 * KIB);
 const _: () = assert!(STATEMENTS_MAX * (STATEMENT_LEN_MAX + 4) < 64 * KIB);
 const _: () = assert!(GRANTS_MAX * (NAME_LEN_MAX + 1 + 32 + 4 + WRAPPED_LEN_MAX) < 60 * KIB);
+const _: () =
+    assert!(60 * KIB + ANNOUNCEMENT_LEN_MAX + BUNDLES_MAX * (BUNDLE_LEN_MAX + 4) < 127 * KIB);
 const _: () = assert!(GROUPS_MAX + 2 < HANDLES_MAX);
 const _: () = assert!(2 * PEER_CHUNKS_MAX * CHUNK_LEN_MAX <= PEER_WRITE_HARD / 2);
 const _: () = assert!(CHUNKS_MAX * CHUNK_LEN_MAX <= CLIENT_WRITE_HIGH + 4 * 32);

@@ -6,10 +6,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use rand::Rng;
 use rand::rngs::StdRng;
-use wire::{Instant, Name, Origin, RequestId, ToServer, Wall};
+use wire::message::{Bundle, KeyLogCopy};
+use wire::{Instant, List, Name, Origin, RequestId, ToServer, Wall};
 use zeroize::Zeroizing;
 
-use super::event::{Effect, LinkId, Notice, Outgoing, StoreOp};
+use super::event::{Effect, LinkId, Notice, Outgoing, OwnKeys, StoreOp};
 use super::handles::Handles;
 use super::job::{Job, JobKey, Seed};
 use crate::crypto::keys::Identity;
@@ -26,10 +27,10 @@ pub(crate) struct Me {
     pub session: Option<Session>,
     /// The fields of a `SignUpFinish` whose answer is not known.
     pub pending_sign_up: Option<Bytes>,
-    /// The private keys, once they were needed.
-    pub identity: Option<Arc<Identity>>,
-    /// The private keys were asked of the store.
-    pub identity_asked: bool,
+    /// The account's own keys, once they were needed.
+    pub keys: Option<OwnKeys>,
+    /// They were asked of the store.
+    pub keys_asked: bool,
     /// The newest request that was named.
     pub last_request: u32,
 }
@@ -95,11 +96,22 @@ impl Context<'_> {
 
     /// The private keys; asks the store for them the first time.
     pub(crate) fn identity(&mut self) -> Option<Arc<Identity>> {
-        if self.me.identity.is_none() && !self.me.identity_asked {
-            self.me.identity_asked = true;
+        self.keys().map(|keys| Arc::clone(&keys.identity))
+    }
+
+    /// The account's own key log, as the homes of logs are given it with what it signs. In version
+    /// 1 of the protocol it has one bundle.
+    pub(crate) fn key_log(&mut self) -> Option<KeyLogCopy> {
+        let bundle = Bundle::new(self.keys()?.bundle.clone()).ok()?;
+        List::new(vec![bundle]).ok()
+    }
+
+    fn keys(&mut self) -> Option<&OwnKeys> {
+        if self.me.keys.is_none() && !self.me.keys_asked {
+            self.me.keys_asked = true;
             self.store(StoreOp::LoadIdentity);
         }
-        self.me.identity.clone()
+        self.me.keys.as_ref()
     }
 }
 

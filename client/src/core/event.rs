@@ -10,7 +10,7 @@ use super::job::{Job, JobKey, JobResult};
 
 pub use super::notice::{ContactChange, Notice, Peeked, Step};
 pub use super::request::{Admission, Command, GroupWish, Password, Reading, Request, Ticket};
-pub use super::store_op::{LaneRecord, StoreOp, Stored};
+pub use super::store_op::{LaneRecord, OwnKeys, StoreOp, Stored};
 
 /// The core's own name for one attempt to connect; never used twice by one core.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]

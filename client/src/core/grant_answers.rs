@@ -282,6 +282,9 @@ impl Answer {
         let Stage::Putting(grant, put) = &mut self.stage else {
             return;
         };
+        let Some(key_log) = ctx.key_log() else {
+            return;
+        };
         let (part, grant) = &**grant;
         let request = ctx.request();
         ctx.send(PutGrants {
@@ -293,6 +296,7 @@ impl Answer {
             announcement: part.announcement.clone(),
             grants: List::new(vec![grant.clone()]).expect("one is below the limit"),
             last: true,
+            key_log,
         });
         *put = Put::Asked(request);
     }

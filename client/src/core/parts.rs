@@ -237,7 +237,7 @@ impl Parts {
             (Kind::BEGIN_BLOB | Kind::PUT_CHUNK | Kind::FETCH_CHUNK, code) => {
                 self.transfers.on_fault(RequestId(fault.reference), code, ctx);
             }
-            (Kind::FETCH_BUNDLES, code) => {
+            (Kind::FETCH_BUNDLES | Kind::FETCH_KEY_LOG, code) => {
                 let request = RequestId(fault.reference);
                 self.contacts.on_fault(request, code, ctx);
             }
@@ -263,7 +263,7 @@ impl Parts {
     fn on_stored(&mut self, stored: Stored, ctx: &mut Context<'_>) {
         let link = self.link.seat();
         match stored {
-            Stored::Identity(identity) => ctx.me.identity = identity,
+            Stored::Identity(keys) => ctx.me.keys = keys,
             Stored::SignUpSaved => self.auth.on_sign_up_saved(link, ctx),
             Stored::SessionSaved => {
                 let outcome = self.auth.on_session_saved(link, ctx);

@@ -162,6 +162,8 @@ pub enum StoreOp {
     Pin(Name, Arc<KeyLog>),
     /// The key log has grown and the trusted key is still in use.
     Extend(Name, Arc<KeyLog>),
+    /// The account's home has another key log than the one that is kept.
+    ReplaceKeyLog(Name, Arc<KeyLog>),
     /// The signing key is not the trusted one any more.
     MarkChanged(Name, Arc<KeyLog>),
     /// The user agreed to the changed key.
@@ -234,8 +236,8 @@ pub enum StoreOp {
 /// The answer to a [`StoreOp`]. A failed operation has none: the shell stops the program.
 #[derive(Debug)]
 pub enum Stored {
-    /// The private keys, if there are any.
-    Identity(Option<Arc<Identity>>),
+    /// The account's own keys, if there are any.
+    Identity(Option<OwnKeys>),
     /// The sign-up frame may leave.
     SignUpSaved,
     /// The session survives a restart.
@@ -333,6 +335,15 @@ pub enum Stored {
         /// The statement, if it is kept.
         statement: Option<KeptStatement>,
     },
+}
+
+/// The account's own keys.
+#[derive(Clone, Debug)]
+pub struct OwnKeys {
+    /// The private ones.
+    pub identity: Arc<Identity>,
+    /// The newest bundle of public ones.
+    pub bundle: Bytes,
 }
 
 /// One log's unanswered posts as the store has them.

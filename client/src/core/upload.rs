@@ -85,6 +85,9 @@ impl Upload {
             if *room == 0 || waits {
                 return false;
             }
+            let Some(key_log) = ctx.key_log() else {
+                return false;
+            };
             *room -= 1;
             let request = ctx.request();
             self.frames[at].asked = Some(request);
@@ -97,6 +100,7 @@ impl Upload {
                 announcement: self.announcement.clone(),
                 grants: self.frames[at].list(),
                 last: is_last,
+                key_log,
             });
         }
         // Later parts are for newcomers: without them a post is accepted all the same.

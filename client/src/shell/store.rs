@@ -6,7 +6,7 @@ use std::sync::Arc;
 use wire::LogId;
 
 use super::session_store;
-use crate::core::event::LaneRecord;
+use crate::core::event::{LaneRecord, OwnKeys};
 use crate::core::outbox::DRAFTS_MAX;
 use crate::core::{StoreOp, Stored};
 use crate::store::{SealedPost, Store, StoreError};
@@ -14,7 +14,7 @@ use crate::store::{SealedPost, Store, StoreError};
 /// Performs `op`; what it answers, if anything.
 pub(super) fn perform(store: &mut Store, op: StoreOp) -> Result<Option<Stored>, StoreError> {
     let stored = match op {
-        StoreOp::LoadIdentity => Stored::Identity(store.identity()?.map(Arc::new)),
+        StoreOp::LoadIdentity => Stored::Identity(own_keys(store)?),
         StoreOp::SaveSignUp { name, origin, identity, bundle, frame } => {
             store.save_sign_up(&name, origin, &identity, &bundle, &frame)?;
             Stored::SignUpSaved
@@ -115,6 +115,7 @@ fn perform_silent(store: &mut Store, op: StoreOp) -> Result<(), StoreError> {
         StoreOp::WriteDownload { blob, index, chunk } => store.write_download(&blob, index, &chunk),
         StoreOp::Pin(name, log) => store.pin(&name, &log),
         StoreOp::Extend(name, log) => store.extend(&name, &log).map(drop),
+        StoreOp::ReplaceKeyLog(name, log) => store.replace_key_log(&name, &log),
         StoreOp::MarkChanged(name, log) => store.mark_changed(&name, &log),
         StoreOp::AcceptChange(name) => store.accept_change(&name),
         StoreOp::MarkVerified(name) => store.mark_verified(&name),
@@ -127,6 +128,15 @@ fn perform_silent(store: &mut Store, op: StoreOp) -> Result<(), StoreError> {
         StoreOp::AddStatements { statements, roster } => store.add_statements(&statements, &roster),
         other => unreachable!("{other:?} has an answer"),
     }
+}
+
+fn own_keys(store: &Store) -> Result<Option<OwnKeys>, StoreError> {
+    let (identity, account) = (store.identity()?, store.account()?);
+    let keys = identity.zip(account).map(|(identity, account)| {
+        let identity = Arc::new(identity);
+        OwnKeys { identity, bundle: account.bundle }
+    });
+    Ok(keys)
 }
 
 fn load_outbox(store: &Store) -> Result<Stored, StoreError> {

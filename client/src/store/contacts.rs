@@ -113,6 +113,21 @@ impl Store {
         })
     }
 
+    /// Keeps another key log in place of the one that is kept. When its newest signing key is not
+    /// the trusted one, the trust becomes [`Trust::Changed`]; it never rises here.
+    ///
+    /// # Errors
+    /// [`StoreError::Changed`] when the contact is not known.
+    pub fn replace_key_log(&mut self, name: &Name, log: &KeyLog) -> Result<(), StoreError> {
+        self.write(|transaction, sealer| {
+            let (pinned, held) = read_trust(transaction, sealer, name)?;
+            let trust = if log.has_changed_from(&pinned) { Trust::Changed } else { held };
+            put_trust(transaction, sealer, name, &pinned, trust)?;
+            transaction.execute("DELETE FROM bundles WHERE name = ?1", (name.as_str(),))?;
+            put_bundles(transaction, name, log)
+        })
+    }
+
     /// The user agreed to the newest key that is kept here: it is the trusted one from now on.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use wire::{FaultCode, Kind, LogId, Name, ServerId};
 use super::account::refuse;
 use super::asker::SessionAsker;
 use super::event::Alarm;
-use super::log::{LogAsk, LogQuestion};
+use super::log::{LogAsk, LogQuestion, check_key_log};
 use super::parts::Parts;
 use super::relay::Subject;
 use super::turn::Turn;
@@ -61,6 +61,7 @@ impl Parts {
             SessionQuestion::FetchRoster(fetch) => LogQuestion::FetchRoster(fetch),
             SessionQuestion::PutGrants(put) => LogQuestion::PutGrants(put),
             SessionQuestion::FetchGrant(fetch) => LogQuestion::FetchGrant(fetch),
+            SessionQuestion::FetchKeyLog(fetch) => LogQuestion::FetchKeyLog(fetch),
         };
         let ask = LogAsk { exchange, account, origin, epoch, question };
         self.logs.on_ask(turn.wall, from, ask, &mut self.log_out);
@@ -79,6 +80,7 @@ impl Parts {
         if statement.actor != account || statement.group != change.group {
             return Err(FaultCode::MALFORMED);
         }
+        check_key_log(&change.key_log)?;
         let entrance = self.group_passwords.on_statement(from, &statement, &change.proof)?;
         let statement = Box::new(statement);
         Ok(LogQuestion::Change { change, statement, entrance })

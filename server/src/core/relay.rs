@@ -36,6 +36,9 @@ impl Subject {
             }
             SessionQuestion::PutGrants(put) => of(Kind::PUT_GRANTS, put.request, put.log),
             SessionQuestion::FetchGrant(fetch) => of(Kind::FETCH_GRANT, fetch.request, fetch.log),
+            SessionQuestion::FetchKeyLog(fetch) => {
+                of(Kind::FETCH_KEY_LOG, fetch.request, fetch.log)
+            }
             SessionQuestion::NoteGroup(note) => of(Kind::NOTE_GROUP, note.request, own),
             SessionQuestion::ListGroups(list) => of(Kind::LIST_GROUPS, list.request, own),
             SessionQuestion::BeginBlob(begin) => of(Kind::BEGIN_BLOB, begin.request, own),
@@ -130,6 +133,7 @@ fn answer_to(kind: Kind, body: AnswerBody) -> Option<ToClient> {
         (Kind::FETCH_ROSTER, AnswerBody::Roster(answer)) => answer.into(),
         (Kind::PUT_GRANTS, AnswerBody::GrantsPut(answer)) => answer.into(),
         (Kind::FETCH_GRANT, AnswerBody::Grant(answer)) => answer.into(),
+        (Kind::FETCH_KEY_LOG, AnswerBody::Bundles(answer)) => answer.into(),
         (Kind::NOTE_GROUP, AnswerBody::GroupNoted(answer)) => answer.into(),
         (Kind::LIST_GROUPS, AnswerBody::Groups(answer)) => answer.into(),
         (Kind::BEGIN_BLOB | Kind::PUT_CHUNK, AnswerBody::BlobState(answer)) => answer.into(),

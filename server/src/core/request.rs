@@ -39,6 +39,7 @@ impl Seat {
             ToServer::BeginBlob(begin) => self.on_question(conn, begin.into(), turn),
             ToServer::PutChunk(put) => self.on_question(conn, put.into(), turn),
             ToServer::FetchChunk(fetch) => self.on_question(conn, fetch.into(), turn),
+            ToServer::FetchKeyLog(fetch) => self.on_question(conn, fetch.into(), turn),
             ToServer::Hello(_)
             | ToServer::Redeem(_)
             | ToServer::SignUpStart(_)

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use storage::{DiskModel, InFlight};
-use wire::field::List;
+use wire::field::{List, Opaque};
 use wire::message::{
-    Announcement, Attach, ChangeRoster, FetchGrant, OpenLog, Post, PutGrants, Refusal, Seen,
-    StatementBytes,
+    Announcement, Attach, ChangeRoster, FetchGrant, KeyLogCopy, OpenLog, Post, PutGrants, Refusal,
+    Seen, StatementBytes,
 };
 use wire::roster::{Act, Policy, Statement};
 use wire::{
@@ -112,6 +112,7 @@ impl Club {
                     .expect("short"),
                 grants: List::default(),
                 last: true,
+                key_log: key_log(client.name),
             },
         );
         let heard = client.heard(world);
@@ -139,7 +140,14 @@ pub(crate) fn change(statement: &Statement, proof: &[u8]) -> ChangeRoster {
         group: statement.group,
         statement: StatementBytes::new(statement.encode()).expect("short"),
         proof: wire::message::Challenge::new(Bytes::copy_from_slice(proof)).expect("short"),
+        key_log: key_log(statement.actor),
     }
+}
+
+/// What stands for the key log of `who`.
+pub(crate) fn key_log(who: Name) -> KeyLogCopy {
+    let bundle = Opaque::new(Bytes::from(format!("keys of {who}"))).expect("short");
+    List::new(vec![bundle]).expect("one")
 }
 
 fn say(world: &mut World, client: &Client, session: u32, number: u64, text: &str) {

@@ -9,6 +9,7 @@ mod faults;
 mod group_passwords;
 mod groups;
 mod homes;
+mod key_logs;
 mod links;
 mod notes;
 mod posts;

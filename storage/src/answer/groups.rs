@@ -10,7 +10,7 @@ use crate::image::Image;
 use crate::key::{self, Family};
 use crate::read::Answer;
 use crate::record::StoredGrant;
-use crate::value::{Announcement, GrantFields, Notes, Statement};
+use crate::value::{Announcement, GrantFields, KeyLog, Notes, Statement};
 
 /// The statements above a version, a page of them.
 pub(super) fn statements(
@@ -42,6 +42,16 @@ pub(super) fn grant(
     let key = key::announcement(log, sender, origin, session, fields.part);
     let announcement = record::<Announcement>(image, Family::Announcements, &key)?;
     Ok(announcement.map(|Announcement(bytes)| (bytes, fields.with_reader(*reader))))
+}
+
+/// The log's copy of the key log of `account`.
+pub(super) fn key_log(
+    image: &impl Image,
+    log: &LogId,
+    account: &Name,
+) -> Result<Vec<Bytes>, StorageError> {
+    let copy = record::<KeyLog>(image, Family::KeyLogs, &key::key_log(log, account))?;
+    Ok(copy.map(|KeyLog(bundles)| bundles).unwrap_or_default())
 }
 
 /// The groups that `account` has noted.

@@ -5,7 +5,7 @@ use proptest::prelude::{Strategy, any, prop_assert, prop_assert_eq, proptest};
 use super::{
     BlobId, BytesMut, Family, KEY_LEN_MAX, LogId, MessageSession, Name, Origin, Seq, account,
     after_prefix, announcement, blob, blob_parts, bundle, chunk, cursor, cursor_reader, entry,
-    entry_seq, grant, log, row, session_grants, statement,
+    entry_seq, grant, key_log, log, row, session_grants, statement,
 };
 
 fn name() -> impl Strategy<Value = Name> {
@@ -41,6 +41,7 @@ fn layouts_of_groups_and_blobs_stay_as_they_are() {
     assert_eq!(&key[..], b"\x02\x03bob\x03bob0123456789abcdef\0\0\0\x03\x01\x02");
     let key = grant(&group, &bob, &origin, session, &bob);
     assert_eq!(&key[..], b"\x02\x03bob\x03bob0123456789abcdef\0\0\0\x03\x03bob");
+    assert_eq!(&key_log(&group, &bob)[..], b"\x02\x03bob\x03bob");
     let id = BlobId(*b"0123456789abcdef0123456789abcdef");
     assert_eq!(&blob(&bob, &id)[..], b"\x03bob0123456789abcdef0123456789abcdef");
     let key = chunk(&bob, &id, 258);
@@ -94,6 +95,7 @@ proptest! {
         let inside = |key: &BytesMut| prefix <= *key && *key < after_prefix(&prefix);
         prop_assert_eq!(inside(&entry(&b, Seq(seq))), a == b);
         prop_assert_eq!(inside(&cursor(&b, &reader)), a == b);
+        prop_assert_eq!(inside(&key_log(&b, &reader)), a == b);
         let origin = Origin([0xff; 16]);
         prop_assert_eq!(inside(&row(&b, &reader, &origin)), a == b);
         prop_assert_eq!(inside(&statement(&b, u32::MAX)), a == b);

@@ -8,6 +8,7 @@ use wire::limits::{
     ANNOUNCEMENT_LEN_MAX, GROUP_MEMBERS_MAX, GROUPS_MAX, INVITED_MAX, NAME_LEN_MAX, OPAQUE_LEN_MAX,
     REMOVED_MAX, STATEMENT_LEN_MAX, WRAPPED_LEN_MAX,
 };
+use wire::message::{Bundle, KeyLogCopy};
 use wire::{DecodeError, Field, Name, Reader, Wall};
 
 use super::{Value, put_bytes};
@@ -95,6 +96,23 @@ impl Value for GrantFields {
             wrapping_key: reader.array("grant.wrapping_key")?,
             wrapped: reader.bytes(WRAPPED_LEN_MAX, "grant.wrapped")?,
         })
+    }
+}
+
+/// A copy of a key log: its bundles, oldest first.
+pub(crate) struct KeyLog(pub(crate) Vec<Bytes>);
+
+/// Layout: `u16` count ‖ bundles, each `u32` length ‖ bytes.
+impl Value for KeyLog {
+    fn put_fields(&self, out: &mut BytesMut) {
+        let bundles = self.0.iter().map(|bundle| Bundle::new(bundle.clone()));
+        let bundles = bundles.collect::<Result<_, _>>().expect("the wire's limit");
+        KeyLogCopy::new(bundles).expect("the wire's limit").put(out);
+    }
+
+    fn get_fields(reader: &mut Reader, _format: u8) -> Result<Self, DecodeError> {
+        let bundles = KeyLogCopy::get(reader, "key_log")?.into_items();
+        Ok(Self(bundles.into_iter().map(Bundle::into_bytes).collect()))
     }
 }
 

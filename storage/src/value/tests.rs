@@ -8,8 +8,8 @@ use wire::message::Entry;
 use wire::{DecodeError, MessageSession, Name, Number, Opaque, Origin, Seq, SessionEpoch, Wall};
 
 use super::{
-    Announcement, Bundle, Chunk, GrantFields, Notes, Statement, Value, decode_entry, decode_header,
-    decode_index, encode_entry, encode_index,
+    Announcement, Bundle, Chunk, GrantFields, KeyLog, Notes, Statement, Value, decode_entry,
+    decode_header, decode_index, encode_entry, encode_index,
 };
 use crate::record::{
     AccountRecord, BlobRecord, CursorRecord, GroupRecord, RowRecord, SessionRecord, StoredGrant,
@@ -86,6 +86,12 @@ fn formats_of_groups_and_blobs_stay_as_they_are() {
     let grant = grant(7, Bytes::from_static(b"w"));
     let key = "44".repeat(32);
     assert_eq!(hex(&encoded(&GrantFields::of(&grant))), format!("010007{key}0000000177"));
+    let copy = KeyLog(vec![Bytes::from_static(b"k"), Bytes::from_static(b"kk")]);
+    assert_eq!(
+        hex(&encoded(&copy)),
+        "01000200000001\
+                                      6b000000026b6b"
+    );
     let notes = Notes(["rust", "go"].map(|text| Name::parse(text).expect("a name")).into());
     assert_eq!(hex(&encoded(&notes)), "01000202676f0472757374");
     let falling = Bytes::from_static(b"\x01\0\x02\x04rust\x02go");
@@ -279,6 +285,13 @@ proptest! {
     }
 
     #[test]
+    fn copies_of_key_logs_come_back(lens in vec(0..=4096usize, 0..=12)) {
+        let bundles: Vec<_> = lens.iter().map(|len| Bytes::from(vec![7; *len])).collect();
+        let bytes = encoded(&KeyLog(bundles.clone())).freeze();
+        prop_assert_eq!(KeyLog::decode(bytes).map(|KeyLog(bundles)| bundles), Ok(bundles));
+    }
+
+    #[test]
     fn blobs_come_back(
         len in any::<u64>(), have in any::<u32>(), complete in any::<bool>(), at in any::<u64>(),
     ) {
@@ -303,6 +316,9 @@ proptest! {
             prop_assert_eq!(encoded(&record), &bytes);
         }
         if let Ok(record) = GrantFields::decode(bytes.clone()) {
+            prop_assert_eq!(encoded(&record), &bytes);
+        }
+        if let Ok(record) = KeyLog::decode(bytes.clone()) {
             prop_assert_eq!(encoded(&record), &bytes);
         }
         if let Ok(record) = BlobRecord::decode(bytes.clone()) {

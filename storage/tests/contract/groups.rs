@@ -173,6 +173,32 @@ pub(crate) fn grants_go_again_and_again<E: Engine>() {
     expect(&mut engine, &[5]);
 }
 
+pub(crate) fn copies_of_key_logs_are_replaced<E: Engine>() {
+    let (mut engine, _) = E::fresh();
+    let (log, other) = (LogId::group(name("rust")), LogId::group(name("rusu")));
+    let bundles = |texts: &[&'static str]| -> Vec<Bytes> {
+        texts.iter().map(|text| Bytes::from_static(text.as_bytes())).collect()
+    };
+    let put = |log, account, texts| Change::PutKeyLog {
+        log,
+        account: name(account),
+        bundles: bundles(texts),
+    };
+    let read = |log, account| Read::KeyLog { log, account: name(account) };
+    engine.commit(vec![put(log, "al", &["old"]), put(log, "alan", &["alan's"])]);
+    engine.commit(vec![put(log, "al", &["first", "second"]), put(mailbox("rust"), "al", &["own"])]);
+    let (mut engine, _) = engine.reopened();
+    for (read, found) in [
+        (read(log, "al"), bundles(&["first", "second"])),
+        (read(log, "alan"), bundles(&["alan's"])),
+        (read(mailbox("rust"), "al"), bundles(&["own"])),
+        (read(log, "bob"), Vec::new()),
+        (read(other, "al"), Vec::new()),
+    ] {
+        assert_eq!(engine.read(read), Answer::KeyLog(found));
+    }
+}
+
 pub(crate) fn notes_come_and_go<E: Engine>() {
     let (mut engine, _) = E::fresh();
     let account = name("al");

@@ -48,6 +48,7 @@ scenarios! {
         grants_come_with_their_announcement,
         grants_of_older_message_sessions_go,
         grants_go_again_and_again,
+        copies_of_key_logs_are_replaced,
         notes_come_and_go,
     }
     blobs {

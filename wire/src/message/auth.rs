@@ -134,6 +134,9 @@ message! {
     }
 }
 
+/// A whole key log, oldest bundle first, as its owner hands it to the home of a log.
+pub type KeyLogCopy = List<Bundle, BUNDLES_MAX>;
+
 message! {
     /// Asks for an account's key log. Answered by [`Bundles`] or a fault with this request.
     FetchBundles = FETCH_BUNDLES {
@@ -149,7 +152,7 @@ message! {
 message! {
     /// A part of an account's key log, oldest first.
     Bundles = BUNDLES {
-        /// From [`FetchBundles`].
+        /// From [`FetchBundles`] or [`super::FetchKeyLog`].
         request: RequestId,
         /// Whose keys.
         name: Name,

@@ -2,6 +2,7 @@
 
 use bytes::BytesMut;
 
+use super::auth::KeyLogCopy;
 use super::message;
 use crate::field::{Field, List, Opaque};
 use crate::id::{LogId, MessageSession, Origin, RequestId};
@@ -62,6 +63,8 @@ message! {
         grants: List<ReaderGrant, GRANTS_MAX>,
         /// The part is complete: posts under the message session may follow.
         last: bool,
+        /// The sender's key log, for readers who find the sender's own home away.
+        key_log: KeyLogCopy,
     }
 }
 
@@ -98,5 +101,19 @@ message! {
         announcement: Announcement,
         /// The asker's own part.
         grant: ReaderGrant,
+    }
+}
+
+message! {
+    /// Asks a log's home for its copy of the key log of an account that has put a statement or
+    /// grants there; for the log's readers only. Answered by [`super::Bundles`] with the whole
+    /// copy, empty when there is none, or a fault with this request.
+    FetchKeyLog = FETCH_KEY_LOG {
+        /// Comes back in the answer.
+        request: RequestId,
+        /// Whose home keeps the copy.
+        log: LogId,
+        /// Whose keys.
+        name: Name,
     }
 }

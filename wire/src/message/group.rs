@@ -1,6 +1,6 @@
 //! Groups: begin to create or join one, change its roster, and which groups an account keeps.
 
-use super::auth::Challenge;
+use super::auth::{Challenge, KeyLogCopy};
 use super::message;
 use crate::field::{List, Opaque};
 use crate::id::RequestId;
@@ -56,6 +56,8 @@ message! {
         /// OPAQUE `RegistrationRecord` to create with a password, `KE3` to join with one; else
         /// empty.
         proof: Challenge,
+        /// The actor's key log, for members who find the actor's own home away.
+        key_log: KeyLogCopy,
     }
 }
 

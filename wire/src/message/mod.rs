@@ -16,13 +16,15 @@ pub mod peer;
 pub mod router;
 
 pub use auth::{
-    Bundle, Bundles, Challenge, FetchBundles, Redeem, Resume, SealedKeys, SessionEnded,
+    Bundle, Bundles, Challenge, FetchBundles, KeyLogCopy, Redeem, Resume, SealedKeys, SessionEnded,
     SignInChallenge, SignInFinish, SignInStart, SignOut, SignUpChallenge, SignUpFinish,
     SignUpStart, Welcome,
 };
 pub use blob::{BeginBlob, BlobState, Chunk, ChunkBytes, FetchChunk, PutChunk};
 pub use common::{Fault, Hello, Ping, Pong, Ready, Role};
-pub use grant::{Announcement, FetchGrant, Grant, GrantsPut, PutGrants, ReaderGrant, Wrapped};
+pub use grant::{
+    Announcement, FetchGrant, FetchKeyLog, Grant, GrantsPut, PutGrants, ReaderGrant, Wrapped,
+};
 pub use group::{
     ChangeRoster, FetchRoster, GroupChallenge, GroupNoted, GroupStart, Groups, ListGroups,
     NoteGroup, Roster, RosterChanged, StatementBytes,
@@ -148,7 +150,7 @@ direction! {
         Hello, Fault, Ping, Pong, Redeem, SignUpStart, SignUpFinish, SignInStart, SignInFinish,
         Resume, SignOut, FetchBundles, OpenLog, CloseLog, Post, Attach, Seen, GroupStart,
         ChangeRoster, FetchRoster, PutGrants, FetchGrant, NoteGroup, ListGroups, BeginBlob,
-        PutChunk, FetchChunk,
+        PutChunk, FetchChunk, FetchKeyLog,
     }
 }
 

@@ -8,7 +8,7 @@ use super::auth::{
 };
 use super::blob::{BeginBlob, BlobState, Chunk, FetchChunk, PutChunk};
 use super::common::Fault;
-use super::grant::{FetchGrant, Grant, GrantsPut, PutGrants};
+use super::grant::{FetchGrant, FetchKeyLog, Grant, GrantsPut, PutGrants};
 use super::group::{
     ChangeRoster, FetchRoster, GroupChallenge, GroupNoted, GroupStart, Groups, ListGroups,
     NoteGroup, Roster, RosterChanged,
@@ -82,7 +82,7 @@ tagged! {
     /// What a session may ask a home, as itself.
     SessionQuestion {
         GroupStart, ChangeRoster, FetchRoster, PutGrants, FetchGrant, NoteGroup, ListGroups,
-        BeginBlob, PutChunk, FetchChunk,
+        BeginBlob, PutChunk, FetchChunk, FetchKeyLog,
     }
 }
 

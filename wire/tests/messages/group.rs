@@ -3,8 +3,9 @@
 use wire::field::List;
 use wire::message::{
     AnswerBody, AskAs, BeginBlob, BlobState, ChangeRoster, Chunk, FetchChunk, FetchGrant,
-    FetchRoster, Grant, GrantsPut, GroupChallenge, GroupNoted, GroupStart, Groups, ListGroups,
-    NoteGroup, PutChunk, PutGrants, ReaderGrant, Roster, RosterChanged, SessionQuestion,
+    FetchKeyLog, FetchRoster, Grant, GrantsPut, GroupChallenge, GroupNoted, GroupStart, Groups,
+    KeyLogCopy, ListGroups, NoteGroup, PutChunk, PutGrants, ReaderGrant, Roster, RosterChanged,
+    SessionQuestion,
 };
 use wire::{
     Act, BlobId, ExchangeId, LogId, MessageSession, Name, Origin, Policy, RequestId, SessionEpoch,
@@ -39,6 +40,7 @@ pub(crate) fn grant() -> Vec<Example> {
         show("grants put", &GrantsPut { request: REQUEST }),
         show("fetch grant", &fetch_grant()),
         show("grant", &granted()),
+        show("fetch key log", &fetch_key_log()),
     ]
 }
 
@@ -81,6 +83,7 @@ pub(crate) fn peer(account: Name, origin: Origin, epoch: SessionEpoch) -> Vec<Ex
         show("ask as: begin blob", &ask(begin.into())),
         show("ask as: put chunk", &ask(put_chunk.into())),
         show("ask as: fetch chunk", &ask(fetch_chunk().into())),
+        show("ask as: fetch key log", &ask(fetch_key_log().into())),
         show("answer group challenge", &answer(challenge().into())),
         show("answer roster changed", &answer(RosterChanged { request, version: 4 }.into())),
         show("answer roster", &answer(roster().into())),
@@ -109,6 +112,7 @@ fn change() -> ChangeRoster {
         group: name("rust"),
         statement: opaque(b"statement"),
         proof: opaque(b"proof"),
+        key_log: key_log(),
     }
 }
 
@@ -132,6 +136,7 @@ fn put() -> PutGrants {
         announcement: opaque(b"announcement"),
         grants: List::new(vec![reader_grant()]).expect("one"),
         last: true,
+        key_log: key_log(),
     }
 }
 
@@ -143,6 +148,14 @@ fn fetch_grant() -> FetchGrant {
         origin: origin(),
         message_session: MessageSession(3),
     }
+}
+
+fn key_log() -> KeyLogCopy {
+    List::new(vec![opaque(b"first"), opaque(b"second")]).expect("two")
+}
+
+fn fetch_key_log() -> FetchKeyLog {
+    FetchKeyLog { request: REQUEST, log: LogId::group(name("rust")), name: name("alice") }
 }
 
 fn granted() -> Grant {

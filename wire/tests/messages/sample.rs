@@ -247,7 +247,7 @@ structs! {
     Dismiss { log account epoch code }
     GroupStart { request group act opening }
     GroupChallenge { request policy version head response }
-    ChangeRoster { request group statement proof }
+    ChangeRoster { request group statement proof key_log }
     RosterChanged { request version }
     FetchRoster { request group after }
     Roster { request group statements complete }
@@ -257,10 +257,11 @@ structs! {
     Groups { request groups }
     ReaderGrant { reader wrapping_key wrapped }
     PutGrants {
-        request log message_session part roster_version announcement grants last
+        request log message_session part roster_version announcement grants last key_log
     }
     GrantsPut { request }
     FetchGrant { request log sender origin message_session }
+    FetchKeyLog { request log name }
     Grant { request announcement grant }
     BeginBlob { request blob len }
     PutChunk { request blob index chunk }
@@ -295,7 +296,7 @@ choices! {
     }
     SessionQuestion {
         GroupStart ChangeRoster FetchRoster PutGrants FetchGrant NoteGroup ListGroups BeginBlob
-        PutChunk FetchChunk
+        PutChunk FetchChunk FetchKeyLog
     }
     AnswerBody {
         SignUpChallenge SignInChallenge Welcome Bundles LogOpened Fault GroupChallenge
@@ -304,7 +305,7 @@ choices! {
     ToServer {
         Hello Fault Ping Pong Redeem SignUpStart SignUpFinish SignInStart SignInFinish Resume
         SignOut FetchBundles OpenLog CloseLog Post Attach Seen GroupStart ChangeRoster FetchRoster
-        PutGrants FetchGrant NoteGroup ListGroups BeginBlob PutChunk FetchChunk
+        PutGrants FetchGrant NoteGroup ListGroups BeginBlob PutChunk FetchChunk FetchKeyLog
     }
     ToClient {
         Ready Fault Ping Pong SignUpChallenge SignInChallenge Welcome SessionEnded Bundles

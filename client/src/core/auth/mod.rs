@@ -1,15 +1,12 @@
 //! How a session begins and ends: sign up, sign in, resume, sign out. One goal at a time; its state
 //! survives the loss of a connection.
 
-use std::sync::Arc;
-
 use wire::message::{Fault, Resume, SessionEnded, SignInChallenge, SignUpChallenge, Welcome};
 use wire::{FaultCode, Name, ToServer};
 
 use super::context::Context;
-use super::event::{Effect, LinkId, Notice, Outgoing, Password, StoreOp};
+use super::event::{Effect, LinkId, Notice, Outgoing, OwnKeys, Password, StoreOp};
 use super::job::{Job, JobKey, JobResult};
-use crate::crypto::keys::Identity;
 use crate::failure::{Code, Failure};
 use crate::store::Session;
 use sign_in::SignInGoal;
@@ -332,10 +329,10 @@ impl Steps<'_, '_> {
     }
 
     /// From now on the data directory belongs to `name`.
-    fn adopt(&mut self, name: Name, identity: Arc<Identity>) {
+    fn adopt(&mut self, name: Name, keys: OwnKeys) {
         self.ctx.me.name = Some(name);
-        self.ctx.me.identity = Some(identity);
-        self.ctx.me.identity_asked = true;
+        self.ctx.me.keys = Some(keys);
+        self.ctx.me.keys_asked = true;
     }
 
     fn fail(&mut self, failure: Failure) -> Outcome {
@@ -351,8 +348,8 @@ fn session(welcome: &Welcome) -> Session {
 fn forget_sign_up(ctx: &mut Context<'_>) {
     if ctx.me.pending_sign_up.take().is_some() {
         ctx.me.name = None;
-        ctx.me.identity = None;
-        ctx.me.identity_asked = false;
+        ctx.me.keys = None;
+        ctx.me.keys_asked = false;
         ctx.store(StoreOp::ClearSignUp);
     }
 }

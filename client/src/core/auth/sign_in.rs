@@ -6,7 +6,7 @@ use wire::Name;
 use wire::message::{SignInChallenge, SignInFinish, SignInStart, Welcome};
 
 use super::{Outcome, Steps, session};
-use crate::core::event::{Notice, Password, Step, StoreOp};
+use crate::core::event::{Notice, OwnKeys, Password, Step, StoreOp};
 use crate::core::job::{Job, JobResult};
 use crate::crypto::opaque::{ExportKey, OpaqueError, SignIn};
 use crate::failure::{Code, Failure};
@@ -96,7 +96,8 @@ impl SignInGoal {
             (JobResult::OpenedKeys(Ok(identity)), State::Opening(welcome)) => {
                 let session = session(welcome);
                 let bundle = welcome.bundle.bytes().clone();
-                steps.adopt(self.name, Arc::clone(&identity));
+                let keys = OwnKeys { identity: Arc::clone(&identity), bundle: bundle.clone() };
+                steps.adopt(self.name, keys);
                 steps.ctx.me.session = Some(session);
                 steps.ctx.store(StoreOp::SaveSignIn {
                     name: self.name,

@@ -8,7 +8,7 @@ use wire::message::{Bundle, Message, SignUpChallenge, SignUpFinish, SignUpStart,
 use wire::{Frame, Kind, Name};
 
 use super::{Outcome, Steps, session};
-use crate::core::event::{Notice, Password, Step, StoreOp};
+use crate::core::event::{Notice, OwnKeys, Password, Step, StoreOp};
 use crate::core::job::{Job, JobResult};
 use crate::crypto::keys::Identity;
 use crate::crypto::opaque::SignUp;
@@ -177,7 +177,8 @@ impl SignUpGoal {
         let mut frame = BytesMut::new();
         finish.encode(&mut frame);
         let frame = frame.freeze();
-        steps.adopt(self.name, Arc::clone(&keys.identity));
+        let own = OwnKeys { identity: Arc::clone(&keys.identity), bundle: keys.bundle.clone() };
+        steps.adopt(self.name, own);
         steps.ctx.me.pending_sign_up = Some(frame.clone());
         steps.ctx.store(StoreOp::SaveSignUp {
             name: self.name,

@@ -207,14 +207,15 @@ impl Groups {
         let statement = result
             .map_err(|error| error.to_string())
             .and_then(|encoded| StatementBytes::new(encoded).map_err(|error| error.to_string()));
-        match statement {
-            Ok(statement) => {
+        let key_log = ctx.key_log().ok_or_else(|| "its public keys are lost".to_owned());
+        match statement.and_then(|statement| Ok((statement, key_log?))) {
+            Ok((statement, key_log)) => {
                 let encoded = statement.bytes().clone();
                 if let GroupWish::Invite(user) = change.wish {
                     ctx.store(StoreOp::NoteInvitation { group, user });
                 }
                 self.ask(id, Step::Sent(encoded), ctx, |request| {
-                    ChangeRoster { request, group, statement, proof }.into()
+                    ChangeRoster { request, group, statement, proof, key_log }.into()
                 });
             }
             Err(error) => self.refuse(id, Failure::unexpected(error), ctx),

@@ -9,8 +9,8 @@ use wire::{LogId, Name, Number, Origin, Seq, Wall};
 use super::fake_blobs::FakeBlobs;
 use super::fake_groups::FakeGroups;
 use super::fake_sessions::FakeSessions;
-use super::world::number;
-use crate::core::event::LaneRecord;
+use super::world::{bundle_of, number};
+use crate::core::event::{LaneRecord, OwnKeys};
 use crate::core::session_op::SessionOp;
 use crate::core::{StoreOp, Stored};
 use crate::crypto::{Content, Identity};
@@ -51,7 +51,13 @@ pub(super) struct FakeStore {
 impl FakeStore {
     pub(super) fn perform(&mut self, op: StoreOp) -> (&'static str, Option<Stored>) {
         match op {
-            StoreOp::LoadIdentity => ("identity", Some(Stored::Identity(self.identity.clone()))),
+            StoreOp::LoadIdentity => {
+                let keys = self.identity.clone().map(|identity| {
+                    let bundle = bundle_of(&identity, "alice").encoded().clone();
+                    OwnKeys { identity, bundle }
+                });
+                ("identity", Some(Stored::Identity(keys)))
+            }
             StoreOp::SaveSignUp { identity, frame, .. } => {
                 self.identity = Some(identity);
                 self.sign_up = Some(frame);
@@ -178,6 +184,7 @@ impl FakeStore {
             StoreOp::Pin(..)
             | StoreOp::Extend(..)
             | StoreOp::MarkChanged(..)
+            | StoreOp::ReplaceKeyLog(..)
             | StoreOp::AcceptChange(_)
             | StoreOp::MarkVerified(_) => (self.perform_trust(op), None),
             op if FakeBlobs::plays(&op) => self.blobs.perform(op),
@@ -196,6 +203,14 @@ impl FakeStore {
             StoreOp::Extend(name, log) => {
                 self.contacts.get_mut(&name).expect("pinned").bundles = log.encoded();
                 return "extended";
+            }
+            StoreOp::ReplaceKeyLog(name, log) => {
+                let contact = self.contacts.get_mut(&name).expect("pinned");
+                contact.bundles = log.encoded();
+                if !log.has_changed_from(&contact.pinned) {
+                    return "replaced";
+                }
+                (name, Trust::Changed)
             }
             StoreOp::MarkChanged(name, log) => {
                 self.contacts.get_mut(&name).expect("pinned").bundles = log.encoded();

@@ -74,6 +74,26 @@ fn a_key_log_that_was_exchanged_is_refused() {
 }
 
 #[test]
+fn another_key_log_in_place_of_the_kept_one_never_raises_the_trust() {
+    let mut store = Place::new().open();
+    store.pin(&name("alice"), &key_log(&[alice_rotated()])).expect("pins");
+    store.mark_verified(&name("alice")).expect("verifies");
+    let contact = |store: &crate::store::Store| {
+        store.contact(&name("alice")).expect("reads").expect("is there")
+    };
+    let same_key = key_log(&[]);
+    store.replace_key_log(&name("alice"), &same_key).expect("replaces");
+    assert_eq!(contact(&store).trust, Trust::Verified, "signed by the trusted key");
+    let other = key_log(&[bob()]);
+    store.replace_key_log(&name("alice"), &other).expect("replaces");
+    let held = contact(&store);
+    assert_eq!((held.pinned, held.trust), (alice().public().signing.id(), Trust::Changed));
+    assert_eq!(held.bundles, other.encoded());
+    store.replace_key_log(&name("alice"), &same_key).expect("replaces");
+    assert_eq!(contact(&store).trust, Trust::Changed, "the user has not agreed");
+}
+
+#[test]
 fn trust_that_was_moved_or_changed_in_the_file_does_not_open() {
     let mut store = Place::new().open();
     store.pin(&name("alice"), &key_log(&[])).expect("pins");

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use wire::message::{
-    Answer, AnswerBody, ChangeRoster, Fault, FetchGrant, FetchRoster, GroupStart, PutGrants,
+    Answer, AnswerBody, ChangeRoster, Fault, FetchGrant, FetchKeyLog, FetchRoster, GroupStart,
+    PutGrants,
 };
 use wire::roster::{Act, Policy, Statement};
 use wire::{
@@ -44,6 +45,8 @@ pub enum LogQuestion {
     PutGrants(PutGrants),
     /// The asker's own grant.
     FetchGrant(FetchGrant),
+    /// The copy of somebody's key log.
+    FetchKeyLog(FetchKeyLog),
 }
 
 /// What the OPAQUE part of a statement came to.
@@ -89,6 +92,7 @@ impl LogQuestion {
             Self::FetchRoster(fetch) => LogId::group(fetch.group),
             Self::PutGrants(put) => put.log,
             Self::FetchGrant(fetch) => fetch.log,
+            Self::FetchKeyLog(fetch) => fetch.log,
         }
     }
 
@@ -97,7 +101,10 @@ impl LogQuestion {
         match self {
             Self::Start(start) => start.act == Act::Create,
             Self::Change { statement, .. } => statement.act == Act::Create,
-            Self::FetchRoster(_) | Self::PutGrants(_) | Self::FetchGrant(_) => false,
+            Self::FetchRoster(_)
+            | Self::PutGrants(_)
+            | Self::FetchGrant(_)
+            | Self::FetchKeyLog(_) => false,
         }
     }
 
@@ -108,6 +115,7 @@ impl LogQuestion {
             Self::FetchRoster(fetch) => (Kind::FETCH_ROSTER, fetch.request),
             Self::PutGrants(put) => (Kind::PUT_GRANTS, put.request),
             Self::FetchGrant(fetch) => (Kind::FETCH_GRANT, fetch.request),
+            Self::FetchKeyLog(fetch) => (Kind::FETCH_KEY_LOG, fetch.request),
         }
     }
 }

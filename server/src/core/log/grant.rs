@@ -13,6 +13,7 @@ use wire::{FaultCode, LogId, MessageSession, Name, Origin, ServerId};
 use super::ask::Asker;
 use super::commit::Budget;
 use super::home::{Home, Pending};
+use super::key_log;
 use super::message_session::Standing;
 use super::out::LogOut;
 use super::state::Log;
@@ -42,6 +43,7 @@ struct Put {
     part: u16,
     announcement: Bytes,
     grants: Vec<StoredGrant>,
+    key_log: Vec<Bytes>,
     answer: Option<(ServerId, Answer)>,
 }
 
@@ -57,7 +59,7 @@ struct Key {
 pub(super) fn grants_cost(put: &PutGrants) -> usize {
     let grants = put.grants.items().iter();
     let grants: usize = grants.map(|grant| grant.wrapped.bytes().len() + GRANT_OVERHEAD).sum();
-    put.announcement.bytes().len() + GRANT_OVERHEAD + grants
+    put.announcement.bytes().len() + GRANT_OVERHEAD + grants + key_log::len(&put.key_log)
 }
 
 impl Put {
@@ -71,18 +73,23 @@ impl Put {
             wrapped: Bytes::copy_from_slice(grant.wrapped.bytes()),
         });
         let announcement = Bytes::copy_from_slice(put.announcement.bytes());
-        Self { row, key, part: put.part, announcement, grants: grants.collect(), answer: None }
+        let (part, grants) = (put.part, grants.collect());
+        let key_log = key_log::copied(&put.key_log);
+        Self { row, key, part, announcement, grants, key_log, answer: None }
     }
 
     fn len(&self) -> usize {
         let grants: usize =
             self.grants.iter().map(|grant| grant.wrapped.len() + GRANT_OVERHEAD).sum();
-        self.announcement.len() + GRANT_OVERHEAD + grants
+        let key_log: usize = self.key_log.iter().map(Bytes::len).sum();
+        self.announcement.len() + GRANT_OVERHEAD + grants + key_log
     }
 
     fn compose(&self, log: LogId, batch: &mut Batch) {
         let Key { sender, origin, message_session } = self.key;
         let (part, announcement) = (self.part, self.announcement.clone());
+        let bundles = self.key_log.clone();
+        batch.changes.push(Change::PutKeyLog { log, account: sender, bundles });
         batch.changes.push(Change::PutAnnouncement {
             log,
             sender,
@@ -127,6 +134,12 @@ impl Grants {
     pub(super) fn is_coherent(&self) -> bool {
         let len: usize = self.waiting.iter().chain(&self.in_flight).map(Put::len).sum();
         len == self.len
+    }
+
+    /// The newest key log of `sender` that is not durable, if there is one.
+    pub(super) fn key_log(&self, sender: &Name) -> Option<&[Bytes]> {
+        let puts = self.waiting.iter().rev().chain(self.in_flight.iter().rev());
+        puts.filter(|put| put.key.sender == *sender).map(|put| &put.key_log[..]).next()
     }
 
     fn push(&mut self, put: Put) {
@@ -234,6 +247,7 @@ impl Log {
         if put.message_session.0 == 0 || put.announcement.bytes().is_empty() {
             return Err(FaultCode::MALFORMED);
         }
+        key_log::check(&put.key_log)?;
         self.check_readers(asker, put)?;
         match standing {
             _ if put.part >= PARTS_MAX => Err(FaultCode::TOO_MANY_GRANTS),

@@ -38,6 +38,8 @@ pub(super) struct Stated {
     before: Seq,
     /// The roster with it.
     roster: Bytes,
+    /// Its actor's key log.
+    key_log: Vec<Bytes>,
     answers: Vec<(ServerId, Answer)>,
 }
 
@@ -48,6 +50,7 @@ pub(super) struct Next {
     pub(super) snapshot: Bytes,
     pub(super) statement: Statement,
     pub(super) bytes: Bytes,
+    pub(super) key_log: Vec<Bytes>,
     pub(super) seq: Seq,
     pub(super) before: Seq,
     pub(super) answer: (ServerId, Answer),
@@ -56,7 +59,8 @@ pub(super) struct Next {
 impl Stated {
     /// What it costs while it is not durable, beside its entry.
     fn len(&self) -> usize {
-        self.roster.len()
+        let key_log: usize = self.key_log.iter().map(Bytes::len).sum();
+        self.roster.len() + key_log
     }
 
     pub(super) fn before(&self) -> Seq {
@@ -105,10 +109,10 @@ impl Group {
 
     /// Takes the next statement; gives what it costs until it is durable.
     pub(super) fn state(&mut self, next: Next) -> usize {
-        let Next { roster, snapshot, statement, bytes, seq, before, answer } = next;
+        let Next { roster, snapshot, statement, bytes, key_log, seq, before, answer } = next;
         self.roster = roster;
         let answers = vec![answer];
-        let stated = Stated { statement, bytes, seq, before, roster: snapshot, answers };
+        let stated = Stated { statement, bytes, seq, before, roster: snapshot, key_log, answers };
         let len = stated.len();
         self.len += len;
         self.stated.push_back(stated);
@@ -143,8 +147,9 @@ impl Group {
         }
     }
 
-    /// Puts the statements up to `composed` into a batch that holds their entries, with the roster
-    /// and the new members' cursors. No batch is in flight, so that none of them is in one.
+    /// Puts the statements up to `composed` into a batch that holds their entries, with the roster,
+    /// the actors' key logs and the new members' cursors. No batch is in flight, so that none of
+    /// them is in one.
     pub(super) fn compose(&self, log: LogId, composed: Seq, batch: &mut Batch) {
         let group = log.name;
         let mut newest = None;
@@ -152,6 +157,8 @@ impl Group {
             let Statement { version, act, actor, .. } = stated.statement;
             let statement = stated.bytes.clone();
             batch.changes.push(Change::AddStatement { group, version, statement });
+            let bundles = stated.key_log.clone();
+            batch.changes.push(Change::PutKeyLog { log, account: actor, bundles });
             if let Act::Create | Act::Join = act {
                 let cursor = CursorRecord { cursor: stated.before, missed: 0 };
                 batch.changes.push(Change::PutCursor { log, reader: actor, cursor });

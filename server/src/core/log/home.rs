@@ -35,6 +35,7 @@ pub(super) enum Pending {
     Range(PendingRange),
     Statements { log: usize, asked: StatementsFor },
     Grant { log: usize, asker: Asker },
+    KeyLog { log: usize, asker: Asker, name: Name },
 }
 
 /// A range read in flight, and for whom.
@@ -58,7 +59,8 @@ impl Pending {
             | Self::Log { log }
             | Self::Row { log, .. }
             | Self::Statements { log, .. }
-            | Self::Grant { log, .. } => *log,
+            | Self::Grant { log, .. }
+            | Self::KeyLog { log, .. } => *log,
             Self::Range(range) => range.log,
         }
     }

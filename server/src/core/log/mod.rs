@@ -23,6 +23,7 @@ mod grant;
 mod group;
 mod home;
 mod idle;
+mod key_log;
 mod limits;
 mod member;
 mod message_session;
@@ -50,7 +51,10 @@ use arrival::Arrival;
 use grant::answer_grant;
 use home::{Home, Pending};
 use idle::Idle;
+use key_log::answer_key_log;
 use state::Log;
+
+pub(super) use key_log::check as check_key_log;
 
 pub use ask::{Entrance, LogAsk, LogQuestion, Started};
 pub use limits::LogLimits;
@@ -164,6 +168,9 @@ impl Logs {
             }
             (Pending::Grant { asker, .. }, Answer::Grant(found)) => {
                 answer_grant(&asker, found, out);
+            }
+            (Pending::KeyLog { asker, name, .. }, Answer::KeyLog(bundles)) => {
+                answer_key_log(&asker, name, bundles, out);
             }
             (Pending::Log { .. }, Answer::Log { cursors, index }) => {
                 self.on_log(key, &cursors, index, out);

@@ -22,6 +22,7 @@ use super::arrival::{Arrival, not_opened};
 use super::ask::{Asked, Asker, Entrance, LogQuestion, Started};
 use super::group::{Group, Next};
 use super::home::{Home, Pending, cost};
+use super::key_log;
 use super::out::LogOut;
 use super::state::Log;
 
@@ -40,6 +41,7 @@ pub(super) struct Change {
     at: Wall,
     origin: Origin,
     bytes: Bytes,
+    key_log: Vec<Bytes>,
     statement: Box<Statement>,
     entrance: Entrance,
 }
@@ -86,11 +88,13 @@ impl Log {
             LogQuestion::Change { change, statement, entrance } => {
                 // It is kept, and the buffer that it came in is not.
                 let bytes = Bytes::copy_from_slice(change.statement.bytes());
-                let change = Change { at, origin, bytes, statement, entrance };
+                let key_log = key_log::copied(&change.key_log);
+                let change = Change { at, origin, bytes, key_log, statement, entrance };
                 self.change(&asker, change, home, out);
             }
             LogQuestion::FetchRoster(fetch) => self.fetch_roster(&asker, &fetch, home, out),
             LogQuestion::FetchGrant(fetch) => self.fetch_grant(&asker, &fetch, home, out),
+            LogQuestion::FetchKeyLog(fetch) => self.fetch_key_log(&asker, &fetch, home, out),
             LogQuestion::PutGrants(_) => unreachable!("grants go to their row"),
         }
     }
@@ -267,11 +271,12 @@ impl Log {
         home: &mut Home,
         out: &mut LogOut,
     ) {
-        let Change { at, origin, bytes, statement, entrance } = change;
+        let Change { at, origin, bytes, key_log, statement, entrance } = change;
         let body = Body::new(bytes.clone()).expect("a statement is shorter than a body");
         let snapshot = roster.encode();
         let has_room = self.group.as_ref().is_none_or(|group| group.has_room());
-        if !has_room || !home.has_room(cost(&body) + snapshot.len()) {
+        let keys_len: usize = key_log.iter().map(Bytes::len).sum();
+        if !has_room || !home.has_room(cost(&body) + snapshot.len() + keys_len) {
             return out.answer(asker.fault(FaultCode::UNAVAILABLE));
         }
         let (seq, before, sender) = (home.next_seq(), self.head, statement.actor);
@@ -284,7 +289,7 @@ impl Log {
             Box::new(Group::new(roster.clone(), password, at))
         });
         let statement = *statement;
-        let next = Next { roster, snapshot, statement, bytes, seq, before, answer };
+        let next = Next { roster, snapshot, statement, bytes, key_log, seq, before, answer };
         home.pending_len += group.state(next);
         home.metrics.statements += 1;
         let number = Number::NONE;

@@ -2,10 +2,10 @@
 
 use storage::Answer as Stored;
 use wire::RequestId;
-use wire::field::List;
+use wire::field::{List, Opaque};
 use wire::message::{
-    Announcement, Answer, AnswerBody, ChangeRoster, Dismiss, FetchGrant, FetchRoster, Grant,
-    PutGrants, ReaderGrant, StatementBytes, Wrapped,
+    Announcement, Answer, AnswerBody, ChangeRoster, Dismiss, FetchGrant, FetchKeyLog, FetchRoster,
+    Grant, KeyLogCopy, PutGrants, ReaderGrant, StatementBytes, Wrapped,
 };
 use wire::roster::{Act, Policy, Statement};
 
@@ -163,6 +163,29 @@ impl Club {
         }
     }
 
+    /// The copy of somebody's key log, as texts.
+    pub(super) fn fetch_key_log(
+        &mut self,
+        reader: &str,
+        (log, who): (LogId, &str),
+    ) -> Result<Vec<String>, FaultCode> {
+        let fetch = FetchKeyLog { request: RequestId(9), log, name: name(who) };
+        self.rig.take();
+        self.ask(reader, LogQuestion::FetchKeyLog(fetch));
+        if self.rig.sent.is_empty() {
+            self.rig.load();
+        }
+        match self.answer() {
+            AnswerBody::Bundles(answer) => {
+                assert!(answer.complete && answer.name == name(who), "{answer:?}");
+                let bundles = answer.bundles.into_items().into_iter();
+                Ok(bundles.map(|b| String::from_utf8_lossy(b.bytes()).into_owned()).collect())
+            }
+            AnswerBody::Fault(fault) => Err(fault.code),
+            other => panic!("{other:?} does not answer the asker of keys"),
+        }
+    }
+
     pub(super) fn fetch_roster(&mut self, reader: &str, after: u32) -> Result<usize, FaultCode> {
         let fetch = FetchRoster { request: RequestId(9), group: name("rust"), after };
         self.ask(reader, LogQuestion::FetchRoster(fetch));
@@ -274,6 +297,7 @@ pub(super) fn change(statement: &Statement, entrance: Entrance) -> LogQuestion {
         group: statement.group,
         statement: StatementBytes::new(statement.encode()).expect("short"),
         proof: Default::default(),
+        key_log: key_log(statement.actor.as_str()),
     };
     LogQuestion::Change { change, statement: Box::new(statement.clone()), entrance }
 }
@@ -298,7 +322,14 @@ pub(super) fn grants(log: LogId, session: u32, roster_version: u32, readers: &[&
         announcement: Announcement::new(Bytes::from_static(b"announcement")).expect("short"),
         grants: List::new(readers.iter().map(reader).collect()).expect("few"),
         last: true,
+        key_log: key_log("a sender"),
     }
+}
+
+/// What stands for the key log of `who`.
+pub(super) fn key_log(who: &str) -> KeyLogCopy {
+    let bundle = Bytes::from(format!("keys of {who}"));
+    List::new(vec![Opaque::new(bundle).expect("short")]).expect("one")
 }
 
 /// A post's text, or a statement's act and subject.

@@ -65,7 +65,10 @@ fn grants_are_answered_when_they_are_durable_and_never_after_their_post() {
     for _ in 2..=4 {
         assert!(club.rig.compose());
         let is_grant = |change: &Change| {
-            matches!(change, Change::PutAnnouncement { .. } | Change::PutGrant { .. })
+            matches!(
+                change,
+                Change::PutKeyLog { .. } | Change::PutAnnouncement { .. } | Change::PutGrant { .. }
+            )
         };
         let (last, frames) = (&club.rig.batch, club.rig.sent.len());
         if frames < 2 {

@@ -6,6 +6,7 @@ mod expiry;
 mod grants;
 mod group_model;
 mod groups;
+mod key_logs;
 mod loading;
 mod model;
 mod posts;
