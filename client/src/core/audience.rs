@@ -91,7 +91,7 @@ impl Audience<'_> {
                 ReaderKeys::Refused(failure) => Err(failure),
             };
         }
-        Ok(match self.contacts.member(name, FRESH_TIME_GROUP, ctx) {
+        Ok(match self.contacts.member(name, FRESH_TIME_GROUP, *log, ctx) {
             MemberKeys::Pending => Key::Pending,
             MemberKeys::Ready(log) => known(log),
             MemberKeys::LeftOut => Key::LeftOut,

@@ -119,7 +119,7 @@ impl Grants {
         let no_grant = |reason: String| Opening::NoGrant { place, reason, is_origin_known };
         match &mut held.stage {
             Stage::Ready(inbound, signing_key) => {
-                let key = sender_key(entry.sender, signing_key, arrived, contacts, ctx);
+                let key = sender_key((entry.sender, log), signing_key, arrived, contacts, ctx);
                 open(inbound, &key, log, entry)
             }
             Stage::Missing(_) => no_grant("its sender has not granted its key".to_owned()),
@@ -290,7 +290,7 @@ impl GrantFailure {
 
 /// The key `id` of an account; one's own needs no asking.
 fn sender_key(
-    sender: Name,
+    (sender, log): (Name, LogId),
     id: &KeyId,
     since: Instant,
     contacts: &mut Contacts,
@@ -305,7 +305,7 @@ fn sender_key(
             return SenderKey::Found(own.clone(), true);
         }
     }
-    contacts.sender(sender, id, since, ctx)
+    contacts.sender((sender, log), id, since, ctx)
 }
 
 /// Gives a fetched grant to a worker, as soon as its sender's key is known.
@@ -316,8 +316,12 @@ fn verify(
     ctx: &mut Context<'_>,
 ) -> Option<Stage> {
     let Fetched { announcement, grant, signing_key, since } = fetched;
-    match sender_key(place.sender, signing_key, *since, contacts, ctx) {
+    match sender_key((place.sender, place.log), signing_key, *since, contacts, ctx) {
         SenderKey::Pending => None,
+        SenderKey::Away => {
+            let reason = format!("{}'s keys cannot be had now: their server is away", place.sender);
+            Some(Stage::Failed(GrantFailure { reason, is_askable: false, at: ctx.now }))
+        }
         SenderKey::Missing(reason) => {
             let (is_askable, at) = (false, ctx.now);
             Some(Stage::Failed(GrantFailure { reason, is_askable, at }))
@@ -337,7 +341,7 @@ fn open(inbound: &mut Inbound, key: &SenderKey, log: LogId, entry: &Entry) -> Op
     let is_trusted = match key {
         SenderKey::Pending => return Opening::Pending,
         SenderKey::Found(_, is_trusted) => *is_trusted,
-        SenderKey::Missing(_) => false,
+        SenderKey::Away | SenderKey::Missing(_) => false,
     };
     let Entry { sender, origin, number, .. } = *entry;
     match inbound.open(&Expected { log, sender, origin, number }, &entry.body) {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use wire::roster::{Act, Roster, Statement};
-use wire::{Instant, Name};
+use wire::{Instant, LogId, Name};
 
 use super::claims::HeadAt;
 use crate::core::contacts::{Contacts, SenderKey};
@@ -161,7 +161,8 @@ impl Chain {
                 continue;
             }
             match actor_key(&waiting.statement, waiting.arrived, contacts, ctx) {
-                SenderKey::Pending => {}
+                // Members that judged without its key would not agree on who is in the group.
+                SenderKey::Pending | SenderKey::Away => {}
                 SenderKey::Missing(reason) => waiting.step = Step::Verified(Err(reason)),
                 SenderKey::Found(key, _) => {
                     *last_job = last_job.wrapping_add(1);
@@ -390,7 +391,7 @@ fn actor_key(
             return SenderKey::Found(own.clone(), true);
         }
     }
-    contacts.sender(statement.actor, &id, arrived, ctx)
+    contacts.sender((statement.actor, LogId::group(statement.group)), &id, arrived, ctx)
 }
 
 fn verify(

@@ -54,7 +54,7 @@ fn nothing_is_sent_to_a_changed_key_before_the_user_agrees() {
     let mut world = knowing("bob", bob());
     let before = bundle_of(bob(), "bob");
     let changed = before.next(carol(), Wall(2), &mut rng()).expect("signs");
-    send_with(&mut world, vec![changed.encoded().clone()]);
+    send_with(&mut world, vec![before.encoded().clone(), changed.encoded().clone()]);
     assert!(world.numbers(0).is_empty());
     assert_eq!(world.store.refused[0].1.code, Code::UntrustedKey);
     assert_eq!(world.store.contacts[&name("bob")].trust, Trust::Changed);
@@ -79,7 +79,7 @@ fn a_rotated_wrapping_key_changes_nothing() {
     let mut world = knowing("bob", alice());
     let before = bundle_of(alice(), "bob");
     let rotated = before.next(alice_rotated(), Wall(2), &mut rng()).expect("signs");
-    send_with(&mut world, vec![rotated.encoded().clone()]);
+    send_with(&mut world, vec![before.encoded().clone(), rotated.encoded().clone()]);
     assert_eq!(world.store.contacts[&name("bob")].trust, Trust::Pinned);
     assert_eq!(world.store.contacts[&name("bob")].bundles.len(), 2);
     assert_eq!(world.numbers(0), [1]);
@@ -88,10 +88,46 @@ fn a_rotated_wrapping_key_changes_nothing() {
 #[test]
 fn a_forged_log_is_not_used() {
     let mut world = knowing("bob", bob());
-    send_with(&mut world, vec![bundle_of(carol(), "bob").encoded().clone()]);
+    let other = bundle_of(carol(), "bob");
+    let forged = other.next(carol(), Wall(2), &mut rng()).expect("signs");
+    let held = bundle_of(bob(), "bob").encoded().clone();
+    send_with(&mut world, vec![held, forged.encoded().clone()]);
     assert!(world.numbers(0).is_empty());
     assert_eq!(world.store.refused[0].1.code, Code::UntrustedKey);
-    assert_eq!(world.store.contacts[&name("bob")].pinned, bob().public().signing.id());
+    let contact = &world.store.contacts[&name("bob")];
+    assert_eq!((contact.pinned, contact.bundles.len()), (bob().public().signing.id(), 1));
+}
+
+#[test]
+fn another_log_than_before_is_a_changed_key() {
+    let mut world = knowing("bob", bob());
+    let other = bundle_of(carol(), "bob").encoded().clone();
+    send_with(&mut world, vec![other.clone()]);
+    assert!(world.numbers(0).is_empty());
+    assert_eq!(world.store.refused[0].1.code, Code::UntrustedKey);
+    let contact = &world.store.contacts[&name("bob")];
+    assert_eq!((contact.pinned, contact.trust), (bob().public().signing.id(), Trust::Changed));
+    assert_eq!(contact.bundles, [other], "what the user is to compare");
+}
+
+#[test]
+fn another_longer_log_than_before_is_fetched_whole() {
+    let mut world = knowing("bob", bob());
+    let second = bundle_of(bob(), "bob").next(bob(), Wall(2), &mut rng()).expect("signs");
+    let contact = world.store.contacts.get_mut(&name("bob")).expect("known");
+    contact.bundles.push(second.encoded().clone());
+    let first = bundle_of(carol(), "bob");
+    let other = first.next(carol(), Wall(2), &mut rng()).expect("signs");
+    send_with(&mut world, vec![other.encoded().clone()]);
+    let fetch = world.fetch();
+    assert_eq!(fetch.after, 0);
+    let whole = vec![first.encoded().clone(), other.encoded().clone()];
+    world.bundles(&fetch, whole.clone());
+    world.work();
+    assert!(world.numbers(0).is_empty());
+    assert_eq!(world.store.refused[0].1.code, Code::UntrustedKey);
+    let contact = &world.store.contacts[&name("bob")];
+    assert_eq!((contact.trust, &contact.bundles), (Trust::Changed, &whole));
 }
 
 #[test]
@@ -105,8 +141,8 @@ fn a_message_under_a_changed_key_is_shown_as_not_verified() {
     let before = bundle_of(carol(), "bob");
     let changed = before.next(bob(), Wall(2), &mut rng()).expect("signs");
     let fetch = world.fetch();
-    assert_eq!(fetch.after, 1);
-    world.bundles(&fetch, vec![changed.encoded().clone()]);
+    assert_eq!(fetch.after, 0, "the newest one that is here comes again");
+    world.bundles(&fetch, vec![before.encoded().clone(), changed.encoded().clone()]);
     world.work();
     let content = &world.store.received[0].content;
     assert!(matches!(content, ReceivedContent::Text { verified: false, .. }), "{content:?}");

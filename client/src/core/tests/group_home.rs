@@ -144,6 +144,10 @@ impl GroupHome {
 
     fn answer(&mut self, world: &mut World, message: ToServer) {
         match message {
+            ToServer::FetchBundles(fetch) if world.unreachable == Some(fetch.name) => {
+                refuse(world, FaultCode::UNAVAILABLE, Kind::FETCH_BUNDLES, fetch.request);
+            }
+            ToServer::FetchKeyLog(fetch) => world.answer_key_log(&fetch),
             ToServer::FetchBundles(fetch) => {
                 let who = fetch.name.as_str().to_owned();
                 let known = ["alice", "bob", "carol"].contains(&who.as_str());

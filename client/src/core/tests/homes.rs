@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use wire::message::{
-    Bundles, Fault, FetchBundles, FetchGrant, FetchRoster, Grant, GrantsPut, Groups, LogOpened,
+    Bundles, Fault, FetchBundles, FetchGrant, FetchKeyLog, FetchRoster, Grant, GrantsPut, Groups,
+    LogOpened,
 };
 use wire::{FaultCode, Kind, List, Opaque, ToServer};
 
@@ -36,6 +37,7 @@ impl World {
                 self.server(Fault::about(code, Kind::FETCH_BUNDLES, request));
             }
             ToServer::FetchBundles(fetch) => self.answer_bundles(&fetch),
+            ToServer::FetchKeyLog(fetch) => self.answer_key_log(&fetch),
             ToServer::FetchRoster(fetch) => self.answer_roster(&fetch),
             ToServer::PutGrants(put) => match self.put_fault {
                 None => self.server(GrantsPut { request: put.request }),
@@ -84,12 +86,17 @@ impl World {
 
     fn answer_bundles(&mut self, fetch: &FetchBundles) {
         let who = fetch.name.as_str();
-        let bundle = bundle_of(identity_of(who), who);
-        let all = match fetch.after {
-            0 => vec![bundle.encoded().clone()],
-            _ => Vec::new(),
-        };
-        self.bundles(fetch, all);
+        let known = self.store.contacts.get(&fetch.name).map(|known| known.bundles.clone());
+        let all = known.unwrap_or_else(|| vec![bundle_of(identity_of(who), who).encoded().clone()]);
+        let after = usize::try_from(fetch.after).expect("few");
+        self.bundles(fetch, all.into_iter().skip(after).collect());
+    }
+
+    /// Answers a question for a copy of keys.
+    pub(super) fn answer_key_log(&mut self, fetch: &FetchKeyLog) {
+        let FetchKeyLog { request, name, .. } = *fetch;
+        let copy = self.copies.get(&name).cloned().unwrap_or_default();
+        self.bundles(&FetchBundles { request, name, after: 0 }, copy);
     }
 
     /// Answers a question for keys.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use wire::message::{Entry, Fault};
-use wire::{FaultCode, Kind, Seq, ToServer};
+use wire::{FaultCode, Kind, RequestId, Seq, ToServer};
 
 use super::world::{Step, World, mailbox};
 use crate::core::{Event, Notice, Reading};
@@ -128,8 +128,13 @@ fn a_sender_whose_keys_cannot_be_had_now_does_not_hold_up_the_others() {
     world.deliver(&stuck);
     world.give_grants();
     let fetch = world.fetch();
-    let unavailable = Fault::about(FaultCode::UNAVAILABLE, Kind::FETCH_BUNDLES, fetch.request.0);
-    world.server(unavailable);
+    let unavailable =
+        |kind, request: RequestId| Fault::about(FaultCode::UNAVAILABLE, kind, request.0);
+    world.server(unavailable(Kind::FETCH_BUNDLES, fetch.request));
+    let Some(ToServer::FetchKeyLog(copy)) = world.sent.last().cloned() else {
+        panic!("her own home is away: {:?}", world.sent)
+    };
+    world.server(unavailable(Kind::FETCH_KEY_LOG, copy.request));
     let from = world.sent.len();
     world.deliver(&from_bob);
     world.answer_questions(from, 0);

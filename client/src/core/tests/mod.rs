@@ -1,6 +1,7 @@
 //! Tests of the core against a scripted server: real encoded frames, real keys, no sockets.
 
 mod author;
+mod away;
 mod claims;
 mod contacts;
 mod fake_blobs;

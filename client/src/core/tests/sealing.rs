@@ -236,10 +236,11 @@ fn another_wrapping_key_begins_a_new_message_session() {
     world.answer_questions(from, 0);
     assert_eq!(sessions(&world, 0), [(1, 1)]);
     world.accept(1);
-    let rotated = bundle_of(alice(), "bob").next(alice_rotated(), Wall(2), &mut rng());
+    let before = bundle_of(alice(), "bob");
+    let rotated = before.next(alice_rotated(), Wall(2), &mut rng()).expect("signs");
     world.ask(Request::Fetch(name("bob")));
     let fetch = world.fetch();
-    world.bundles(&fetch, vec![rotated.expect("signs").encoded().clone()]);
+    world.bundles(&fetch, vec![before.encoded().clone(), rotated.encoded().clone()]);
     let from = world.sent.len();
     world.draft("bob", "2");
     world.answer_questions(from, 0);

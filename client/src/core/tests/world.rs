@@ -62,6 +62,8 @@ pub(super) struct World {
     pub(super) noted: Vec<Name>,
     /// The home of this account's keys is away.
     pub(super) unreachable: Option<Name>,
+    /// Key logs as the homes of logs have copied them.
+    pub(super) copies: BTreeMap<Name, Vec<Bytes>>,
     /// A group's roster as its home has it.
     pub(super) roster: Option<Roster>,
     /// What the next announcements say of a group's roster, instead of what it is.
@@ -141,6 +143,7 @@ impl World {
             put_fault: None,
             noted: Vec::new(),
             unreachable: None,
+            copies: BTreeMap::new(),
             roster: None,
             claim: None,
             statements: Vec::new(),

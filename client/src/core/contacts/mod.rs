@@ -1,28 +1,29 @@
 //! Other accounts' keys: load what is known, fetch what is new, verify it, pin at first use, and
 //! never send to a changed key before the user agrees.
+//!
+//! An account's own home has the last word about its keys. While it is away, what the account has
+//! written in a log is verified with the copy of its key log at that log's home; later the two are
+//! compared (`fetch.rs`).
+
+mod fetch;
+mod known;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use wire::message::{Bundles, FetchBundles};
-use wire::{FaultCode, Instant, Name, RequestId};
+use wire::{Instant, LogId, Name, RequestId};
 
+use self::known::{Known, Stage};
 use super::context::Context;
 use super::event::{ContactChange, Notice, StoreOp};
-use super::job::{Job, JobKey};
-use crate::crypto::key_log::{KeyLog, KeyLogError};
+use crate::crypto::key_log::KeyLog;
 use crate::crypto::keys::{KeyId, SigningPublicKey};
 use crate::failure::{Code, Failure};
 use crate::store::{Contact, Trust};
 
 /// A key log is asked for again when it was fetched longer ago than this.
 pub(crate) const FRESH_TIME: Duration = Duration::from_secs(600);
-/// Before an unavailable home is asked again.
-const PAUSE: Duration = Duration::from_millis(500);
-/// Questions that wait for answers at one time; below the seat's limit of requests.
-const ASKING_MAX: usize = 24;
 /// Accounts kept in memory; above it, those at rest are forgotten (the store has them).
 const KNOWN_MAX: usize = 4096;
 
@@ -33,36 +34,6 @@ pub(crate) struct Contacts {
     requests: BTreeMap<RequestId, Name>,
     last_fetch: u32,
     changes: u64,
-}
-
-#[derive(Debug)]
-struct Known {
-    stage: Stage,
-    /// Fetch as soon as there is a session.
-    wanted: bool,
-    log: Option<Arc<KeyLog>>,
-    pinned: Option<KeyId>,
-    trust: Trust,
-}
-
-#[derive(Debug)]
-enum Stage {
-    /// The store was asked.
-    Loading,
-    /// The stored log is being verified: job number.
-    Restoring(u32),
-    /// What the store had is here.
-    Rested,
-    /// The home was asked.
-    Asking(RequestId),
-    /// The home's answer is being verified: job number; whether the home had no more.
-    Verifying(u32, bool),
-    /// Everything the home had then is here.
-    Fresh(Instant),
-    /// The home cannot be asked before then.
-    Pausing(Instant),
-    /// No answer will be better while this connection lasts.
-    Failed(Failure),
 }
 
 /// An account's keys, for sending to it.
@@ -94,6 +65,8 @@ pub(crate) enum SenderKey {
     Pending,
     /// The key, and whether the user trusts it.
     Found(SigningPublicKey, bool),
+    /// Its home is away, and the copy does not have it. It may come later.
+    Away,
     /// There is none.
     Missing(String),
 }
@@ -101,10 +74,9 @@ pub(crate) enum SenderKey {
 impl Contacts {
     /// The keys to seal for `name` with, fetched from its home during the last minutes.
     pub(crate) fn reader(&mut self, name: Name, ctx: &mut Context<'_>) -> ReaderKeys {
+        let now = ctx.now;
         let known = self.know(name, ctx);
-        if matches!(known.stage, Stage::Fresh(since) if ctx.now.since(since) > FRESH_TIME) {
-            known.stage = Stage::Rested;
-        }
+        known.age(FRESH_TIME, now);
         let keys = match (&known.stage, &known.log) {
             (Stage::Failed(failure), _) => ReaderKeys::Refused(failure.clone()),
             (Stage::Fresh(_), Some(_)) if known.trust == Trust::Changed => {
@@ -120,18 +92,18 @@ impl Contacts {
         keys
     }
 
-    /// The keys to seal for `name` with, as one reader among many: fetched from its home within
-    /// `fresh`, or the newest ones known while that home is away.
+    /// The keys to seal for `name` with, as one reader of `log` among many: fetched from its home
+    /// within `fresh`, or the newest ones known while that home is away.
     pub(crate) fn member(
         &mut self,
         name: Name,
         fresh: Duration,
+        log: LogId,
         ctx: &mut Context<'_>,
     ) -> MemberKeys {
+        let now = ctx.now;
         let known = self.know(name, ctx);
-        if matches!(known.stage, Stage::Fresh(since) if ctx.now.since(since) > fresh) {
-            known.stage = Stage::Rested;
-        }
+        known.age(fresh, now);
         match (&known.stage, &known.log) {
             (Stage::Fresh(_) | Stage::Pausing(_), Some(log)) if known.trust != Trust::Changed => {
                 return MemberKeys::Ready(Arc::clone(log));
@@ -142,6 +114,9 @@ impl Contacts {
             _ => {}
         }
         known.wanted = true;
+        if known.log.is_none() {
+            known.copy_at = Some(log);
+        }
         self.advance(name, ctx);
         MemberKeys::Pending
     }
@@ -151,10 +126,11 @@ impl Contacts {
         self.changes
     }
 
-    /// The key `id` of `name`, as of `since` or later when an older log does not have it.
+    /// The key `id` of `name`, which wrote in `log`; as of `since` or later when an older key log
+    /// does not have it.
     pub(crate) fn sender(
         &mut self,
-        name: Name,
+        (name, log): (Name, LogId),
         id: &KeyId,
         since: Instant,
         ctx: &mut Context<'_>,
@@ -173,6 +149,11 @@ impl Contacts {
             _ => {}
         }
         known.wanted = true;
+        known.copy_at = Some(log);
+        let is_paused = matches!(known.stage, Stage::Pausing(_));
+        if is_paused && known.copied.is_some_and(|at| at >= since) {
+            return SenderKey::Away;
+        }
         self.advance(name, ctx);
         SenderKey::Pending
     }
@@ -252,89 +233,7 @@ impl Contacts {
             known.pinned = Some(contact.pinned);
             known.trust = contact.trust;
             known.stage = Stage::Restoring(number);
-            verify(name, number, None, contact.bundles, ctx);
-        }
-        self.advance(name, ctx);
-    }
-
-    /// The home has answered.
-    pub(crate) fn on_bundles(&mut self, answer: Bundles, ctx: &mut Context<'_>) {
-        let Some(name) = self.requests.remove(&answer.request) else {
-            return;
-        };
-        let number = self.next_fetch();
-        let Some(known) = self.known.get_mut(&name) else {
-            return;
-        };
-        if !matches!(known.stage, Stage::Asking(asked) if asked == answer.request) {
-            return;
-        }
-        let bundles: Vec<Bytes> =
-            answer.bundles.into_items().into_iter().map(wire::Opaque::into_bytes).collect();
-        if !bundles.is_empty() {
-            known.stage = Stage::Verifying(number, answer.complete);
-            verify(name, number, known.log.clone(), bundles, ctx);
-        } else if known.log.is_some() {
-            known.stage = Stage::Fresh(ctx.now);
-            known.wanted = false;
-        } else {
-            let text = format!("{name}'s server has no keys of {name}");
-            known.stage = Stage::Failed(Failure::unexpected(text));
-        }
-        self.advance_all(ctx);
-    }
-
-    /// The home will not answer this request.
-    pub(crate) fn on_fault(&mut self, request: RequestId, code: FaultCode, ctx: &mut Context<'_>) {
-        let Some(name) = self.requests.remove(&request) else {
-            return;
-        };
-        let pause = ctx.jitter(PAUSE);
-        if let Some(known) = self.known.get_mut(&name) {
-            known.stage = match code {
-                FaultCode::UNAVAILABLE | FaultCode::TOO_MANY_REQUESTS => {
-                    Stage::Pausing(ctx.now + pause)
-                }
-                FaultCode::NO_SUCH_USER => Stage::Failed(no_such_user(&name)),
-                _ => Stage::Failed(Failure::fault(code)),
-            };
-        }
-        self.advance_all(ctx);
-    }
-
-    /// A log was verified, or not.
-    pub(crate) fn on_verified(
-        &mut self,
-        name: Name,
-        number: u32,
-        result: Result<Arc<KeyLog>, KeyLogError>,
-        ctx: &mut Context<'_>,
-    ) {
-        self.changes += 1;
-        let Some(known) = self.known.get_mut(&name) else {
-            return;
-        };
-        match (&known.stage, result) {
-            (Stage::Restoring(mine), Ok(log)) if *mine == number => {
-                known.log = Some(log);
-                known.stage = Stage::Rested;
-            }
-            (Stage::Verifying(mine, complete), Ok(log)) if *mine == number => {
-                let complete = *complete;
-                known.take(name, log, ctx);
-                known.wanted = !complete;
-                known.stage = match complete {
-                    true => Stage::Fresh(ctx.now),
-                    false => Stage::Rested,
-                };
-            }
-            (Stage::Restoring(mine) | Stage::Verifying(mine, _), Err(error)) if *mine == number => {
-                known.stage = Stage::Failed(Failure::new(
-                    Code::UntrustedKey,
-                    format!("{name}'s key log cannot be trusted: {error}"),
-                ));
-            }
-            _ => {}
+            fetch::verify(name, number, None, contact.bundles, ctx);
         }
         self.advance(name, ctx);
     }
@@ -347,11 +246,7 @@ impl Contacts {
     /// The connection is gone: answers do not come, and failures count no more.
     pub(crate) fn on_offline(&mut self) {
         self.requests.clear();
-        for known in self.known.values_mut() {
-            if !matches!(known.stage, Stage::Loading | Stage::Restoring(_)) {
-                known.stage = Stage::Rested;
-            }
-        }
+        self.known.values_mut().for_each(Known::on_offline);
     }
 
     /// Pauses that are over end.
@@ -383,13 +278,7 @@ impl Contacts {
         }
         self.known.entry(name).or_insert_with(|| {
             ctx.store(StoreOp::LoadContact(name));
-            Known {
-                stage: Stage::Loading,
-                wanted: false,
-                log: None,
-                pinned: None,
-                trust: Trust::Pinned,
-            }
+            Known::loading()
         })
     }
 
@@ -397,68 +286,6 @@ impl Contacts {
         self.last_fetch = self.last_fetch.wrapping_add(1);
         self.last_fetch
     }
-
-    fn advance_all(&mut self, ctx: &mut Context<'_>) {
-        let names: Vec<Name> =
-            self.known.iter().filter(|(_, known)| known.may_ask()).map(|(name, _)| *name).collect();
-        for name in names {
-            self.advance(name, ctx);
-        }
-    }
-
-    /// Asks the home when that is wanted and possible.
-    fn advance(&mut self, name: Name, ctx: &mut Context<'_>) {
-        let room = ctx.seat.is_some() && self.requests.len() < ASKING_MAX;
-        let Some(known) = self.known.get_mut(&name) else {
-            return;
-        };
-        if !room || !known.may_ask() {
-            return;
-        }
-        let request = ctx.request();
-        self.requests.insert(request, name);
-        known.stage = Stage::Asking(request);
-        let after = known.log.as_ref().map_or(0, |log| log.version());
-        ctx.send(FetchBundles { request, name, after });
-    }
-}
-
-impl Known {
-    fn may_ask(&self) -> bool {
-        self.wanted && matches!(self.stage, Stage::Rested)
-    }
-
-    fn is_at_rest(&self) -> bool {
-        !self.wanted && matches!(self.stage, Stage::Rested | Stage::Fresh(_))
-    }
-
-    /// A longer log was verified: pin it, extend it, or see that the key has changed.
-    fn take(&mut self, name: Name, log: Arc<KeyLog>, ctx: &mut Context<'_>) {
-        self.log = Some(Arc::clone(&log));
-        match self.pinned {
-            None => {
-                self.pinned = Some(log.newest().keys.signing.id());
-                ctx.store(StoreOp::Pin(name, log));
-                notify(name, ContactChange::Pinned, ctx);
-            }
-            Some(pinned) if log.has_changed_from(&pinned) => {
-                self.trust = Trust::Changed;
-                ctx.store(StoreOp::MarkChanged(name, log));
-                notify(name, ContactChange::Changed, ctx);
-            }
-            Some(_) => ctx.store(StoreOp::Extend(name, log)),
-        }
-    }
-}
-
-fn verify(
-    name: Name,
-    number: u32,
-    known: Option<Arc<KeyLog>>,
-    bundles: Vec<Bytes>,
-    ctx: &mut Context<'_>,
-) {
-    ctx.work(JobKey::KeyLog(name, number), Job::VerifyKeyLog { name, known, bundles });
 }
 
 fn notify(name: Name, change: ContactChange, ctx: &mut Context<'_>) {
