@@ -298,6 +298,42 @@ fn who_is_removed_hears_of_it_and_nothing_more() {
 }
 
 #[test]
+fn who_leaves_and_joins_again_in_one_batch_begins_at_the_second_joining() {
+    let mut world = World::new(2);
+    let (alice, bob) = (world.name_at(1, "alice"), world.name_at(2, "bob"));
+    let alice = Client::signed_up(&mut world, 1, alice);
+    let bob = Client::signed_up(&mut world, 2, bob);
+    let mut club = Club::of(&mut world, &[&alice, &bob]);
+    club.attach(&mut world, &alice, Seq(0));
+    club.attach(&mut world, &bob, Seq(0));
+    say(&mut world, &alice, 1, 1, "a1");
+    let (_, seen) = told(&mut world, &bob);
+    world.set_disk(1, DiskModel { commit_steps: 1, ..DiskModel::default() });
+    say(&mut world, &alice, 1, 2, "a2");
+    world.pump();
+    // All of this gathers while the batch with "a2" is in flight.
+    bob.say(&mut world, Seen { handle: GROUP, upto: seen });
+    for act in [Act::Leave, Act::Join] {
+        let statement = club.next(act, bob.name, bob.name);
+        bob.say(&mut world, change(&statement, &[]));
+        (club.version, club.head) = (statement.version, Statement::hash(&statement.encode()));
+    }
+    bob.heard(&mut world);
+    let before = world.metrics(ServerId(1)).commits;
+    world.step_disks();
+    world.step_disks();
+    assert_eq!(world.metrics(ServerId(1)).commits - before, 2, "one batch holds both");
+    world.kill(1, InFlight::Lost);
+    world.start(ServerId(1));
+    world.set_disk(1, DiskModel::default());
+    world.advance(Duration::from_secs(3));
+    bob.heard(&mut world);
+    club.attach(&mut world, &bob, Seq(0));
+    assert_eq!(told(&mut world, &bob).0, ["Join"], "what was before is not his any more");
+    assert_eq!(world.alarms(1), []);
+}
+
+#[test]
 fn a_closed_group_is_read_and_not_posted_to() {
     let mut world = World::new(2);
     let (alice, bob) = (world.name_at(1, "alice"), world.name_at(2, "bob"));

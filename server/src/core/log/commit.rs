@@ -73,10 +73,11 @@ impl Log {
         if is_granted {
             self.compose_entries(budget, batch);
         }
+        // Who departs and joins again in one batch begins at the joining: that cursor comes last.
+        self.members.compose(log, self.composed, batch);
         if let Some(group) = &self.group {
             group.compose(log, self.composed, batch);
         }
-        self.members.compose(log, self.composed, batch);
         let upto = self.floor().min(self.composed);
         if upto > self.truncated {
             self.truncated = upto;
