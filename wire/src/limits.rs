@@ -132,6 +132,15 @@ pub const GUESSED_ACCOUNTS_MAX: usize = 65_536;
 /// How long a group's password may take from its challenge to its proof, with every try again
 /// because another statement came first.
 pub const JOIN_TIME_MAX: Duration = Duration::from_secs(30);
+/// Joins with a password that one account may have under way at one home; its oldest makes room.
+pub const JOINS_PER_ACCOUNT_MAX: usize = 8;
+/// Joins with a password that may be under way at one group: no crowd at one keeps others out.
+pub const JOINS_PER_GROUP_MAX: usize = 512;
+/// Joinings of one account to one group: a burst, then one per [`JOIN_INTERVAL`]. Who joins and
+/// leaves again and again uses up the group's history of [`ROSTER_VERSION_MAX`] statements.
+pub const JOINS_BURST: u32 = 5;
+/// Time that gives one joining back: an account alone needs seven months for such a history.
+pub const JOIN_INTERVAL: Duration = Duration::from_secs(600);
 /// How often a home looks for entries of groups that have expired.
 pub const EXPIRY_INTERVAL: Duration = Duration::from_secs(600);
 /// Operations that may wait for one account: an installation has one, an attacker many.
@@ -244,3 +253,4 @@ const _: () =
 const _: () = assert!(GROUPS_MAX + 2 < HANDLES_MAX);
 const _: () = assert!(2 * PEER_CHUNKS_MAX * CHUNK_LEN_MAX <= PEER_WRITE_HARD / 2);
 const _: () = assert!(CHUNKS_MAX * CHUNK_LEN_MAX <= CLIENT_WRITE_HIGH + 4 * 32);
+const _: () = assert!(JOINS_PER_GROUP_MAX <= LOGINS_MAX / 4);

@@ -64,7 +64,7 @@ impl Parts {
             SessionQuestion::FetchKeyLog(fetch) => LogQuestion::FetchKeyLog(fetch),
         };
         let ask = LogAsk { exchange, account, origin, epoch, question };
-        self.logs.on_ask(turn.wall, from, ask, &mut self.log_out);
+        self.logs.on_ask((turn.now, turn.wall), from, ask, &mut self.log_out);
         self.drain_logs(turn);
     }
 

@@ -2,12 +2,14 @@
 //! join it, the group's log knows.
 //!
 //! A join that was proven stays so until its time is over: when somebody else's statement came
-//! first, the same proof goes with the next try.
+//! first, the same proof goes with the next try. So a proven password costs no guess and still
+//! holds a place: places are bounded for each account, whose newest joins push out its oldest, and
+//! for each group.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use opaque_ke::{ServerLogin, ServerSetup};
-use wire::limits::{JOIN_TIME_MAX, LOGINS_MAX};
+use wire::limits::{JOIN_TIME_MAX, JOINS_PER_ACCOUNT_MAX, JOINS_PER_GROUP_MAX, LOGINS_MAX};
 use wire::message::{Answer, AnswerBody, Challenge, Fault, GroupChallenge};
 use wire::opaque::{Suite, group_identity};
 use wire::roster::{Act, Policy, Statement};
@@ -27,8 +29,8 @@ type Key = (ServerId, Name, Name);
 pub(super) struct GroupPasswords {
     setup: ServerSetup<Suite>,
     joins: BTreeMap<Key, Join>,
-    /// In the order they were begun: each has the same time.
-    begun: VecDeque<(Instant, Key)>,
+    /// The same, in the order they were begun: each has the same time.
+    begun: BTreeSet<(Instant, Key)>,
     /// By group and account.
     guesses: Guesses<(Name, Name)>,
     entropy: Entropy,
@@ -53,7 +55,7 @@ impl GroupPasswords {
         Self {
             setup,
             joins: BTreeMap::new(),
-            begun: VecDeque::new(),
+            begun: BTreeSet::new(),
             guesses: Guesses::default(),
             entropy,
             is_watching: false,
@@ -95,10 +97,8 @@ impl GroupPasswords {
 
     /// Some join that was begun may have run out of time.
     pub(super) fn on_joins_due(&mut self, turn: &mut Turn<'_>) {
-        while let Some((until, key)) = self.begun.pop_front_if(|(until, _)| *until <= turn.now) {
-            if self.joins.get(&key).is_some_and(|join| join.until == until) {
-                self.joins.remove(&key);
-            }
+        while let Some((_, key)) = self.begun.first().copied().filter(|(at, _)| *at <= turn.now) {
+            self.forget(&key);
         }
         self.guesses.sweep(turn.now);
         self.is_watching = false;
@@ -108,6 +108,7 @@ impl GroupPasswords {
     /// The link to a seat is lost: its clients begin again.
     pub(super) fn on_link_lost(&mut self, server: ServerId) {
         self.joins.retain(|(from, ..), _| *from != server);
+        self.begun.retain(|(_, (from, ..))| *from != server);
     }
 
     fn respond(&mut self, started: &Started, turn: &mut Turn<'_>) -> Result<Challenge, FaultCode> {
@@ -135,8 +136,7 @@ impl GroupPasswords {
     ) -> Result<Challenge, FaultCode> {
         let (_, account, group) = key;
         let opening = Opening::new(password, request)?;
-        // As many instants as joins wait at most, however often one account begins anew.
-        if self.begun.len() >= LOGINS_MAX {
+        if !self.has_room(&key) {
             return Err(FaultCode::UNAVAILABLE);
         }
         if let Err(code) = self.guesses.charge(turn.now, (group, account)) {
@@ -147,10 +147,42 @@ impl GroupPasswords {
         let (state, response) = opening.answer(&self.setup, &mut self.entropy, &identity)?;
         let until = turn.now + JOIN_TIME_MAX;
         let state = State::Begun(Box::new(state));
-        self.joins.insert(key, Join { state, until });
-        self.begun.push_back((until, key));
+        if self.forget(&key).is_none()
+            && let Some(oldest) = self.oldest_of(&account)
+        {
+            self.forget(&oldest);
+        }
+        self.keep(key, Join { state, until });
         self.watch(turn);
         Ok(response)
+    }
+
+    /// Whether there is a place for this join, its account's oldest one aside.
+    fn has_room(&self, key: &Key) -> bool {
+        let (_, account, group) = key;
+        let others = self.joins.keys().filter(|(_, other, _)| other != account);
+        let here = others.filter(|(.., other)| other == group).count();
+        let is_known = self.joins.contains_key(key) || self.oldest_of(account).is_some();
+        here < JOINS_PER_GROUP_MAX && (is_known || self.joins.len() < LOGINS_MAX)
+    }
+
+    /// The oldest join of an account that has as many as it may.
+    fn oldest_of(&self, account: &Name) -> Option<Key> {
+        let mut own = self.begun.iter().filter(|(_, (_, owner, _))| owner == account);
+        let oldest = own.next().map(|(_, key)| *key);
+        oldest.filter(|_| 1 + own.count() >= JOINS_PER_ACCOUNT_MAX)
+    }
+
+    fn keep(&mut self, key: Key, join: Join) {
+        self.begun.insert((join.until, key));
+        self.joins.insert(key, join);
+        debug_assert_eq!(self.begun.len(), self.joins.len(), "one instant for each join");
+    }
+
+    fn forget(&mut self, key: &Key) -> Option<Join> {
+        let join = self.joins.remove(key)?;
+        self.begun.remove(&(join.until, *key));
+        Some(join)
     }
 
     fn prove(
@@ -161,7 +193,7 @@ impl GroupPasswords {
     ) -> Result<(), FaultCode> {
         let (account, group) = (statement.actor, statement.group);
         let key = (from, account, group);
-        let Join { state, until } = self.joins.remove(&key).ok_or(FaultCode::UNAVAILABLE)?;
+        let Join { state, until } = self.forget(&key).ok_or(FaultCode::UNAVAILABLE)?;
         match state {
             State::Begun(login) => {
                 if !opaque::is_proven(*login, &group_identity(&group), proof)? {
@@ -173,15 +205,63 @@ impl GroupPasswords {
             State::Proven(_) => {}
         }
         let state = State::Proven(proof.clone());
-        self.joins.insert(key, Join { state, until });
+        self.keep(key, Join { state, until });
         Ok(())
     }
 
     /// One timer watches the oldest join.
     fn watch(&mut self, turn: &mut Turn<'_>) {
-        if let (Some((at, _)), false) = (self.begun.front(), self.is_watching) {
+        if let (Some((at, _)), false) = (self.begun.first(), self.is_watching) {
             self.is_watching = true;
             turn.timers.arm(*at, Timer::Joins);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand_core_06::OsRng;
+
+    fn name(text: &str) -> Name {
+        Name::parse(text).expect("tests use good names")
+    }
+
+    fn key(account: &str, group: &str) -> Key {
+        (ServerId(1), name(account), name(group))
+    }
+
+    fn passwords() -> GroupPasswords {
+        GroupPasswords::new(ServerSetup::new(&mut OsRng), Entropy::new([7; 32]))
+    }
+
+    fn begin(passwords: &mut GroupPasswords, key: Key) {
+        let until = Instant(9) + JOIN_TIME_MAX;
+        passwords.keep(key, Join { state: State::Proven(Challenge::default()), until });
+    }
+
+    #[test]
+    fn a_crowd_at_one_group_keeps_nobody_from_another() {
+        let mut passwords = passwords();
+        for index in 0..JOINS_PER_GROUP_MAX {
+            let next = key(&format!("user{index}"), "rust");
+            assert!(passwords.has_room(&next));
+            begin(&mut passwords, next);
+        }
+        assert!(!passwords.has_room(&key("alice", "rust")));
+        assert!(passwords.has_room(&key("alice", "go")));
+        passwords.on_link_lost(ServerId(1));
+        assert!(passwords.has_room(&key("alice", "rust")));
+        assert!(passwords.begun.is_empty());
+    }
+
+    #[test]
+    fn who_has_joins_under_way_may_begin_anew_when_there_is_room_for_nobody_else() {
+        let mut passwords = passwords();
+        for index in 0..LOGINS_MAX {
+            begin(&mut passwords, key(&format!("user{index}"), &format!("group{index}")));
+        }
+        assert!(!passwords.has_room(&key("alice", "rust")));
+        assert!(passwords.has_room(&key("user7", "group7")));
     }
 }

@@ -1,8 +1,12 @@
-//! How often a password may be guessed: a burst, then one per interval, for each key.
+//! How often a password may be guessed, or a group joined: a burst, then one per interval, for each
+//! key.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use wire::limits::{GUESS_INTERVAL, GUESSED_ACCOUNTS_MAX, GUESSES_BURST};
+use wire::limits::{
+    GUESS_INTERVAL, GUESSED_ACCOUNTS_MAX, GUESSES_BURST, JOIN_INTERVAL, JOINS_BURST,
+};
 use wire::{FaultCode, Instant};
 
 use super::limit::Bucket;
@@ -10,6 +14,8 @@ use super::limit::Bucket;
 /// The recent guesses of each key, an account or an account at a group.
 #[derive(Debug)]
 pub(super) struct Guesses<K> {
+    interval: Duration,
+    burst: u32,
     buckets: BTreeMap<K, Bucket>,
     /// When guesses that no longer count were last looked for.
     swept: Instant,
@@ -17,7 +23,18 @@ pub(super) struct Guesses<K> {
 
 impl<K> Default for Guesses<K> {
     fn default() -> Self {
-        Self { buckets: BTreeMap::new(), swept: Instant(0) }
+        Self::new(GUESS_INTERVAL, GUESSES_BURST)
+    }
+}
+
+impl<K> Guesses<K> {
+    /// Not of passwords but of joinings, which are as seldom.
+    pub(super) fn of_joins() -> Self {
+        Self::new(JOIN_INTERVAL, JOINS_BURST)
+    }
+
+    fn new(interval: Duration, burst: u32) -> Self {
+        Self { interval, burst, buckets: BTreeMap::new(), swept: Instant(0) }
     }
 }
 
@@ -28,7 +45,7 @@ impl<K: Ord> Guesses<K> {
         if !self.buckets.contains_key(&key) && self.buckets.len() >= GUESSED_ACCOUNTS_MAX {
             return Err(FaultCode::RATE_LIMITED);
         }
-        let fresh = || Bucket::new(GUESS_INTERVAL, GUESSES_BURST, now);
+        let fresh = || Bucket::new(self.interval, self.burst, now);
         let bucket = self.buckets.entry(key).or_insert_with(fresh);
         bucket.try_charge(now).then_some(()).ok_or(FaultCode::RATE_LIMITED)
     }
@@ -42,7 +59,7 @@ impl<K: Ord> Guesses<K> {
 
     /// Forgets guesses that no longer count.
     pub(super) fn sweep(&mut self, now: Instant) {
-        if now.since(self.swept) >= GUESS_INTERVAL {
+        if now.since(self.swept) >= self.interval {
             self.swept = now;
             self.buckets.retain(|_, bucket| !bucket.is_full(now));
         }

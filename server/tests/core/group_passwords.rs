@@ -6,11 +6,11 @@ use opaque_ke::{
     ClientRegistrationFinishParameters, CredentialResponse, RegistrationResponse,
 };
 use rand_core_06::OsRng;
-use wire::limits::{GUESSES_BURST, JOIN_TIME_MAX};
+use wire::limits::{GUESSES_BURST, JOIN_TIME_MAX, JOINS_PER_ACCOUNT_MAX};
 use wire::message::{Challenge, GroupChallenge, GroupStart};
 use wire::opaque::{CONTEXT, Suite, group_identity};
 use wire::roster::{Act, Policy, Statement};
-use wire::{FaultCode, RequestId, ToClient};
+use wire::{FaultCode, Name, RequestId, ToClient};
 
 use crate::client::{Client, challenge, identifiers, toy};
 use crate::groups::Club;
@@ -35,7 +35,12 @@ fn start(
 
 /// A group at server 1, created with the password.
 fn create(world: &mut World, client: &Client) -> Club {
-    let mut club = Club::new(world.group_at(1, "rust"));
+    let group = world.group_at(1, "rust");
+    create_at(world, client, group)
+}
+
+fn create_at(world: &mut World, client: &Client, group: Name) -> Club {
+    let mut club = Club::new(group);
     let started = ClientRegistration::<Suite>::start(&mut OsRng, PASSWORD).expect("starts");
     let opening = challenge(&started.message.serialize());
     let answer = start(world, client, &club, Act::Create, opening).expect("free");
@@ -136,6 +141,29 @@ fn guesses_are_limited_for_each_account() {
     let answer = prove(&mut world, &carol, &mut club, PASSWORD);
     assert_eq!(answer, Err(FaultCode::RATE_LIMITED));
     assert!(prove(&mut world, &bob, &mut club, PASSWORD).is_ok(), "bob has guesses of his own");
+}
+
+#[test]
+fn an_account_has_few_joins_under_way() {
+    let mut world = World::new(2);
+    let [alice, bob, _] = clients(&mut world);
+    let places = ["a", "b", "c", "d", "e", "f", "g", "h", "i"];
+    assert_eq!(places.len(), JOINS_PER_ACCOUNT_MAX + 1);
+    let mut begun: Vec<(Club, Bytes)> = Vec::new();
+    for place in places {
+        let group = world.group_at(1, place);
+        let mut club = create_at(&mut world, &alice, group);
+        let proof = prove(&mut world, &bob, &mut club, PASSWORD).expect("right");
+        begun.push((club, proof));
+    }
+    let mut join = |(club, proof): &mut (Club, Bytes)| {
+        let statement = club.next(Act::Join, bob.name, bob.name);
+        club.change(&mut world, &bob, &statement, proof)
+    };
+    assert_eq!(join(&mut begun[0]), Err(FaultCode::UNAVAILABLE), "the newest took its place");
+    for club in &mut begun[1..] {
+        join(club).expect("proven");
+    }
 }
 
 #[test]

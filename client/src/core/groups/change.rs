@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use wire::limits::JOIN_INTERVAL;
 use wire::message::{Challenge, ChangeRoster, NoteGroup, RosterChanged, StatementBytes};
 use wire::roster::{Act, Policy, Statement};
 use wire::{FaultCode, Instant, Name};
@@ -140,6 +141,13 @@ impl Change {
     }
 }
 
+/// A home counts how often an account joins a group, and gives one joining back in this time.
+fn joined_too_often(group: &Name) -> Failure {
+    let minutes = JOIN_INTERVAL.as_secs() / 60;
+    let text = format!("you joined #{group} too often lately; try again in {minutes} minutes");
+    Failure::new(Code::RateLimited, text)
+}
+
 impl Groups {
     /// Begins a change; its ticket is answered when it is done or refused.
     pub(crate) fn change(
@@ -272,12 +280,17 @@ impl Groups {
         // Of others' changes, "not a member" may be about the one who is to be changed.
         let about_me = code != FaultCode::NOT_A_MEMBER || change.wish == GroupWish::Leave;
         let (group, is_entry) = (change.group, change.is_entry());
+        let is_join = is_entry && matches!(change.step, Step::Sent(_));
         if is_entry && code == FaultCode::ALREADY_A_MEMBER {
             self.keep(group, ctx);
         } else if !is_entry && about_me && is_end(code) {
             self.end(group, code, ctx);
         }
-        self.refuse(id, Failure::fault(code), ctx);
+        let failure = match code {
+            FaultCode::RATE_LIMITED if is_join => joined_too_often(&group),
+            code => Failure::fault(code),
+        };
+        self.refuse(id, failure, ctx);
     }
 
     /// Asks the home as a step of a change, when there is room for the question.

@@ -31,6 +31,8 @@ pub(super) struct GroupHome {
     pub(super) rivals: Vec<(&'static str, Act, &'static str)>,
     /// Changes that are taken, or not, without an answer.
     pub(super) mute: Option<bool>,
+    /// The next change is refused with this.
+    pub(super) refusal: Option<FaultCode>,
     setup: ServerSetup<Suite>,
     record: Option<Bytes>,
     login: Option<ServerLogin<Suite>>,
@@ -56,6 +58,7 @@ impl GroupHome {
             notes: BTreeSet::new(),
             rivals: Vec::new(),
             mute: None,
+            refusal: None,
             setup: ServerSetup::new(&mut OlderRng(rng())),
             record: None,
             login: None,
@@ -218,6 +221,9 @@ impl GroupHome {
         let mute = self.mute.take();
         if mute == Some(false) {
             return;
+        }
+        if let Some(code) = self.refusal.take() {
+            return refuse(world, code, Kind::CHANGE_ROSTER, change.request);
         }
         let encoded = change.statement.bytes();
         let taken = self.check_proof(change).and_then(|()| self.take(encoded, false));

@@ -210,6 +210,17 @@ fn each_refusal_of_a_join_is_its_own() {
 }
 
 #[test]
+fn who_joins_too_often_hears_when_to_try_again() {
+    let (mut world, mut home) = (online(), GroupHome::of_bob(Policy::Open));
+    home.refusal = Some(FaultCode::RATE_LIMITED);
+    let failure = change(&mut world, &mut home, GroupWish::Join(None)).expect_err("refused");
+    assert_eq!(failure.code, Code::RateLimited);
+    assert!(failure.text.ends_with("try again in 10 minutes"), "{failure}");
+    home.serve(&mut world);
+    assert!(home.notes.is_empty(), "it is not in the group");
+}
+
+#[test]
 fn a_password_is_proven_by_others_than_its_maker_and_a_wrong_one_is_not() {
     let (mut maker, mut home) = (online(), GroupHome::new());
     let secret = GroupWish::Create(Admission::Password(password("open sesame")));

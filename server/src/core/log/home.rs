@@ -7,7 +7,7 @@ use siphasher::sip::SipHasher24;
 use slab::Slab;
 use storage::{Batch, Change, Read};
 use wire::message::{Body, PeerPost, Refusal};
-use wire::{LogId, Name, Seq, ServerId, Wall};
+use wire::{Instant, LogId, Name, Seq, ServerId, Wall};
 
 use super::arrival::refused;
 use super::ask::Asker;
@@ -16,6 +16,7 @@ use super::metrics::LogMetrics;
 use super::out::{AlarmCause, LogOut, LogRead};
 use super::roster::StatementsFor;
 use super::state::Log;
+use crate::core::guesses::Guesses;
 
 /// Memory that an entry needs beside its body.
 const ENTRY_OVERHEAD: usize = 128;
@@ -87,6 +88,10 @@ pub(super) struct Home {
     refusing: bool,
     /// The wall clock, as it was told last.
     pub(super) now: Wall,
+    /// The clock that counts, as it was told last.
+    pub(super) instant: Instant,
+    /// Recent joinings, by group and account.
+    pub(super) joins: Guesses<(Name, Name)>,
     attachments: u64,
     reads: Slab<Pending>,
     pub(super) limits: LogLimits,
@@ -116,6 +121,8 @@ impl Home {
             hash_key,
             refusing: false,
             now: Wall(0),
+            instant: Instant(0),
+            joins: Guesses::of_joins(),
             attachments: 0,
             reads: Slab::new(),
             limits,

@@ -3,7 +3,7 @@
 
 use storage::{IndexEntry, Read, RowRecord};
 use wire::message::{Class, Entry, PeerAccepted, PeerDeliver, PeerPost, PeerRefused, Refusal};
-use wire::{FaultCode, Name, Origin, ServerId, SessionEpoch, Wall};
+use wire::{FaultCode, Instant, Name, Origin, ServerId, SessionEpoch, Wall};
 
 use super::Logs;
 use super::arrival::{Arrival, Posted, opened};
@@ -24,8 +24,14 @@ impl Logs {
 
     /// A session's question about a group or grants. What changes something is answered when that
     /// is durable.
-    pub fn on_ask(&mut self, at: Wall, from: ServerId, ask: LogAsk, out: &mut LogOut) {
-        self.home.now = at;
+    pub fn on_ask(
+        &mut self,
+        (now, at): (Instant, Wall),
+        from: ServerId,
+        ask: LogAsk,
+        out: &mut LogOut,
+    ) {
+        (self.home.instant, self.home.now) = (now, at);
         self.arrive(Arrival::Ask(Box::new(Asked::new(at, from, ask))), out);
     }
 

@@ -279,6 +279,10 @@ impl Log {
         if !has_room || !home.has_room(cost(&body) + snapshot.len() + keys_len) {
             return out.answer(asker.fault(FaultCode::UNAVAILABLE));
         }
+        let place = (self.id.name, statement.actor);
+        if statement.act == Act::Join && home.joins.charge(home.instant, place).is_err() {
+            return self.answer_settled(asker, asker.fault(FaultCode::RATE_LIMITED), out);
+        }
         let (seq, before, sender) = (home.next_seq(), self.head, statement.actor);
         let answer = asker.answer(asker.changed(statement.version));
         let group = self.group.get_or_insert_with(|| {

@@ -29,6 +29,7 @@ pub(super) fn say(sender: &str, value: u64, settled: u64, text: &str) -> PeerPos
 /// The rig, and the head of its group's roster.
 pub(super) struct Club {
     pub(super) rig: Rig,
+    pub(super) now: Instant,
     pub(super) version: u32,
     pub(super) head: [u8; 32],
 }
@@ -40,7 +41,8 @@ impl Club {
     }
 
     pub(super) fn with_policy(limits: LogLimits, policy: Policy) -> Self {
-        let mut club = Self { rig: Rig::new(limits), version: 0, head: [0; 32] };
+        let (rig, now) = (Rig::new(limits), Instant(5));
+        let mut club = Self { rig, now, version: 0, head: [0; 32] };
         let first = Statement { policy: Some(policy), ..club.next(Act::Create, "alice", "alice") };
         let entrance = match policy {
             Policy::Password => Entrance::Registered(Bytes::from_static(b"record")),
@@ -113,7 +115,7 @@ impl Club {
             epoch: SessionEpoch(epoch),
             question,
         };
-        self.rig.logs.on_ask(Wall(5), SEAT, ask, &mut self.rig.out);
+        self.rig.logs.on_ask((self.now, Wall(5)), SEAT, ask, &mut self.rig.out);
         self.rig.drain();
     }
 

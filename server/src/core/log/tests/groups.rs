@@ -4,6 +4,7 @@ use super::Answered::{Accepted, Busy, Rejected};
 use super::club::{Club, change, rust, say, told};
 use super::*;
 use crate::core::log::Entrance;
+use wire::limits::{JOIN_INTERVAL, JOINS_BURST};
 use wire::message::AnswerBody;
 use wire::roster::{Act, Policy, Statement};
 
@@ -247,6 +248,30 @@ fn a_password_is_proven_to_join() {
     assert_eq!(club.outcome(&join), Ok(2));
     club.ask("bob", change(&join, Entrance::None));
     assert_eq!(club.outcome(&join), Ok(2), "it was proven");
+}
+
+#[test]
+fn an_account_joins_a_group_a_few_times_and_then_seldom() {
+    let mut club = club(&["carol"]);
+    let mut joins = 0;
+    let refused = loop {
+        let join = club.next(Act::Join, "bob", "bob");
+        match club.act(Act::Join, "bob", "bob") {
+            Ok(_) if joins < JOINS_BURST => joins += 1,
+            Ok(_) => panic!("a joining too many"),
+            Err(code) => break (code, join),
+        }
+        club.ask("bob", change(&join, Entrance::None));
+        assert!(club.outcome(&join).is_ok(), "the same statement again is no joining");
+        club.act(Act::Leave, "bob", "bob").expect("who is in may leave");
+    };
+    assert_eq!((joins, refused.0), (JOINS_BURST, FaultCode::RATE_LIMITED));
+    club.act(Act::Leave, "carol", "carol").expect("a member");
+    club.act(Act::Join, "carol", "carol").expect("carol has joinings of her own");
+    club.now = club.now + JOIN_INTERVAL;
+    club.act(Act::Join, "bob", "bob").expect("one was given back");
+    club.act(Act::Leave, "bob", "bob").expect("a member");
+    assert_eq!(club.act(Act::Join, "bob", "bob"), Err(FaultCode::RATE_LIMITED));
 }
 
 #[test]

@@ -20,8 +20,8 @@ use wire::message::{
     PeerRefused, PeerSeen, Refusal,
 };
 use wire::{
-    ExchangeId, FaultCode, LogHandle, LogId, MessageSession, Name, Number, Origin, Seq, ServerId,
-    SessionEpoch, ToPeer, Wall,
+    ExchangeId, FaultCode, Instant, LogHandle, LogId, MessageSession, Name, Number, Origin, Seq,
+    ServerId, SessionEpoch, ToPeer, Wall,
 };
 
 use super::{Alarm, AlarmCause, LogLimits, LogOut, LogRead, Logs};

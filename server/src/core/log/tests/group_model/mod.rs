@@ -84,6 +84,7 @@ struct World {
     chain: Vec<Bytes>,
     /// Which roster version each message session is for, by sender.
     granted: BTreeMap<(Name, u32), u32>,
+    asks: u64,
 }
 
 fn limits() -> LogLimits {
@@ -102,7 +103,8 @@ impl World {
     fn new() -> Self {
         let people = PEOPLE.iter().map(|text| Person::new(name(text))).collect();
         let rig = Rig::new(limits());
-        let mut world = Self { rig, people, chain: Vec::new(), granted: BTreeMap::new() };
+        let (chain, granted) = (Vec::new(), BTreeMap::new());
+        let mut world = Self { rig, people, chain, granted, asks: 0 };
         world.people[0].seat = Some(SEAT);
         world.say(0, Act::Create, 0);
         world.rig.settle();
@@ -207,7 +209,10 @@ impl World {
     }
 
     fn ask(&mut self, seat: ServerId, ask: LogAsk) {
-        self.rig.logs.on_ask(Wall(5), seat, ask, &mut self.rig.out);
+        self.asks += 1;
+        // Nobody joins too often.
+        let now = Instant(self.asks << 40);
+        self.rig.logs.on_ask((now, Wall(5)), seat, ask, &mut self.rig.out);
         self.rig.drain();
     }
 
