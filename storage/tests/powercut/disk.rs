@@ -18,6 +18,10 @@ use crate::trace::{Call, Deed};
 /// What a disk writes at once.
 const SECTOR_LEN: usize = 512;
 
+/// A bit of every byte of garbage: RocksDB 11.8.1 never ends reading a write-ahead log where a
+/// header's type is one of recycled logs (5–8, 11, 13), as garbage may have it.
+const GARBAGE: u8 = 0x10;
+
 /// What a cut leaves of the bytes that no sync covers.
 #[derive(Clone, Copy, Debug)]
 enum Rest {
@@ -333,6 +337,7 @@ impl Change {
                 let sector = &mut file[from..to];
                 if garbage {
                     random.fill_bytes(sector);
+                    sector.iter_mut().for_each(|byte| *byte |= GARBAGE);
                 } else {
                     let old = before.get(from - at..).unwrap_or_default();
                     let known = old.len().min(sector.len());
