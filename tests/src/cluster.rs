@@ -86,15 +86,58 @@ impl Cluster {
         signal(self.pid(name), "KILL");
     }
 
+    /// Ends one server without a chance to clean up, and keeps it from being started again.
+    ///
+    /// # Panics
+    /// When its data cannot be moved out of its way.
+    pub fn take_down(&self, name: &str) {
+        let (data, away) = self.data(name);
+        fs::rename(data, away).expect("the data can be moved");
+        self.kill(name);
+    }
+
+    /// Lets a server that was taken down be started again.
+    ///
+    /// # Panics
+    /// When its data cannot be moved back.
+    pub fn bring_back(&self, name: &str) {
+        let (data, away) = self.data(name);
+        fs::rename(away, data).expect("the data can be moved");
+    }
+
+    fn data(&self, name: &str) -> (PathBuf, PathBuf) {
+        let directory = self.directory.path();
+        (directory.join(name), directory.join(format!("{name}.away")))
+    }
+
+    /// The name of a group with this home.
+    ///
+    /// # Panics
+    /// When the cluster's map cannot be read.
+    #[must_use]
+    pub fn group_at(&self, home: u16) -> String {
+        let map = self.map();
+        let fits = |candidate: &String| {
+            let name = Name::parse(candidate).expect("a valid name");
+            map.home_of(&LogId::group(name)) == ServerId(home)
+        };
+        let new = (0..).map(|number| format!("group{number}")).find(fits);
+        new.expect("some group has this home")
+    }
+
+    fn map(&self) -> SlotMap {
+        let file = fs::read(self.directory.path().join("cluster/map"));
+        let map = SlotMap::decode(Bytes::from(file.expect("a cluster has a map")));
+        map.expect("the map is whole")
+    }
+
     /// Different usernames, one for each of these homes.
     ///
     /// # Panics
     /// When the cluster's map cannot be read.
     #[must_use]
     pub fn names_at(&self, homes: &[u16]) -> Vec<String> {
-        let file = fs::read(self.directory.path().join("cluster/map"));
-        let map = SlotMap::decode(Bytes::from(file.expect("a cluster has a map")));
-        let map = map.expect("the map is whole");
+        let map = self.map();
         let mut found: Vec<String> = Vec::new();
         for home in homes {
             let fits = |candidate: &String| {
