@@ -139,7 +139,10 @@ impl From<FaultCode> for Code {
             FaultCode::ALREADY_LOGGED_IN => Self::AlreadyLoggedIn,
             FaultCode::SIGNED_OUT | FaultCode::STALE_EPOCH => Self::SignedOut,
             FaultCode::RATE_LIMITED | FaultCode::STRANGER_LIMIT => Self::RateLimited,
-            FaultCode::MAILBOX_FULL | FaultCode::SENDER_FULL => Self::MailboxFull,
+            FaultCode::MAILBOX_FULL
+            | FaultCode::SENDER_FULL
+            | FaultCode::GRANTS_FULL
+            | FaultCode::TOO_MANY_GRANTS => Self::MailboxFull,
             FaultCode::NO_SUCH_GROUP | FaultCode::GROUP_CLOSED => Self::NoSuchGroup,
             FaultCode::GROUP_NAME_TAKEN => Self::GroupNameTaken,
             FaultCode::WRONG_GROUP_PASSWORD => Self::WrongGroupPassword,
@@ -249,6 +252,12 @@ fn advice(code: FaultCode) -> Option<&'static str> {
         }
         FaultCode::QUOTA_EXCEEDED => {
             "your room for attachments is used up; what you sent 30 days ago makes room again"
+        }
+        FaultCode::GRANTS_FULL => {
+            "too many of your messages wait there unread; try again when they have been read"
+        }
+        FaultCode::TOO_MANY_GRANTS => {
+            "too many of your messages were refused there; try again in a day"
         }
         FaultCode::ROSTER_MOVED => "others change this group at this moment; try again",
         FaultCode::BAD_VERSION => "the server speaks another version; upgrade the older side",

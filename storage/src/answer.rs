@@ -8,14 +8,14 @@ use std::ops::ControlFlow;
 use bytes::Bytes;
 use wire::limits::BUNDLES_MAX;
 use wire::message::Entry;
-use wire::{LogId, Name, Seq};
+use wire::{LogId, Name, Origin, Seq};
 
 use crate::apply::is_indexed;
 use crate::error::StorageError;
 use crate::image::{Image, damaged};
 use crate::key::{self, Family};
 use crate::read::{Answer, IndexEntry, Read};
-use crate::record::CursorRecord;
+use crate::record::{CursorRecord, RowRecord};
 use crate::value::{self, Bundle, Chunk, Value};
 
 /// Answers `read` from `image`.
@@ -28,7 +28,11 @@ pub(crate) fn answer(image: &impl Image, read: &Read) -> Result<Answer, StorageE
         }
         Read::Bundles { name, after } => bundles(image, name, *after),
         Read::Row { log, sender, origin } => {
-            record(image, Family::Rows, &key::row(log, sender, origin)).map(Answer::Row)
+            let row = record(image, Family::Rows, &key::row(log, sender, origin))?;
+            Ok(Answer::Row { row, grants_len: groups::grants_len(image, log, sender)? })
+        }
+        Read::RowsAfter { after, max } => {
+            rows_after(image, after.as_ref(), *max).map(Answer::RowsAfter)
         }
         Read::Log { log } => {
             Ok(Answer::Log { cursors: cursors(image, log)?, index: index(image, log)? })
@@ -95,6 +99,30 @@ fn page<V: Value>(
         Ok(ControlFlow::Continue(()))
     })?;
     Ok((values, complete))
+}
+
+/// Rows of every log behind `after`.
+fn rows_after(
+    image: &impl Image,
+    after: Option<&(LogId, Name, Origin)>,
+    max: usize,
+) -> Result<Vec<(LogId, Name, Origin, RowRecord)>, StorageError> {
+    let from = after.map(|(log, sender, origin)| key::row(log, sender, origin));
+    let mut from = from.unwrap_or_default();
+    if after.is_some() {
+        from.extend_from_slice(&[0]);
+    }
+    let mut rows = Vec::new();
+    // Keys begin with the kind of a log.
+    image.scan(Family::Rows, &from, &[0xff], &mut |key, value| {
+        if rows.len() == max {
+            return Ok(ControlFlow::Break(()));
+        }
+        let (log, sender, origin) = key::row_parts(key)?;
+        rows.push((log, sender, origin, RowRecord::decode(Bytes::copy_from_slice(value))?));
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(rows)
 }
 
 fn cursors(image: &impl Image, log: &LogId) -> Result<Vec<(Name, CursorRecord)>, StorageError> {

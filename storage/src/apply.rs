@@ -23,7 +23,7 @@ use crate::error::StorageError;
 use crate::identity;
 use crate::image::{Image, Writes};
 use crate::key::{self, Family, STORE};
-use crate::value::{Announcement, Bundle, Chunk, GrantFields, KeyLog, Statement, Value};
+use crate::value::{Announcement, Bundle, Chunk, GrantFields, GrantsLen, KeyLog, Statement, Value};
 
 /// Logs whose ends are remembered from batch to batch. Above it all are forgotten, between two
 /// batches, which costs one seek per log.
@@ -134,9 +134,9 @@ impl Applier {
                 let of = ((*log, *sender, *origin), *message_session);
                 self.put_granted(of, place, &GrantFields::of(grant), &mut pending.grants, writes);
             }
-            Change::DropGrants { log, sender, origin, below } => {
-                let below = ((*log, *sender, *origin), *below);
-                self.drop_grants(image, below, &mut pending.grants, writes)?;
+            Change::DropGrants { log, sender, origin, from, upto } => {
+                let granter = (*log, *sender, *origin);
+                self.drop_grants(image, granter, (*from, *upto), &mut pending.grants, writes)?;
             }
             Change::PutNote { account, group } => {
                 pending.notes.set(image, *account, *group, true)?;
@@ -167,6 +167,10 @@ impl Applier {
             Change::PutKeyLog { log, account, bundles } => {
                 let copy = KeyLog(bundles.clone());
                 self.put(Family::KeyLogs, &key::key_log(log, account), &copy, writes);
+            }
+            Change::PutGrantsLen { log, sender, len } => {
+                let key = key::grants_len(log, sender);
+                self.put(Family::Grants, &key, &GrantsLen(*len), writes);
             }
             Change::RaiseEpoch { .. }
             | Change::CreateAccount { .. }

@@ -134,7 +134,7 @@ pub enum Change {
         /// The reader's own part.
         grant: StoredGrant,
     },
-    /// Deletes announcements and grants of a sender's older message sessions.
+    /// Deletes announcements and grants of some of a sender's message sessions.
     DropGrants {
         /// The log.
         log: LogId,
@@ -142,8 +142,19 @@ pub enum Change {
         sender: Name,
         /// From which installation.
         origin: Origin,
-        /// Those below this go.
-        below: MessageSession,
+        /// The first that goes.
+        from: MessageSession,
+        /// The last that goes; it and all between.
+        upto: MessageSession,
+    },
+    /// Replaces how many bytes of grants a sender has in a log: what its rows there say, added up.
+    PutGrantsLen {
+        /// The log.
+        log: LogId,
+        /// Whose grants.
+        sender: Name,
+        /// How many bytes.
+        len: u64,
     },
     /// Notes that an account is in a group; it has `GROUPS_MAX` notes at most. Noting it again
     /// changes nothing.

@@ -13,6 +13,7 @@
 //! statements log ‖ version u32                                      signed statement
 //! announcements  log ‖ sender name ‖ origin [16] ‖ message session u32 ‖ part u16
 //! grants     log ‖ sender name ‖ origin [16] ‖ message session u32 ‖ reader name
+//! grants     log ‖ sender name                                      bytes of all the sender's
 //! key_logs   log ‖ account name                                     copy of the account's key log
 //! notes      account name                                           names of groups
 //! blobs      uploader name ‖ blob [32]                              BlobRecord
@@ -196,6 +197,27 @@ pub(crate) fn session_grants(
     })
 }
 
+/// The first key after those of a message session's announcements and grants: parts and names do
+/// not begin like this.
+pub(crate) fn session_grants_end(
+    log: &LogId,
+    sender: &Name,
+    origin: &Origin,
+    message_session: MessageSession,
+) -> BytesMut {
+    let mut key = session_grants(log, sender, origin, message_session);
+    key.extend_from_slice(&[0xff; 3]);
+    key
+}
+
+/// The key of how many bytes of grants a sender has in a log.
+pub(crate) fn grants_len(log: &LogId, sender: &Name) -> BytesMut {
+    joined(|key| {
+        log.put(key);
+        sender.put(key);
+    })
+}
+
 /// The key of a blob.
 pub(crate) fn blob(uploader: &Name, blob: &BlobId) -> BytesMut {
     joined(|key| {
@@ -245,6 +267,16 @@ pub(crate) fn cursor_reader(key: &[u8]) -> Result<Name, DecodeError> {
     let name = Name::get(&mut reader, "key.reader")?;
     reader.finish()?;
     Ok(name)
+}
+
+/// The log, the sender and the origin in a row's key.
+pub(crate) fn row_parts(key: &[u8]) -> Result<(LogId, Name, Origin), DecodeError> {
+    let mut reader = Reader::new(Bytes::copy_from_slice(key));
+    let log = LogId::get(&mut reader, "key.log")?;
+    let sender = Name::get(&mut reader, "key.sender")?;
+    let origin = Origin::get(&mut reader, "key.origin")?;
+    reader.finish()?;
+    Ok((log, sender, origin))
 }
 
 /// The uploader and the name in a blob's key.

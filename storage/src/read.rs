@@ -23,7 +23,7 @@ pub enum Read {
         /// Versions above this.
         after: u32,
     },
-    /// The row of a sender's origin.
+    /// The row of a sender's origin, and what the sender has of grants.
     Row {
         /// The log.
         log: LogId,
@@ -31,6 +31,13 @@ pub enum Read {
         sender: Name,
         /// From which installation.
         origin: Origin,
+    },
+    /// Rows of every log, in the order of their keys.
+    RowsAfter {
+        /// Those behind this one; `None` = from the first.
+        after: Option<(LogId, Name, Origin)>,
+        /// At most so many; at least 1.
+        max: usize,
     },
     /// A log's cursors, and its entries without their bodies.
     Log {
@@ -140,8 +147,15 @@ pub enum Answer {
         /// No link follows the last of these.
         complete: bool,
     },
-    /// The row, if there is one.
-    Row(Option<RowRecord>),
+    /// A row.
+    Row {
+        /// The row, if there is one.
+        row: Option<RowRecord>,
+        /// Bytes of grants that the sender has in the log, from all its origins.
+        grants_len: u64,
+    },
+    /// In the order of their keys. Fewer than asked for: there are no more.
+    RowsAfter(Vec<(LogId, Name, Origin, RowRecord)>),
     /// What a home needs to hold a log in memory.
     Log {
         /// Every reader's cursor, by name.

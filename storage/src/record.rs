@@ -67,13 +67,39 @@ pub struct RowRecord {
     /// Hash and seq of each number above `settled` up to `last`, in order; at most
     /// `UNANSWERED_MAX`.
     pub seen: Vec<(u64, Seq)>,
-    /// Message sessions whose grants are complete, each with the version of the roster that its
-    /// readers are from (0 in a mailbox), in order: the one in use and those that wait for their
-    /// first post. At most `MESSAGE_SESSIONS_MAX`.
-    pub message_sessions: Vec<(MessageSession, u32)>,
-    /// Message sessions that were replaced: every one up to this ended before the entry with this
-    /// seq, in order. At most `MESSAGE_SESSIONS_MAX`.
-    pub retired: Vec<(MessageSession, Seq)>,
+    /// Message sessions whose grants are here, or are about to be, in order: those that ended, the
+    /// one in use, those that wait for their first post. At most `GRANTED_SESSIONS_MAX`.
+    pub sessions: Vec<GrantedSession>,
+}
+
+/// What a row knows of a message session with grants.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct GrantedSession {
+    /// Its number.
+    pub message_session: MessageSession,
+    /// Of the roster that its readers are from; 0 in a mailbox.
+    pub roster_version: u32,
+    /// Parts of it below this were announced.
+    pub parts: u16,
+    /// At most so many bytes of grants.
+    pub len: u32,
+    /// When the first of them came, by the home's clock.
+    pub since: Wall,
+    /// How far it is.
+    pub state: GrantedState,
+}
+
+/// How far a message session is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum GrantedState {
+    /// Its part 0 is not complete.
+    Partial,
+    /// It waits for its first post.
+    Complete,
+    /// It is the newest that was posted under, so far up to this seq.
+    InUse(Seq),
+    /// The entry with this seq was the first under a newer one.
+    Ended(Seq),
 }
 
 /// How far a reader is in a log.

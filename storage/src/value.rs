@@ -4,7 +4,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use wire::limits::{
-    BUNDLE_LEN_MAX, MESSAGE_SESSIONS_MAX, OPAQUE_LEN_MAX, ORIGINS_MAX, SEALED_KEYS_LEN_MAX,
+    BUNDLE_LEN_MAX, GRANTED_SESSIONS_MAX, OPAQUE_LEN_MAX, ORIGINS_MAX, SEALED_KEYS_LEN_MAX,
     UNANSWERED_MAX,
 };
 use wire::message::Entry;
@@ -17,7 +17,7 @@ mod blob;
 mod group;
 
 pub(crate) use blob::Chunk;
-pub(crate) use group::{Announcement, GrantFields, KeyLog, Notes, Statement};
+pub(crate) use group::{Announcement, GrantFields, GrantsLen, KeyLog, Notes, Statement};
 
 /// The format of an entry and of its place in the index.
 const ENTRY_FORMAT: u8 = 1;
@@ -95,34 +95,32 @@ impl Value for SessionRecord {
     }
 }
 
-/// Layout: epoch, settled, last, `u8` count ‖ (hash `u64`, seq) each; since format 2 also `u8`
-/// count ‖ (message session, roster version `u32`) each, `u8` count ‖ (message session, seq) each.
+/// Layout: epoch, settled, last, `u8` count ‖ (hash `u64`, seq) each, `u8` count ‖ sessions.
+/// Format 1 ends before the sessions, format 2 knew less of them.
 impl Value for RowRecord {
-    const FORMAT: u8 = 2;
+    const FORMAT: u8 = 3;
 
     fn put_fields(&self, out: &mut BytesMut) {
         self.epoch.put(out);
         self.settled.put(out);
         self.last.put(out);
         put_pairs(out, &self.seen, seen_max());
-        put_pairs(out, &self.message_sessions, MESSAGE_SESSIONS_MAX);
-        put_pairs(out, &self.retired, MESSAGE_SESSIONS_MAX);
+        put_count(out, self.sessions.len(), GRANTED_SESSIONS_MAX);
+        self.sessions.iter().for_each(|session| session.put(out));
     }
 
     fn get_fields(reader: &mut Reader, format: u8) -> Result<Self, DecodeError> {
-        let mut row = Self {
+        Ok(Self {
             epoch: SessionEpoch::get(reader, "row.epoch")?,
             settled: Number::get(reader, "row.settled")?,
             last: Number::get(reader, "row.last")?,
             seen: get_pairs(reader, seen_max(), "row.seen")?,
-            ..Self::default()
-        };
-        if format >= 2 {
-            let max = MESSAGE_SESSIONS_MAX;
-            row.message_sessions = get_pairs(reader, max, "row.message_sessions")?;
-            row.retired = get_pairs(reader, max, "row.retired")?;
-        }
-        Ok(row)
+            sessions: match format {
+                1 => Vec::new(),
+                2 => group::get_older_sessions(reader)?,
+                _ => get_items(reader, GRANTED_SESSIONS_MAX, "row.sessions")?,
+            },
+        })
     }
 }
 

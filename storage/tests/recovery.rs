@@ -69,7 +69,7 @@ impl Store {
         assert_eq!(seqs, (1..=last).collect::<Vec<_>>(), "a hole");
         let (sender, origin) = (name(), Origin([1; 16]));
         let row = match self.read(Read::Row { log, sender, origin }) {
-            Answer::Row(row) => row.map_or(0, |row| row.last.value()),
+            Answer::Row { row, .. } => row.map_or(0, |row| row.last.value()),
             other => panic!("{other:?}"),
         };
         assert_eq!(row, last, "a batch came back in part");

@@ -110,6 +110,7 @@ faults! {
     53 QUOTA_EXCEEDED "quota-exceeded" Stays "the account's room for attachments is used up";
     54 TOO_MANY_GRANTS "too-many-grants" Stays "too many message sessions wait for a post";
     55 ROSTER_FULL "roster-full" Stays "the group's history is too long; create a new group";
+    56 GRANTS_FULL "grants-full" Stays "your keys fill their room here; readers must read first";
 }
 
 impl fmt::Display for FaultCode {

@@ -192,6 +192,30 @@ pub const WRAPPED_LEN_MAX: usize = 512;
 pub const GRANTS_MAX: usize = 96;
 /// Message sessions of one sender's installation in one log that wait for their first post.
 pub const MESSAGE_SESSIONS_MAX: usize = 4;
+/// Message sessions of one sender's installation in one log that ended, while entries need them,
+/// for which grants are still taken: readers ask late. Older ones keep the grants they have.
+pub const ENDED_SESSIONS_MAX: usize = 16;
+/// Message sessions that a row knows: ended ones, the one in use, those that wait.
+pub const GRANTED_SESSIONS_MAX: usize = ENDED_SESSIONS_MAX + 1 + MESSAGE_SESSIONS_MAX;
+/// Parts of one message session in a group: its beginning, and one for each time that members join
+/// while it is in use. In a mailbox it has one.
+pub const GRANT_PARTS_MAX: u16 = 1024;
+/// Bytes of grants of one sender in one log: with it a mailbox takes more message sessions than it
+/// takes entries of that sender, at a hundred each.
+pub const GRANTS_LEN_MAX: u64 = 1024 * 1024;
+/// So many more for each member of a group: a hundred message sessions wait for who was away.
+pub const GRANTS_LEN_PER_MEMBER: u64 = 64 * 1024;
+/// How long a message session may wait for its first post before its grants are deleted.
+pub const GRANTS_REST_MAX: Duration = Duration::from_secs(24 * 3600);
+/// After this long a message session in use is one of an installation that is gone: clients end
+/// them after seven days. Its grants are deleted when no entry needs them.
+pub const GRANTS_USE_MAX: Duration = Duration::from_secs(8 * 24 * 3600);
+/// How often a home looks for grants that nobody needs.
+pub const GRANTS_SWEEP_INTERVAL: Duration = Duration::from_secs(6 * 3600);
+/// Rows that one step of that looks at, and the pause before the next: it goes on beside the posts.
+pub const GRANTS_SWEEP_PAGE: usize = 256;
+/// See [`GRANTS_SWEEP_PAGE`].
+pub const GRANTS_SWEEP_PAUSE: Duration = Duration::from_secs(1);
 
 /// Largest chunk of a blob: 64 KiB of content, its tag, and the first one's nonce.
 pub const CHUNK_LEN_MAX: usize = 64 * KIB + 16 + 16;
@@ -251,6 +275,6 @@ const _: () = assert!(GRANTS_MAX * (NAME_LEN_MAX + 1 + 32 + 4 + WRAPPED_LEN_MAX)
 const _: () =
     assert!(60 * KIB + ANNOUNCEMENT_LEN_MAX + BUNDLES_MAX * (BUNDLE_LEN_MAX + 4) < 127 * KIB);
 const _: () = assert!(GROUPS_MAX + 2 < HANDLES_MAX);
+const _: () = assert!(JOINS_PER_GROUP_MAX <= LOGINS_MAX / 4);
 const _: () = assert!(2 * PEER_CHUNKS_MAX * CHUNK_LEN_MAX <= PEER_WRITE_HARD / 2);
 const _: () = assert!(CHUNKS_MAX * CHUNK_LEN_MAX <= CLIENT_WRITE_HIGH + 4 * 32);
-const _: () = assert!(JOINS_PER_GROUP_MAX <= LOGINS_MAX / 4);

@@ -200,9 +200,14 @@ impl Sealing {
         let number = upload.session();
         self.end(number, ctx);
         match code {
-            FaultCode::ROSTER_BEHIND => Some(PutFault::RosterBehind),
-            _ => Some(PutFault::Ended),
+            FaultCode::ROSTER_BEHIND => return Some(PutFault::RosterBehind),
+            // Another message session would find no room either: the user hears why.
+            FaultCode::GRANTS_FULL | FaultCode::TOO_MANY_GRANTS => {
+                self.failed = Some(Failure::fault(code));
+            }
+            _ => {}
         }
+        Some(PutFault::Ended)
     }
 
     /// Nothing more is sealed in this message session, nor are its grants put.

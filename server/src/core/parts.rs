@@ -88,12 +88,20 @@ impl Parts {
         self.routers.start(turn);
         self.expire(turn);
         self.blobs.begin_sweep(turn);
+        self.sweep_grants(turn);
     }
 
     /// Entries of groups expire, now and from time to time.
     fn expire(&mut self, turn: &mut Turn<'_>) {
         self.logs.expire(turn.wall);
         turn.timers.arm(turn.now + EXPIRY_INTERVAL, Timer::Expiry);
+    }
+
+    /// Grants that nobody needs go, step by step.
+    fn sweep_grants(&mut self, turn: &mut Turn<'_>) {
+        let pause = self.logs.sweep(turn.wall, &mut self.log_out);
+        self.drain_logs(turn);
+        turn.timers.arm(turn.now + pause, Timer::GrantSweep);
     }
 
     /// Everything that followed from an event has been done.
@@ -119,6 +127,7 @@ impl Parts {
                 self.on_link_changes(change, turn);
             }
             Timer::BlobSweep => self.blobs.begin_sweep(turn),
+            Timer::GrantSweep => self.sweep_grants(turn),
             Timer::Router(index) => self.routers.on_router_timer(index, turn),
             Timer::Report => {
                 let sessions = self.seat.sessions.len();

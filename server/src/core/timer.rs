@@ -33,6 +33,8 @@ pub(super) enum Timer {
     Link(ServerId),
     /// The next look for blobs whose time is over.
     BlobSweep,
+    /// The next look for grants that nobody needs, or its next step.
+    GrantSweep,
     /// A router connection's next dial, ping or end.
     Router(usize),
     /// The next load report.

@@ -10,7 +10,7 @@ use crate::image::Image;
 use crate::key::{self, Family};
 use crate::read::Answer;
 use crate::record::StoredGrant;
-use crate::value::{Announcement, GrantFields, KeyLog, Notes, Statement};
+use crate::value::{Announcement, GrantFields, GrantsLen, KeyLog, Notes, Statement};
 
 /// The statements above a version, a page of them.
 pub(super) fn statements(
@@ -52,6 +52,16 @@ pub(super) fn key_log(
 ) -> Result<Vec<Bytes>, StorageError> {
     let copy = record::<KeyLog>(image, Family::KeyLogs, &key::key_log(log, account))?;
     Ok(copy.map(|KeyLog(bundles)| bundles).unwrap_or_default())
+}
+
+/// Bytes of grants that `sender` has in `log`.
+pub(super) fn grants_len(
+    image: &impl Image,
+    log: &LogId,
+    sender: &Name,
+) -> Result<u64, StorageError> {
+    let len = record::<GrantsLen>(image, Family::Grants, &key::grants_len(log, sender))?;
+    Ok(len.map_or(0, |GrantsLen(len)| len))
 }
 
 /// The groups that `account` has noted.

@@ -50,31 +50,36 @@ impl Applier {
         pending.0.insert((family, key));
     }
 
-    /// Deletes what is stored of a sender's message sessions below `below`.
+    /// Deletes what is stored of a sender's message sessions between two, these included.
     pub(super) fn drop_grants(
         &mut self,
         image: &impl Image,
-        (granter, below): (Granter, MessageSession),
+        granter: Granter,
+        (from, upto): (MessageSession, MessageSession),
         pending: &mut PendingGrants,
         writes: &mut impl Writes,
     ) -> Result<(), StorageError> {
-        let first = self.dropped.0.get(&granter).copied().unwrap_or_default();
-        if below <= first {
+        let dropped = self.dropped.0.get(&granter).copied().unwrap_or_default();
+        let first = from.max(dropped);
+        if upto < first {
             return Ok(());
         }
         let (log, sender, origin) = &granter;
-        let from = key::session_grants(log, sender, origin, first);
-        let to = key::session_grants(log, sender, origin, below);
+        let start = key::session_grants(log, sender, origin, first);
+        let end = key::session_grants_end(log, sender, origin, upto);
         for family in [Family::Announcements, Family::Grants] {
-            image.scan(family, &from, &to, &mut |key, _| {
+            image.scan(family, &start, &end, &mut |key, _| {
                 writes.delete(family, key);
                 Ok(ControlFlow::Continue(()))
             })?;
-            for (_, key) in pending.0.range((family, from.clone())..(family, to.clone())) {
+            for (_, key) in pending.0.range((family, start.clone())..(family, end.clone())) {
                 writes.delete(family, key);
             }
         }
-        self.dropped.0.insert(granter, below);
+        // What is between the two that were dropped stays to be looked through.
+        if from <= dropped {
+            self.dropped.0.insert(granter, MessageSession(upto.0.saturating_add(1)));
+        }
         Ok(())
     }
 }

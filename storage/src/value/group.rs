@@ -2,17 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use wire::field::List;
 use wire::limits::{
-    ANNOUNCEMENT_LEN_MAX, GROUP_MEMBERS_MAX, GROUPS_MAX, INVITED_MAX, NAME_LEN_MAX, OPAQUE_LEN_MAX,
-    REMOVED_MAX, STATEMENT_LEN_MAX, WRAPPED_LEN_MAX,
+    ANNOUNCEMENT_LEN_MAX, GROUP_MEMBERS_MAX, GROUPS_MAX, INVITED_MAX, MESSAGE_SESSIONS_MAX,
+    NAME_LEN_MAX, OPAQUE_LEN_MAX, REMOVED_MAX, STATEMENT_LEN_MAX, WRAPPED_LEN_MAX,
 };
 use wire::message::{Bundle, KeyLogCopy};
-use wire::{DecodeError, Field, Name, Reader, Wall};
+use wire::{DecodeError, Field, MessageSession, Name, Reader, Seq, Wall};
 
-use super::{Value, put_bytes};
-use crate::record::{GroupRecord, StoredGrant};
+use super::{Value, get_pairs, put_bytes};
+use crate::record::{GrantedSession, GrantedState, GroupRecord, StoredGrant};
 
 /// Largest roster: every list full of the longest names, and 256 bytes for all else.
 const ROSTER_LEN_MAX: usize =
@@ -113,6 +113,72 @@ impl Value for KeyLog {
     fn get_fields(reader: &mut Reader, _format: u8) -> Result<Self, DecodeError> {
         let bundles = KeyLogCopy::get(reader, "key_log")?.into_items();
         Ok(Self(bundles.into_iter().map(Bundle::into_bytes).collect()))
+    }
+}
+
+/// Layout: message session, roster version `u32`, parts `u16`, len `u32`, since, state `u8` ‖ seq
+/// (1 partial, 2 complete, 3 in use, 4 ended; seq is 0 in the first two).
+impl Field for GrantedSession {
+    fn put(&self, out: &mut BytesMut) {
+        self.message_session.put(out);
+        out.put_u32(self.roster_version);
+        out.put_u16(self.parts);
+        out.put_u32(self.len);
+        self.since.put(out);
+        let (state, seq) = match self.state {
+            GrantedState::Partial => (1, Seq(0)),
+            GrantedState::Complete => (2, Seq(0)),
+            GrantedState::InUse(last) => (3, last),
+            GrantedState::Ended(end) => (4, end),
+        };
+        out.put_u8(state);
+        seq.put(out);
+    }
+
+    fn get(reader: &mut Reader, field: &'static str) -> Result<Self, DecodeError> {
+        let message_session = MessageSession::get(reader, field)?;
+        let (roster_version, parts) = (reader.u32(field)?, reader.u16(field)?);
+        let (len, since) = (reader.u32(field)?, Wall::get(reader, field)?);
+        let state = match (reader.u8(field)?, Seq::get(reader, field)?) {
+            (1, Seq(0)) => GrantedState::Partial,
+            (2, Seq(0)) => GrantedState::Complete,
+            (3, last) => GrantedState::InUse(last),
+            (4, end) => GrantedState::Ended(end),
+            _ => return Err(DecodeError::Value(field)),
+        };
+        Ok(Self { message_session, roster_version, parts, len, since, state })
+    }
+}
+
+/// The message sessions of a row of format 2, as `u8` count ‖ (message session, roster version
+/// `u32`) each, the one in use first; then `u8` count ‖ (message session, seq) of each that ended.
+/// What they did not say is taken to be so that they go when no entry needs them.
+pub(super) fn get_older_sessions(reader: &mut Reader) -> Result<Vec<GrantedSession>, DecodeError> {
+    let field = "row.sessions";
+    let current: Vec<(MessageSession, u32)> = get_pairs(reader, MESSAGE_SESSIONS_MAX, field)?;
+    let ended: Vec<(MessageSession, Seq)> = get_pairs(reader, MESSAGE_SESSIONS_MAX, field)?;
+    let session = |message_session, roster_version, state| {
+        let (parts, len, since) = (u16::MAX, 0, Wall(0));
+        GrantedSession { message_session, roster_version, parts, len, since, state }
+    };
+    let ended = ended.into_iter().map(|(number, end)| session(number, 0, GrantedState::Ended(end)));
+    let current = current.into_iter().enumerate().map(|(place, (number, version))| match place {
+        0 => session(number, version, GrantedState::InUse(Seq(u64::MAX))),
+        _ => session(number, version, GrantedState::Complete),
+    });
+    Ok(ended.chain(current).collect())
+}
+
+/// How many bytes of grants a sender has in a log.
+pub(crate) struct GrantsLen(pub(crate) u64);
+
+impl Value for GrantsLen {
+    fn put_fields(&self, out: &mut BytesMut) {
+        out.put_u64(self.0);
+    }
+
+    fn get_fields(reader: &mut Reader, _format: u8) -> Result<Self, DecodeError> {
+        reader.u64("grants.len").map(Self)
     }
 }
 

@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, any, prop_assert_eq, proptest};
-use wire::limits::{BODY_LEN_MAX, MESSAGE_SESSIONS_MAX, UNANSWERED_MAX};
+use wire::limits::{BODY_LEN_MAX, GRANTED_SESSIONS_MAX, UNANSWERED_MAX};
 use wire::message::Entry;
 use wire::{DecodeError, MessageSession, Name, Number, Opaque, Origin, Seq, SessionEpoch, Wall};
 
@@ -12,7 +12,8 @@ use super::{
     decode_header, decode_index, encode_entry, encode_index,
 };
 use crate::record::{
-    AccountRecord, BlobRecord, CursorRecord, GroupRecord, RowRecord, SessionRecord, StoredGrant,
+    AccountRecord, BlobRecord, CursorRecord, GrantedSession, GrantedState, GroupRecord, RowRecord,
+    SessionRecord, StoredGrant,
 };
 
 fn encoded(value: &impl Value) -> BytesMut {
@@ -23,6 +24,17 @@ fn encoded(value: &impl Value) -> BytesMut {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn with_grants(number: u32, state: GrantedState) -> GrantedSession {
+    GrantedSession {
+        message_session: MessageSession(number),
+        roster_version: 5,
+        parts: 7,
+        len: 0x300,
+        since: Wall(9),
+        state,
+    }
 }
 
 /// A change here is a change of the format: raise the record's format byte.
@@ -53,13 +65,24 @@ fn formats_stay_as_they_are() {
         settled: Number::new(1).expect("small"),
         last: Number::new(2).expect("small"),
         seen: vec![(0xfeed, Seq::new(1, 9))],
-        message_sessions: vec![(MessageSession(3), 4), (MessageSession(5), 6)],
-        retired: vec![(MessageSession(2), Seq::new(1, 8))],
+        sessions: vec![
+            with_grants(2, GrantedState::Ended(Seq::new(1, 8))),
+            with_grants(3, GrantedState::InUse(Seq::new(1, 9))),
+            with_grants(4, GrantedState::Complete),
+            with_grants(6, GrantedState::Partial),
+        ],
     };
-    let expected = "02000000000000000700000000000000010000000000000002\
+    let expected = "03000000000000000700000000000000010000000000000002\
                     01000000000000feed0000010000000009\
-                    0200000003000000040000000500000006\
-                    01000000020000010000000008";
+                    04\
+                    0000000200000005000700000300000000000000000904\
+                    0000010000000008\
+                    0000000300000005000700000300000000000000000903\
+                    0000010000000009\
+                    0000000400000005000700000300000000000000000902\
+                    0000000000000000\
+                    0000000600000005000700000300000000000000000901\
+                    0000000000000000";
     assert_eq!(hex(&encoded(&row)), expected);
     let cursor = CursorRecord { cursor: Seq::new(1, 9), missed: 258 };
     assert_eq!(hex(&encoded(&cursor)), "0200000100000000090000000000000102");
@@ -104,17 +127,30 @@ fn formats_of_groups_and_blobs_stay_as_they_are() {
     assert_eq!(hex(&encoded(&Chunk(Bytes::from_static(b"c")))), "010000000163");
 }
 
-/// What a program before groups wrote.
+/// What older programs wrote.
 #[test]
-fn rows_and_cursors_of_format_1_are_read() {
+fn rows_and_cursors_of_older_formats_are_read() {
     let (epoch, seq) = (SessionEpoch(7), Seq::new(1, 9));
     let number = |number| Number::new(number).expect("small");
     let (settled, last) = (number(1), number(2));
     let row = RowRecord { epoch, settled, last, seen: vec![(0xfeed, seq)], ..RowRecord::default() };
     let mut bytes = encoded(&row);
-    bytes.truncate(bytes.len() - 2);
+    bytes.truncate(bytes.len() - 1);
     bytes[0] = 1;
-    assert_eq!(RowRecord::decode(bytes.freeze()), Ok(row));
+    assert_eq!(RowRecord::decode(bytes.clone().freeze()), Ok(row.clone()));
+    bytes[0] = 2;
+    bytes.extend_from_slice(b"\x02\0\0\0\x03\0\0\0\x04\0\0\0\x05\0\0\0\x06");
+    bytes.extend_from_slice(b"\x01\0\0\0\x02\0\0\x01\0\0\0\0\x08");
+    let older = |number, roster_version, state| {
+        let (message_session, parts, len) = (MessageSession(number), u16::MAX, 0);
+        GrantedSession { message_session, roster_version, parts, len, since: Wall(0), state }
+    };
+    let sessions = vec![
+        older(2, 0, GrantedState::Ended(Seq::new(1, 8))),
+        older(3, 4, GrantedState::InUse(Seq(u64::MAX))),
+        older(5, 6, GrantedState::Complete),
+    ];
+    assert_eq!(RowRecord::decode(bytes.freeze()), Ok(RowRecord { sessions, ..row }));
     let bytes = Bytes::from_static(b"\x01\0\0\x01\0\0\0\0\x09");
     assert_eq!(CursorRecord::decode(bytes), Ok(CursorRecord { cursor: seq, missed: 0 }));
 }
@@ -133,16 +169,16 @@ fn too_many_items_are_refused() {
     let count = usize::try_from(UNANSWERED_MAX).expect("small");
     let full = RowRecord { seen: vec![(7, Seq(8)); count], ..RowRecord::default() };
     let mut bytes = encoded(&full);
-    let at = bytes.len() - 16 * count - 3;
+    let at = bytes.len() - 16 * count - 2;
     bytes[at] += 1;
     bytes.extend_from_slice(&[0; 16]);
     assert_eq!(RowRecord::decode(bytes.freeze()), Err(DecodeError::Long("row.seen")));
-    let retired = vec![(MessageSession(7), Seq(8)); MESSAGE_SESSIONS_MAX];
-    let mut bytes = encoded(&RowRecord { retired, ..RowRecord::default() });
-    let at = bytes.len() - 12 * MESSAGE_SESSIONS_MAX - 1;
+    let sessions = vec![with_grants(7, GrantedState::Complete); GRANTED_SESSIONS_MAX];
+    let mut bytes = encoded(&RowRecord { sessions, ..RowRecord::default() });
+    let at = bytes.len() - 31 * GRANTED_SESSIONS_MAX - 1;
     bytes[at] += 1;
-    bytes.extend_from_slice(&[0; 12]);
-    assert_eq!(RowRecord::decode(bytes.freeze()), Err(DecodeError::Long("row.retired")));
+    bytes.extend_from_slice(&[0; 31]);
+    assert_eq!(RowRecord::decode(bytes.freeze()), Err(DecodeError::Long("row.sessions")));
 }
 
 #[test]
@@ -198,19 +234,35 @@ fn number() -> impl Strategy<Value = Number> {
     (0..1u64 << 48).prop_map(|number| Number::new(number).expect("below 2^48"))
 }
 
+fn granted() -> impl Strategy<Value = GrantedSession> {
+    (any::<(u32, u32, u16, u32)>(), any::<u64>(), 0..4u8, any::<u64>()).prop_map(
+        |((number, roster_version, parts, len), since, state, seq)| GrantedSession {
+            message_session: MessageSession(number),
+            roster_version,
+            parts,
+            len,
+            since: Wall(since),
+            state: match state {
+                0 => GrantedState::Partial,
+                1 => GrantedState::Complete,
+                2 => GrantedState::InUse(Seq(seq)),
+                _ => GrantedState::Ended(Seq(seq)),
+            },
+        },
+    )
+}
+
 fn row() -> impl Strategy<Value = RowRecord> {
     let count = usize::try_from(UNANSWERED_MAX).expect("small");
     let seen = vec(any::<(u64, u64)>(), 0..=count);
-    let sessions = vec(any::<(u32, u32)>(), 0..=MESSAGE_SESSIONS_MAX);
-    let retired = vec(any::<(u32, u64)>(), 0..=MESSAGE_SESSIONS_MAX);
-    (any::<u64>(), number(), number(), seen, sessions, retired).prop_map(
-        |(epoch, settled, last, seen, sessions, retired)| RowRecord {
+    let sessions = vec(granted(), 0..=GRANTED_SESSIONS_MAX);
+    (any::<u64>(), number(), number(), seen, sessions).prop_map(
+        |(epoch, settled, last, seen, sessions)| RowRecord {
             epoch: SessionEpoch(epoch),
             settled,
             last,
             seen: seen.into_iter().map(|(hash, seq)| (hash, Seq(seq))).collect(),
-            message_sessions: sessions.into_iter().map(|(s, v)| (MessageSession(s), v)).collect(),
-            retired: retired.into_iter().map(|(s, seq)| (MessageSession(s), Seq(seq))).collect(),
+            sessions,
         },
     )
 }

@@ -1,7 +1,7 @@
 //! Groups, rosters, grants, notes.
 
 use bytes::Bytes;
-use storage::{Answer, Change, GroupRecord, Read, StoredGrant};
+use storage::{Answer, Change, GroupRecord, Read, RowRecord, StoredGrant};
 use wire::limits::STATEMENTS_MAX;
 use wire::{LogId, MessageSession, Name, Origin, Wall};
 
@@ -125,8 +125,8 @@ pub(crate) fn grants_of_older_message_sessions_go<E: Engine>() {
             engine.commit(changes);
         }
     }
-    let below = MessageSession(3);
-    let drop = |sender: Name, origin| Change::DropGrants { log, sender, origin, below };
+    let (from, upto) = (MessageSession(0), MessageSession(2));
+    let drop = |sender: Name, origin| Change::DropGrants { log, sender, origin, from, upto };
     engine.commit(vec![drop(name("am"), ORIGIN), drop(name("al"), Origin([0xfe; 16]))]);
     assert_eq!(engine.read(read_grant(log, 1, "bob")), found("key", "bob", 0));
     engine.commit(vec![drop(name("al"), ORIGIN)]);
@@ -146,12 +146,7 @@ pub(crate) fn grants_of_older_message_sessions_go<E: Engine>() {
 pub(crate) fn grants_go_again_and_again<E: Engine>() {
     let (mut engine, _) = E::fresh();
     let log = LogId::group(name("rust"));
-    let drop = |below| Change::DropGrants {
-        log,
-        sender: name("al"),
-        origin: ORIGIN,
-        below: MessageSession(below),
-    };
+    let drop = |below: u32| drop_grants(log, 0, below - 1);
     let put = |session| [announce(log, session, 0, "key"), grant(log, session, "bob", 0)];
     let own_batch = [put(1), put(2), put(3)].concat();
     engine.commit([&own_batch[..], &[drop(3)]].concat());
@@ -197,6 +192,55 @@ pub(crate) fn copies_of_key_logs_are_replaced<E: Engine>() {
     ] {
         assert_eq!(engine.read(read), Answer::KeyLog(found));
     }
+}
+
+fn drop_grants(log: LogId, from: u32, upto: u32) -> Change {
+    let (sender, origin) = (name("al"), ORIGIN);
+    Change::DropGrants {
+        log,
+        sender,
+        origin,
+        from: MessageSession(from),
+        upto: MessageSession(upto),
+    }
+}
+
+/// Those between others go alone, also when they are the last there can be.
+pub(crate) fn grants_between_others_go<E: Engine>() {
+    let (mut engine, _) = E::fresh();
+    let log = LogId::group(name("rust"));
+    let sessions = [1, 3, 4, 6, u32::MAX];
+    for session in sessions {
+        engine.commit(vec![announce(log, session, 0xffff, "key"), grant(log, session, "bob", 0)]);
+        engine.commit(vec![announce(log, session, 0, "key")]);
+    }
+    let there = |engine: &mut E| {
+        let is_there =
+            |session: &u32| engine.read(read_grant(log, *session, "bob")) != Answer::Grant(None);
+        sessions.into_iter().filter(is_there).collect::<Vec<u32>>()
+    };
+    engine.commit(vec![drop_grants(log, 3, 4)]);
+    assert_eq!(there(&mut engine), [1, 6, u32::MAX]);
+    engine.commit(vec![drop_grants(log, u32::MAX, u32::MAX), drop_grants(log, 0, 1)]);
+    assert_eq!(there(&mut engine), [6]);
+    engine.commit(vec![drop_grants(log, 0, 6)]);
+    assert_eq!(there(&mut engine), []);
+}
+
+pub(crate) fn a_sender_has_so_much_of_grants<E: Engine>() {
+    let (mut engine, _) = E::fresh();
+    let (log, sender) = (LogId::group(name("rust")), name("al"));
+    let put = |len| Change::PutGrantsLen { log, sender, len };
+    let row = Change::PutRow { log, sender, origin: ORIGIN, row: RowRecord::default() };
+    engine.commit(vec![announce(log, 1, 0, "key"), grant(log, 1, "bob", 0), row, put(7)]);
+    engine.commit(vec![put(u64::MAX), drop_grants(log, 0, 1)]);
+    let (mut engine, _) = engine.reopened();
+    for (origin, row) in [(ORIGIN, Some(RowRecord::default())), (Origin([4; 16]), None)] {
+        let answer = engine.read(Read::Row { log, sender, origin });
+        assert_eq!(answer, Answer::Row { row, grants_len: u64::MAX }, "whatever the origin");
+    }
+    let other = engine.read(Read::Row { log, sender: name("am"), origin: ORIGIN });
+    assert_eq!(other, Answer::Row { row: None, grants_len: 0 });
 }
 
 pub(crate) fn notes_come_and_go<E: Engine>() {

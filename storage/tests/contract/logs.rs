@@ -1,6 +1,8 @@
 //! Logs: entries, rows, cursors.
 
-use storage::{Answer, Change, CursorRecord, IndexEntry, Read, RowRecord};
+use storage::{
+    Answer, Change, CursorRecord, GrantedSession, GrantedState, IndexEntry, Read, RowRecord,
+};
 use wire::{LogId, MessageSession, Number, Origin, Seq, SessionEpoch, Wall};
 
 use crate::engine::{Engine, append, entry, mailbox, name, truncate};
@@ -45,6 +47,47 @@ pub(crate) fn logs_do_not_touch_their_neighbours<E: Engine>() {
     }
 }
 
+fn session(number: u32, state: GrantedState) -> GrantedSession {
+    GrantedSession {
+        message_session: MessageSession(number),
+        roster_version: 5,
+        parts: 2,
+        len: 700,
+        since: Wall(9),
+        state,
+    }
+}
+
+pub(crate) fn rows_come_in_pages_in_the_order_of_their_keys<E: Engine>() {
+    let (mut engine, _) = E::fresh();
+    let logs = [mailbox("al"), mailbox("bob"), LogId::group(name("al"))];
+    let mut rows = Vec::new();
+    for log in logs {
+        for (sender, origin) in [("al", 1), ("al", 0xff), ("bob", 0)] {
+            let number = Number::new(u64::try_from(rows.len()).expect("few")).expect("small");
+            let row = RowRecord { last: number, ..RowRecord::default() };
+            rows.push((log, name(sender), Origin([origin; 16]), row));
+        }
+    }
+    let puts = rows.iter().rev().cloned();
+    let puts = puts.map(|(log, sender, origin, row)| Change::PutRow { log, sender, origin, row });
+    engine.commit(puts.collect());
+    let (mut engine, _) = engine.reopened();
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let Answer::RowsAfter(page) = engine.read(Read::RowsAfter { after, max: 4 }) else {
+            panic!("rows were asked for");
+        };
+        after = page.last().map(|(log, sender, origin, _)| (*log, *sender, *origin));
+        let is_last = page.len() < 4;
+        found.extend(page);
+        if is_last {
+            break;
+        }
+    }
+    assert_eq!(found, rows);
+}
+
 pub(crate) fn rows_and_cursors_outlive_entries<E: Engine>() {
     let (mut engine, _) = E::fresh();
     let (log, sender, origin) = (mailbox("bob"), name("alice"), Origin([3; 16]));
@@ -53,8 +96,12 @@ pub(crate) fn rows_and_cursors_outlive_entries<E: Engine>() {
         settled: Number::new(10).expect("small"),
         last: Number::new(12).expect("small"),
         seen: vec![(0xfeed, Seq(8)), (u64::MAX, Seq(9))],
-        message_sessions: vec![(MessageSession(2), 0), (MessageSession(3), 7)],
-        retired: vec![(MessageSession(1), Seq(8))],
+        sessions: vec![
+            session(1, GrantedState::Ended(Seq(8))),
+            session(2, GrantedState::InUse(Seq(9))),
+            session(7, GrantedState::Complete),
+            session(u32::MAX, GrantedState::Partial),
+        ],
     };
     let record = |cursor, missed| CursorRecord { cursor: Seq(cursor), missed };
     let cursor = |reader, at, missed| Change::PutCursor {
@@ -67,9 +114,9 @@ pub(crate) fn rows_and_cursors_outlive_entries<E: Engine>() {
     engine.commit(vec![cursor("bob", 8, 0), cursor("alice", 1, 0)]);
     engine.commit(vec![cursor("bob", 9, 5), truncate(log, 9)]);
     let (mut engine, _) = engine.reopened();
-    assert_eq!(engine.read(Read::Row { log, sender, origin }), Answer::Row(Some(row)));
-    let other = Origin([4; 16]);
-    assert_eq!(engine.read(Read::Row { log, sender, origin: other }), Answer::Row(None));
+    let read = |engine: &mut E, origin| engine.read(Read::Row { log, sender, origin });
+    assert_eq!(read(&mut engine, origin), Answer::Row { row: Some(row), grants_len: 0 });
+    assert_eq!(read(&mut engine, Origin([4; 16])), Answer::Row { row: None, grants_len: 0 });
     // By length, then by letters: as the keys are.
     let cursors = vec![(name("bob"), record(9, 5)), (name("alice"), record(1, 0))];
     assert_eq!(engine.read(Read::Log { log }), Answer::Log { cursors, index: vec![] });

@@ -38,6 +38,7 @@ scenarios! {
         ranges_hold_what_fits,
         logs_do_not_touch_their_neighbours,
         rows_and_cursors_outlive_entries,
+        rows_come_in_pages_in_the_order_of_their_keys,
         truncation_deletes_up_to_its_seq,
         truncation_reaches_into_its_own_batch,
         index_tells_sender_length_and_time,
@@ -49,6 +50,8 @@ scenarios! {
         grants_of_older_message_sessions_go,
         grants_go_again_and_again,
         copies_of_key_logs_are_replaced,
+        grants_between_others_go,
+        a_sender_has_so_much_of_grants,
         notes_come_and_go,
     }
     blobs {

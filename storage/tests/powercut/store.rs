@@ -55,7 +55,7 @@ impl Store {
     fn examine(&mut self) -> Result<Result<Found, String>, StorageError> {
         let (log, sender, origin) = (mailbox(), bob(), origin());
         let batches = match self.read(Read::Row { log, sender, origin })? {
-            Answer::Row(row) => row.map_or(0, |row| row.last.value()),
+            Answer::Row { row, .. } => row.map_or(0, |row| row.last.value()),
             other => panic!("{other:?}"),
         };
         let (in_mailbox, seqs) = match self.numbers(mailbox())? {

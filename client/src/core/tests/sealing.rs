@@ -13,6 +13,7 @@ use crate::crypto::grant::{self, SessionPlace};
 use crate::crypto::message_session::{Expected, Inbound};
 use crate::crypto::test_keys::{alice, alice_rotated, bob, name, rng};
 use crate::crypto::{Content, Identity, Plaintext};
+use crate::failure::Code;
 use crate::store::{Contact, Trust};
 
 /// A session with a lane to bob that has posted `count` messages; grants are confirmed.
@@ -309,18 +310,26 @@ fn a_home_that_is_away_gets_grants_and_posts_again() {
 }
 
 #[test]
-fn grants_that_a_home_never_takes_end_the_message_session() {
-    let mut world = World::with_session();
-    world.put_fault = Some(FaultCode::TOO_MANY_GRANTS);
-    world.draft("bob", "1");
-    let from = world.sent.len();
-    world.go_online();
-    world.answer_questions(from, 0);
-    world.put_fault = None;
-    let from = world.sent.len();
-    refuse(&mut world, 1, FaultCode::GRANT_MISSING);
-    world.answer_questions(from, 0);
-    assert_eq!(sessions(&world, from), [(2, 2)]);
+fn posts_whose_grants_find_no_room_fail_and_later_ones_are_sealed_anew() {
+    for code in [FaultCode::GRANTS_FULL, FaultCode::TOO_MANY_GRANTS] {
+        let mut world = World::with_session();
+        world.put_fault = Some(code);
+        world.draft("bob", "1");
+        let from = world.sent.len();
+        world.go_online();
+        world.answer_questions(from, 0);
+        let from = world.sent.len();
+        refuse(&mut world, 1, FaultCode::GRANT_MISSING);
+        world.answer_questions(from, 0);
+        assert!(puts(&world, from).is_empty(), "it is not tried again and again");
+        let failures: Vec<Code> = world.store.refused.iter().map(|(_, why)| why.code).collect();
+        assert_eq!(failures, [Code::MailboxFull]);
+        world.put_fault = None;
+        let from = world.sent.len();
+        world.draft("bob", "2");
+        world.answer_questions(from, 0);
+        assert_eq!(sessions(&world, from), [(2, 2)]);
+    }
 }
 
 #[test]

@@ -24,13 +24,36 @@ pub(super) struct Posted {
 /// An operation and who sent it.
 #[derive(Debug)]
 pub(super) enum Arrival {
-    Open { from: ServerId, exchange: ExchangeId, ask: AskOpenLog },
+    Open {
+        from: ServerId,
+        exchange: ExchangeId,
+        ask: AskOpenLog,
+    },
     Post(Posted),
-    Attach { from: ServerId, attach: PeerAttach },
-    Detach { from: ServerId, detach: PeerDetach },
-    Seen { from: ServerId, seen: PeerSeen },
-    Read { from: ServerId, read: PeerRead },
+    Attach {
+        from: ServerId,
+        attach: PeerAttach,
+    },
+    Detach {
+        from: ServerId,
+        detach: PeerDetach,
+    },
+    Seen {
+        from: ServerId,
+        seen: PeerSeen,
+    },
+    Read {
+        from: ServerId,
+        read: PeerRead,
+    },
     Ask(Box<Asked>),
+    /// Nobody's: this home looks at a row, see `sweep.rs`.
+    Sweep {
+        me: ServerId,
+        log: LogId,
+        sender: Name,
+        origin: Origin,
+    },
 }
 
 impl Arrival {
@@ -43,6 +66,7 @@ impl Arrival {
             Self::Seen { seen, .. } => &seen.log,
             Self::Read { read, .. } => &read.log,
             Self::Ask(asked) => &asked.log,
+            Self::Sweep { log, .. } => log,
         }
     }
 
@@ -55,13 +79,14 @@ impl Arrival {
             | Self::Seen { from, .. }
             | Self::Read { from, .. } => *from,
             Self::Ask(asked) => asked.asker.to,
+            Self::Sweep { me, .. } => *me,
         }
     }
 
     /// The reader that the operation is of, if it is one.
     pub(super) fn reader(&self) -> Option<(&Name, SessionEpoch)> {
         match self {
-            Self::Open { .. } | Self::Post(_) | Self::Ask(_) => None,
+            Self::Open { .. } | Self::Post(_) | Self::Ask(_) | Self::Sweep { .. } => None,
             Self::Attach { attach, .. } => Some((&attach.account, attach.epoch)),
             Self::Detach { detach, .. } => Some((&detach.account, detach.epoch)),
             Self::Seen { seen, .. } => Some((&seen.account, seen.epoch)),
@@ -74,6 +99,7 @@ impl Arrival {
         match self {
             Self::Open { ask, .. } => Some((ask.account, ask.origin)),
             Self::Post(Posted { post, .. }) => Some((post.sender, post.origin)),
+            Self::Sweep { sender, origin, .. } => Some((*sender, *origin)),
             Self::Ask(asked) if matches!(asked.question, LogQuestion::PutGrants(_)) => {
                 Some((asked.asker.account, asked.origin))
             }
@@ -81,9 +107,16 @@ impl Arrival {
         }
     }
 
-    /// Whether its sender hears of a refusal.
+    /// Whether it may be refused: its sender hears of it, or comes again.
     pub(super) fn is_answered(&self) -> bool {
-        matches!(self, Self::Open { .. } | Self::Post(_) | Self::Read { .. } | Self::Ask(_))
+        matches!(
+            self,
+            Self::Open { .. }
+                | Self::Post(_)
+                | Self::Read { .. }
+                | Self::Ask(_)
+                | Self::Sweep { .. }
+        )
     }
 
     /// Whether a group may begin with it.
@@ -116,7 +149,7 @@ impl Arrival {
             LogKind::Mailbox => FaultCode::NO_SUCH_USER,
             LogKind::Group => FaultCode::NO_SUCH_GROUP,
         };
-        if !matches!(self, Self::Open { .. } | Self::Ask(_)) {
+        if !matches!(self, Self::Open { .. } | Self::Ask(_) | Self::Sweep { .. }) {
             home.alarm(AlarmCause::NoSuchLog, self.from(), self.log(), out);
         }
         match self {
@@ -124,7 +157,7 @@ impl Arrival {
             Self::Post(Posted { from, post, .. }) => home.refuse(from, &post, Refusal::Busy, out),
             Self::Read { from, read } => out.send(from, failed(&read)),
             Self::Ask(asked) => out.answer(asked.asker.fault(code)),
-            Self::Attach { .. } | Self::Detach { .. } | Self::Seen { .. } => {}
+            Self::Attach { .. } | Self::Detach { .. } | Self::Seen { .. } | Self::Sweep { .. } => {}
         }
     }
 
@@ -145,6 +178,7 @@ impl Arrival {
             Self::Ask(asked) => out.answer(asked.asker.fault(FaultCode::UNAVAILABLE)),
             Self::Post(Posted { from, post, .. }) => home.refuse(from, &post, Refusal::Busy, out),
             Self::Read { from, read } => out.send(from, failed(&read)),
+            Self::Sweep { .. } => {}
             Self::Attach { .. } | Self::Detach { .. } | Self::Seen { .. } => {
                 home.alarm(AlarmCause::WaitingOverflow, self.from(), self.log(), out);
             }

@@ -67,9 +67,10 @@ impl Logs {
 impl Log {
     fn compose(&mut self, budget: &mut Budget, batch: &mut Batch) {
         let log = self.id;
-        // Grants first: no entry is on disk before those that it needs, nor a row that counts on
-        // them.
-        let is_granted = self.grants.compose(log, budget, batch);
+        // Grants first: no entry is on disk before those that it needs. Their rows follow them in
+        // the same batch: each grant on disk is known to a row, and a session is complete there
+        // exactly when its grants are.
+        let is_granted = self.grants.compose(log, &mut self.rows, budget, batch);
         if is_granted {
             self.compose_entries(budget, batch);
         }
@@ -83,10 +84,7 @@ impl Log {
             self.truncated = upto;
             batch.changes.push(Change::Truncate { log, upto });
         }
-        if is_granted {
-            self.rows.drop_grants(log, self.truncated, batch);
-            self.rows.compose(log, self.composed, batch);
-        }
+        self.rows.compose(log, (self.composed, self.truncated), is_granted, batch);
         self.in_flight = true;
         self.is_dirty = self.grants.is_waiting()
             || !self.members.is_written()

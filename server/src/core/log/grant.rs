@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use storage::{Batch, Change, Read, StoredGrant};
+use wire::limits::{ANNOUNCEMENT_LEN_MAX, GRANT_PARTS_MAX, WRAPPED_LEN_MAX};
 use wire::message::{
     Announcement, Answer, FetchGrant, Grant, GrantsPut, PutGrants, ReaderGrant, Wrapped,
 };
@@ -14,14 +15,13 @@ use super::ask::Asker;
 use super::commit::Budget;
 use super::home::{Home, Pending};
 use super::key_log;
-use super::message_session::Standing;
+use super::limits::LogLimits;
+use super::message_session::{Put as Counted, Standing};
 use super::out::LogOut;
+use super::rows::Rows;
 use super::state::Log;
 
-/// Parts of one message session: one for its beginning, and one for each time that members join
-/// while it is in use.
-const PARTS_MAX: u16 = 1024;
-/// Memory that a reader's grant needs beside its bytes.
+/// Memory, and room on disk, that a reader's grant needs beside its bytes.
 const GRANT_OVERHEAD: usize = 128;
 
 /// Grants that are not durable.
@@ -41,6 +41,8 @@ struct Put {
     row: usize,
     key: Key,
     part: u16,
+    /// With it the message session is complete.
+    completes: bool,
     announcement: Bytes,
     grants: Vec<StoredGrant>,
     key_log: Vec<Bytes>,
@@ -75,14 +77,20 @@ impl Put {
         let announcement = Bytes::copy_from_slice(put.announcement.bytes());
         let (part, grants) = (put.part, grants.collect());
         let key_log = key_log::copied(&put.key_log);
-        Self { row, key, part, announcement, grants, key_log, answer: None }
+        let completes = false;
+        Self { row, key, part, completes, announcement, grants, key_log, answer: None }
     }
 
     fn len(&self) -> usize {
+        let key_log: usize = self.key_log.iter().map(Bytes::len).sum();
+        self.granted_len() + key_log
+    }
+
+    /// What it takes of the sender's room: a log has one copy of a key log for each account.
+    fn granted_len(&self) -> usize {
         let grants: usize =
             self.grants.iter().map(|grant| grant.wrapped.len() + GRANT_OVERHEAD).sum();
-        let key_log: usize = self.key_log.iter().map(Bytes::len).sum();
-        self.announcement.len() + GRANT_OVERHEAD + grants + key_log
+        self.announcement.len() + GRANT_OVERHEAD + grants
     }
 
     fn compose(&self, log: LogId, batch: &mut Batch) {
@@ -115,10 +123,18 @@ impl Grants {
         !self.waiting.is_empty()
     }
 
-    /// Puts grants into a batch, in order; whether none are left.
-    pub(super) fn compose(&mut self, log: LogId, budget: &mut Budget, batch: &mut Batch) -> bool {
+    /// Puts grants into a batch, in order, and notes it in their rows, which are about to follow;
+    /// whether none are left.
+    pub(super) fn compose(
+        &mut self,
+        log: LogId,
+        rows: &mut Rows,
+        budget: &mut Budget,
+        batch: &mut Batch,
+    ) -> bool {
         while let Some(put) = self.waiting.pop_front_if(|put| budget.take(put.len())) {
             put.compose(log, batch);
+            rows.note_put(put.row, put.completes.then_some(put.key.message_session));
             self.in_flight.push(put);
         }
         self.waiting.is_empty()
@@ -167,28 +183,73 @@ impl Log {
         home: &mut Home,
         out: &mut LogOut,
     ) {
-        let standing = match self.check_grants(row, asker, put) {
-            Ok(standing) => standing,
-            Err(code) => return self.answer_settled(asker, asker.fault(code), out),
-        };
+        let checked = self.check_grants(row, asker, put);
+        // What was found to wait in vain goes.
+        self.drop_released(row, home);
+        if let Err(code) = checked {
+            return self.answer_settled(asker, asker.fault(code), out);
+        }
+        let (session, sender) = (put.message_session, asker.account);
+        let key = Key { sender, origin, message_session: session };
+        let mut frame = Put::new(row, key, put, |reader| self.is_reader(reader));
+        let counted = self.counted(put, frame.granted_len(), home);
+        if self.rows.ready(row).0.message_sessions.growth(&counted) > self.grants_room(row, home) {
+            return self.answer_settled(asker, asker.fault(FaultCode::GRANTS_FULL), out);
+        }
         if !home.has_room(grants_cost(put)) {
             return out.answer(asker.fault(FaultCode::UNAVAILABLE));
         }
-        let (session, sender) = (put.message_session, asker.account);
         let (kept, _, _) = self.rows.ready(row);
         kept.open(asker.epoch);
-        if put.last && standing == Standing::New {
-            kept.message_sessions.complete(session, put.roster_version);
-            self.rows.note_change(row, false);
-        }
+        kept.message_sessions.put(&counted);
+        frame.completes = put.last
+            && put.part == 0
+            && kept.message_sessions.complete(session, put.roster_version);
+        self.rows.note_grants(row);
         self.rows.pin(row);
-        let key = Key { sender, origin, message_session: session };
-        let mut frame = Put::new(row, key, put, |reader| self.is_reader(reader));
         frame.answer = Some(asker.answer(GrantsPut { request: asker.request }));
         home.pending_len += frame.len();
         home.metrics.grants += u64::try_from(frame.grants.len()).expect("at most GRANTS_MAX");
         self.grants.push(frame);
         self.mark_dirty(home);
+    }
+
+    /// A look at a row that nobody may use any more: what nobody needs of its grants goes.
+    pub(super) fn sweep_row(&mut self, row: usize, home: &mut Home) {
+        let (now, truncated, head) = (home.now, self.truncated, self.head);
+        self.rows.ready(row).0.message_sessions.expire(now, truncated, head);
+        self.drop_released(row, home);
+        home.metrics.swept += 1;
+    }
+
+    /// If there are grants of the row that nobody needs, they go with the next batch.
+    pub(super) fn drop_released(&mut self, row: usize, home: &mut Home) {
+        let truncated = self.truncated;
+        if self.rows.ready(row).0.message_sessions.can_release(truncated) {
+            self.mark_dirty(home);
+        }
+    }
+
+    /// What the row counts of a frame.
+    fn counted(&self, put: &PutGrants, len: usize, home: &Home) -> Counted {
+        let grants_max = self.members.len() * (WRAPPED_LEN_MAX + GRANT_OVERHEAD);
+        Counted {
+            session: put.message_session,
+            version: put.roster_version,
+            part: put.part,
+            len,
+            len_max: (ANNOUNCEMENT_LEN_MAX + GRANT_OVERHEAD, grants_max),
+            at: home.now,
+        }
+    }
+
+    /// How many bytes of grants the sender of a row may still put.
+    fn grants_room(&self, row: usize, home: &Home) -> u64 {
+        let others = if self.is_mailbox() { 0 } else { self.members.len() };
+        let others = u64::try_from(others).expect("at most GROUP_MEMBERS_MAX");
+        let LogLimits { grants_len_max, grants_len_per_member, .. } = home.limits;
+        let max = grants_len_max + others * grants_len_per_member;
+        max.saturating_sub(self.rows.grants_len(row))
     }
 
     /// The asker's own grant: from memory while it is not durable, else from the store.
@@ -235,10 +296,10 @@ impl Log {
         row: usize,
         asker: &Asker,
         put: &PutGrants,
-    ) -> Result<Standing, FaultCode> {
+    ) -> Result<(), FaultCode> {
         let (kept, ..) = self.rows.ready(row);
         if let Some(group) = &self.group {
-            kept.message_sessions.forget_behind(group.roster().last_departure());
+            kept.message_sessions.drop_behind(group.roster().last_departure());
         }
         let standing = kept.message_sessions.standing(put.message_session);
         if kept.is_stale(asker.epoch) || self.members.is_stale(&asker.account, asker.epoch) {
@@ -249,10 +310,11 @@ impl Log {
         }
         key_log::check(&put.key_log)?;
         self.check_readers(asker, put)?;
+        let parts_max = if self.is_mailbox() { 1 } else { GRANT_PARTS_MAX };
         match standing {
-            _ if put.part >= PARTS_MAX => Err(FaultCode::TOO_MANY_GRANTS),
-            Standing::New if put.part > 0 => Err(FaultCode::GRANT_MISSING),
-            Standing::New | Standing::Complete | Standing::Late => Ok(standing),
+            _ if put.part >= parts_max => Err(FaultCode::TOO_MANY_GRANTS),
+            Standing::New | Standing::Partial if put.part > 0 => Err(FaultCode::GRANT_MISSING),
+            Standing::New | Standing::Partial | Standing::Complete | Standing::Late => Ok(()),
             Standing::NotYet => Err(FaultCode::UNAVAILABLE),
             Standing::TooMany => Err(FaultCode::TOO_MANY_GRANTS),
             Standing::Gone => Err(FaultCode::GRANT_MISSING),

@@ -16,6 +16,7 @@ use super::metrics::LogMetrics;
 use super::out::{AlarmCause, LogOut, LogRead};
 use super::roster::StatementsFor;
 use super::state::Log;
+use super::sweep::Sweep;
 use crate::core::guesses::Guesses;
 
 /// Memory that an entry needs beside its body.
@@ -26,9 +27,11 @@ pub(super) fn cost(body: &Body) -> usize {
     body.bytes().len() + ENTRY_OVERHEAD
 }
 
-/// What the answer to a read is for. Each names its log's key.
+/// What the answer to a read is for. Each names its log's key, but for
+/// the sweep's rows of all logs.
 #[derive(Debug)]
 pub(super) enum Pending {
+    Rows,
     Account { log: usize },
     Group { log: usize },
     Log { log: usize },
@@ -63,6 +66,7 @@ impl Pending {
             | Self::Grant { log, .. }
             | Self::KeyLog { log, .. } => *log,
             Self::Range(range) => range.log,
+            Self::Rows => panic!("a page of rows is of no log"),
         }
     }
 }
@@ -266,8 +270,13 @@ impl Home {
     }
 
     /// The sums equal their parts.
-    pub(super) fn is_coherent<'a>(&self, logs: impl Iterator<Item = &'a Log>) -> bool {
-        let (mut waiting, mut pending_len, mut tails_len, mut reads) = (0, 0, 0, 0);
+    pub(super) fn is_coherent<'a>(
+        &self,
+        logs: impl Iterator<Item = &'a Log>,
+        sweep: &Sweep,
+    ) -> bool {
+        let (mut waiting, mut pending_len, mut tails_len) = (0, 0, 0);
+        let mut reads = usize::from(matches!(sweep, Sweep::Reading));
         for log in logs {
             waiting += log.waiting();
             pending_len += log.pending_len();

@@ -22,6 +22,10 @@ pub struct LogLimits {
     pub group_bytes_max: u64,
     /// How long entries of a group are kept.
     pub group_retention: Duration,
+    /// Bytes of grants of one sender in one log.
+    pub grants_len_max: u64,
+    /// So many more for each member of a group.
+    pub grants_len_per_member: u64,
     /// Bytes of one log's tail that are kept for readers; what is not durable is kept anyway.
     pub tail_len_max: usize,
     /// Bytes of all tails; above it a log keeps only what is not durable.
@@ -62,6 +66,8 @@ impl LogLimits {
             group_entries_max: limits::GROUP_ENTRIES_MAX,
             group_bytes_max: limits::GROUP_BYTES_MAX,
             group_retention: limits::GROUP_RETENTION,
+            grants_len_max: limits::GRANTS_LEN_MAX,
+            grants_len_per_member: limits::GRANTS_LEN_PER_MEMBER,
             tail_len_max: limits::TAIL_LEN_MAX,
             tails_len_max: 64 * limits::TAIL_LEN_MAX,
             cold_waiting_max: limits::COLD_WAITING_MAX,
@@ -89,6 +95,8 @@ impl LogLimits {
             group_entries_max: 24,
             group_bytes_max: 6_000,
             group_retention: Duration::from_secs(60),
+            grants_len_max: 12_000,
+            grants_len_per_member: 2_000,
             tail_len_max: 500,
             tails_len_max: 900,
             cold_waiting_max: 4,

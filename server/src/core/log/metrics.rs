@@ -23,6 +23,8 @@ pub struct LogMetrics {
     pub statements: u64,
     /// Grants of readers taken.
     pub grants: u64,
+    /// Rows looked at because nobody may need their grants any more.
+    pub swept: u64,
     /// Entries of groups that expired before every member had received them.
     pub expired: u64,
     /// Sessions dismissed because their account is a member no more.

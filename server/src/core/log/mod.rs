@@ -36,6 +36,7 @@ mod roster;
 mod row;
 mod rows;
 mod state;
+mod sweep;
 mod tail;
 mod usage;
 mod waiting;
@@ -53,6 +54,7 @@ use home::{Home, Pending};
 use idle::Idle;
 use key_log::answer_key_log;
 use state::Log;
+use sweep::Sweep;
 
 pub(super) use key_log::check as check_key_log;
 
@@ -69,6 +71,7 @@ pub struct Logs {
     idle: Idle,
     /// Logs in the batch that is in flight.
     flight: Vec<usize>,
+    sweep: Sweep,
     home: Home,
 }
 
@@ -87,6 +90,7 @@ impl Logs {
             by_id: BTreeMap::new(),
             idle: Idle::new(limits.idle_weight_max),
             flight: Vec::new(),
+            sweep: Sweep::Behind(None),
             home: Home::new(me, store_epoch, hash_key, limits),
         }
     }
@@ -156,6 +160,9 @@ impl Logs {
     /// When the read is unknown or the answer is of another variant: the core mixed them up.
     pub fn on_answer(&mut self, read: LogRead, answer: Answer, out: &mut LogOut) {
         let pending = self.home.take_read(read);
+        if let (Pending::Rows, Answer::RowsAfter(page)) = (&pending, &answer) {
+            return self.on_rows(page, out);
+        }
         let key = pending.log();
         self.logs[key].count_answer();
         match (pending, answer) {
@@ -175,8 +182,8 @@ impl Logs {
             (Pending::Log { .. }, Answer::Log { cursors, index }) => {
                 self.on_log(key, &cursors, index, out);
             }
-            (Pending::Row { row, .. }, Answer::Row(record)) => {
-                self.logs[key].on_row(row, record, &mut self.home, out);
+            (Pending::Row { row: at, .. }, Answer::Row { row, grants_len }) => {
+                self.logs[key].on_row(at, (row, grants_len), &mut self.home, out);
             }
             (Pending::Range(range), Answer::Range { entries, upto, more }) => {
                 self.logs[key].on_range(&range, entries, (upto, more), &mut self.home, out);
@@ -205,7 +212,7 @@ impl Logs {
         self.by_id.len() == self.logs.len()
             && self.by_id.iter().all(|(id, key)| self.logs[*key].id() == id)
             && self.logs.iter().all(|(_, log)| log.is_coherent())
-            && self.home.is_coherent(self.logs.iter().map(|(_, log)| log))
+            && self.home.is_coherent(self.logs.iter().map(|(_, log)| log), &self.sweep)
     }
 
     /// Keeps or drops a log after an operation on it: idle logs stay while there is room.

@@ -62,7 +62,7 @@ impl Log {
             Arrival::Ask(asked) if !matches!(asked.question, LogQuestion::PutGrants(_)) => {
                 self.ask_log(*asked, home, out);
             }
-            Arrival::Open { .. } | Arrival::Post(_) | Arrival::Ask(_) => {
+            Arrival::Open { .. } | Arrival::Post(_) | Arrival::Ask(_) | Arrival::Sweep { .. } => {
                 self.reach_row(arrival, home, out);
             }
             Arrival::Attach { from, attach } => self.attach(from, &attach, home, out),
@@ -91,15 +91,12 @@ impl Log {
     pub(super) fn on_row(
         &mut self,
         key: usize,
-        record: Option<RowRecord>,
+        (record, grants_len): (Option<RowRecord>, u64),
         home: &mut Home,
         out: &mut LogOut,
     ) {
-        let mut waiting = self.rows.load(key, record);
-        let (row, ..) = self.rows.ready(key);
-        if row.message_sessions.can_release(self.truncated) {
-            self.mark_dirty(home);
-        }
+        let mut waiting = self.rows.load(key, record, grants_len);
+        self.drop_released(key, home);
         while let Some(arrival) = waiting.pop(home) {
             self.decide(key, arrival, home, out);
         }
@@ -143,6 +140,7 @@ impl Log {
                 out.send(from, opened(exchange, &ask, row.base()));
             }
             Arrival::Post(posted) => self.post(key, posted, home, out),
+            Arrival::Sweep { .. } => self.sweep_row(key, home),
             Arrival::Ask(asked) => {
                 let Asked { asker, origin, question, .. } = *asked;
                 if let LogQuestion::PutGrants(put) = question {

@@ -135,8 +135,8 @@ pub(super) struct Row {
 
 impl Row {
     pub(super) fn from_record(record: RowRecord) -> Self {
-        let RowRecord { epoch, settled, last, seen, message_sessions, retired } = record;
-        let message_sessions = MessageSessions::from_record(message_sessions, retired);
+        let RowRecord { epoch, settled, last, seen, sessions } = record;
+        let message_sessions = MessageSessions::from_record(sessions);
         let seen = seen.into_iter().map(|(hash, seq)| (hash, Outcome::from_seq(seq))).collect();
         let last = last.max(settled);
         let row = Self { epoch, settled, last, seen, message_sessions, ..Self::default() };
@@ -150,9 +150,8 @@ impl Row {
         let seen: Vec<_> = within.map(|(hash, outcome)| (*hash, outcome.to_seq())).collect();
         let is_whole = seen.len() == self.seen.len();
         let last = self.number_at(seen.len());
-        let (message_sessions, retired) = self.message_sessions.record();
-        let (epoch, settled) = (self.epoch, self.settled);
-        (RowRecord { epoch, settled, last, seen, message_sessions, retired }, is_whole)
+        let (epoch, settled, sessions) = (self.epoch, self.settled, self.message_sessions.record());
+        (RowRecord { epoch, settled, last, seen, sessions }, is_whole)
     }
 
     /// `max(last, settled)`: the next number is the one after.

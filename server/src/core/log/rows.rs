@@ -1,10 +1,10 @@
 //! The rows of one log that are in memory, read from the store when first needed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use slab::Slab;
 use storage::{Batch, Change, RowRecord};
-use wire::{LogId, Name, Origin, Seq, ServerId};
+use wire::{LogId, MessageSession, Name, Origin, Seq, ServerId};
 
 use super::home::Home;
 use super::row::Row;
@@ -17,6 +17,10 @@ pub(super) struct Rows {
     by_poster: BTreeMap<(Name, Origin), usize>,
     /// Places whose row differs from what a batch held last.
     changed: Vec<usize>,
+    /// Bytes of grants by sender, in rows that are not in memory while another of the sender's is.
+    elsewhere: BTreeMap<Name, u64>,
+    /// Senders whose bytes of grants differ from what a batch held last.
+    regranted: BTreeSet<Name>,
 }
 
 /// One row, or who waits for it.
@@ -59,9 +63,17 @@ impl Rows {
         key
     }
 
-    /// The row was read; gives who waited for it.
-    pub(super) fn load(&mut self, key: usize, record: Option<RowRecord>) -> Waiting {
+    /// The row was read, and how many bytes of grants its sender has; gives who waited for it.
+    pub(super) fn load(
+        &mut self,
+        key: usize,
+        record: Option<RowRecord>,
+        grants_len: u64,
+    ) -> Waiting {
         let row = record.map(Row::from_record).unwrap_or_default();
+        // Of a sender with a row in memory the sum is newer than what was read.
+        let elsewhere = self.elsewhere.entry(self.places[key].sender).or_insert(grants_len);
+        *elsewhere = elsewhere.saturating_sub(row.message_sessions.len());
         match std::mem::replace(&mut self.places[key].state, State::Ready(row)) {
             State::Loading(waiting) => waiting,
             State::Ready(_) => panic!("a row is read once while it is in memory"),
@@ -95,6 +107,26 @@ impl Rows {
         }
     }
 
+    /// Bytes of grants that the sender of a row has in the log.
+    pub(super) fn grants_len(&self, key: usize) -> u64 {
+        self.sender_len(&self.places[key].sender)
+    }
+
+    /// The row has more grants.
+    pub(super) fn note_grants(&mut self, key: usize) {
+        self.regranted.insert(self.places[key].sender);
+        self.note_change(key, false);
+    }
+
+    /// A batch holds grants of the row, and the last of those that make a session complete: the
+    /// row that says so belongs into it.
+    pub(super) fn note_put(&mut self, key: usize, complete: Option<MessageSession>) {
+        if let Some(session) = complete {
+            self.ready(key).0.message_sessions.note_put(session);
+        }
+        self.note_change(key, false);
+    }
+
     /// Grants of the row are on their way to the disk.
     pub(super) fn pin(&mut self, key: usize) {
         self.places[key].uncommitted += 1;
@@ -105,33 +137,35 @@ impl Rows {
         self.places[key].uncommitted -= 1;
     }
 
-    /// The log is gone up to `truncated`: rows in memory let go of grants that no entry needs.
-    pub(super) fn drop_grants(&mut self, log: LogId, truncated: Seq, batch: &mut Batch) {
-        for (key, place) in &mut self.places {
-            let State::Ready(row) = &mut place.state else { continue };
-            if let Some(below) = row.message_sessions.release(truncated) {
-                let (sender, origin) = (place.sender, place.origin);
-                batch.changes.push(Change::DropGrants { log, sender, origin, below });
-                if !std::mem::replace(&mut place.is_changed, true) {
-                    self.changed.push(key);
-                }
-            }
+    /// Puts the changed rows into a batch that holds the log's entries up to `composed` and has
+    /// none up to `truncated`. When it or an earlier one holds all grants that were taken, rows in
+    /// memory let go of those that no entry needs.
+    pub(super) fn compose(
+        &mut self,
+        log: LogId,
+        (composed, truncated): (Seq, Seq),
+        is_granted: bool,
+        batch: &mut Batch,
+    ) {
+        for key in &self.changed {
+            self.places[*key].row().message_sessions.compose(composed);
         }
-    }
-
-    /// Puts the changed rows into a batch that holds the log's entries up to `composed`.
-    pub(super) fn compose(&mut self, log: LogId, composed: Seq, batch: &mut Batch) {
+        if is_granted {
+            self.drop_grants(log, truncated, batch);
+        }
         let places = &mut self.places;
         self.changed.retain(|key| {
             let place = &mut places[*key];
-            let State::Ready(row) = &mut place.state else { panic!("a row that changed was read") };
-            row.message_sessions.compose(composed);
-            let (record, is_whole) = row.record(composed);
+            let (record, is_whole) = place.row().record(composed);
             let (sender, origin) = (place.sender, place.origin);
             batch.changes.push(Change::PutRow { log, sender, origin, row: record });
             place.is_changed = !is_whole;
             place.is_changed
         });
+        for sender in std::mem::take(&mut self.regranted) {
+            let len = self.sender_len(&sender);
+            batch.changes.push(Change::PutGrantsLen { log, sender, len });
+        }
     }
 
     /// Nobody waits at `server` any more.
@@ -169,16 +203,58 @@ impl Rows {
             })
     }
 
+    fn drop_grants(&mut self, log: LogId, truncated: Seq, batch: &mut Batch) {
+        for (key, place) in &mut self.places {
+            let (sender, origin) = (place.sender, place.origin);
+            let State::Ready(row) = &mut place.state else { continue };
+            let gone = row.message_sessions.release(truncated);
+            if gone.is_empty() {
+                continue;
+            }
+            for (from, upto) in gone {
+                batch.changes.push(Change::DropGrants { log, sender, origin, from, upto });
+            }
+            self.regranted.insert(sender);
+            if !std::mem::replace(&mut place.is_changed, true) {
+                self.changed.push(key);
+            }
+        }
+    }
+
     /// Forgets rows without uncommitted entries; rejections may go with them, see `row.rs`.
     fn forget_idle(&mut self) {
-        let by_poster = &mut self.by_poster;
+        let (by_poster, elsewhere) = (&mut self.by_poster, &mut self.elsewhere);
         self.places.retain(|_, place| {
-            let stays = place.uncommitted > 0 || matches!(place.state, State::Loading(_));
-            if !stays {
-                by_poster.remove(&(place.sender, place.origin));
+            let State::Ready(row) = &place.state else { return true };
+            if place.uncommitted > 0 {
+                return true;
             }
-            stays
+            by_poster.remove(&(place.sender, place.origin));
+            let elsewhere = elsewhere.get_mut(&place.sender).expect("load counted it");
+            *elsewhere = elsewhere.saturating_add(row.message_sessions.len());
+            false
         });
         self.changed.retain(|key| self.places.contains(*key));
+        let ready = self.places.iter().filter(|(_, place)| matches!(place.state, State::Ready(_)));
+        let ready: BTreeSet<Name> = ready.map(|(_, place)| place.sender).collect();
+        self.elsewhere.retain(|sender, _| ready.contains(sender));
+    }
+
+    fn sender_len(&self, sender: &Name) -> u64 {
+        let origins = (*sender, Origin([0; 16]))..=(*sender, Origin([0xff; 16]));
+        let rows = self.by_poster.range(origins).map(|(_, key)| match &self.places[*key].state {
+            State::Ready(row) => row.message_sessions.len(),
+            State::Loading(_) => 0,
+        });
+        self.elsewhere.get(sender).copied().unwrap_or_default().saturating_add(rows.sum())
+    }
+}
+
+impl Place {
+    fn row(&mut self) -> &mut Row {
+        match &mut self.state {
+            State::Ready(row) => row,
+            State::Loading(_) => panic!("a row that changed was read"),
+        }
     }
 }

@@ -3,6 +3,7 @@
 use storage::Answer as Stored;
 use wire::RequestId;
 use wire::field::{List, Opaque};
+use wire::limits::GRANTS_SWEEP_INTERVAL;
 use wire::message::{
     Announcement, Answer, AnswerBody, ChangeRoster, Dismiss, FetchGrant, FetchKeyLog, FetchRoster,
     Grant, KeyLogCopy, PutGrants, ReaderGrant, StatementBytes, Wrapped,
@@ -108,13 +109,22 @@ impl Club {
     }
 
     pub(super) fn ask_in(&mut self, account: &str, epoch: u64, question: LogQuestion) {
-        let ask = LogAsk {
-            exchange: ExchangeId(11),
-            account: name(account),
-            origin: ORIGIN,
-            epoch: SessionEpoch(epoch),
-            question,
-        };
+        self.ask_of(account, (ORIGIN, SessionEpoch(epoch)), question);
+    }
+
+    /// Asks from another installation.
+    pub(super) fn ask_from(&mut self, account: &str, origin: Origin, question: LogQuestion) {
+        self.ask_of(account, (origin, SessionEpoch(1)), question);
+    }
+
+    fn ask_of(
+        &mut self,
+        account: &str,
+        (origin, epoch): (Origin, SessionEpoch),
+        question: LogQuestion,
+    ) {
+        let account = name(account);
+        let ask = LogAsk { exchange: ExchangeId(11), account, origin, epoch, question };
         self.rig.logs.on_ask((self.now, Wall(5)), SEAT, ask, &mut self.rig.out);
         self.rig.drain();
     }
@@ -273,6 +283,21 @@ impl Club {
     /// The process dies and comes back.
     pub(super) fn crash(self, in_flight: InFlight) -> Self {
         Self { rig: self.rig.crash(in_flight), ..self }
+    }
+
+    /// The process dies when everything is durable, and comes back.
+    pub(super) fn crash_at_rest(mut self) -> Self {
+        self.rig.settle();
+        self.crash(InFlight::Lost)
+    }
+
+    /// A whole look for grants that nobody needs.
+    pub(super) fn sweep(&mut self, now: Wall) {
+        while self.rig.logs.sweep(now, &mut self.rig.out) != GRANTS_SWEEP_INTERVAL {
+            self.rig.drain();
+            self.rig.settle();
+        }
+        self.rig.take();
     }
 
     /// Whether the store holds a grant.

@@ -8,6 +8,7 @@ mod group_model;
 mod groups;
 mod key_logs;
 mod loading;
+mod message_sessions;
 mod model;
 mod posts;
 mod readers;
