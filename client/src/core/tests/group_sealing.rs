@@ -173,6 +173,29 @@ fn a_large_part_is_put_in_frames_of_which_the_last_says_so() {
 }
 
 #[test]
+fn the_frame_that_makes_a_part_complete_waits_for_the_others() {
+    let mut world = World::with_session();
+    roster::create(&mut world, "alice");
+    for at in 0..100 {
+        roster::join(&mut world, &format!("member-{at}"));
+    }
+    world.put_fault = Some(FaultCode::UNAVAILABLE);
+    world.draft_to_group(GROUP, "1");
+    let from = world.sent.len();
+    world.go_online();
+    world.answer_questions(from, 0);
+    let last = |world: &World| puts(world, 0).iter().map(|put| put.last).collect::<Vec<bool>>();
+    assert_eq!(last(&world), [false], "the home has refused the first");
+    assert!(world.numbers(0).is_empty());
+    world.put_fault = None;
+    let from = world.sent.len();
+    world.pass(Duration::from_secs(1));
+    world.answer_questions(from, 0);
+    assert_eq!(last(&world), [false, false, true]);
+    assert_eq!(world.numbers(0), [1]);
+}
+
+#[test]
 fn of_posts_to_a_group_that_one_was_removed_from_the_user_hears() {
     let mut world = posted_to_group();
     world.cut();
