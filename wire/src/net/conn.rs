@@ -125,7 +125,7 @@ impl Conn {
     pub(super) fn has_output(&self) -> bool {
         let waits = match self.stage {
             Stage::Connecting | Stage::Handshaking => return false,
-            Stage::Open => self.queue.len() > 0 || self.stream.wants_write(),
+            Stage::Open => !self.queue.is_empty() || self.stream.wants_write(),
             Stage::Closing(_) => true,
             Stage::Lingering => false,
         };

@@ -20,9 +20,10 @@ pub struct SourceId {
 }
 
 /// How full a connection's write queue is, as last reported.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Level {
     /// At most half of the policy's `write_high` waits, after it was above it.
+    #[default]
     Low,
     /// More than the policy's `write_high` waits.
     High,

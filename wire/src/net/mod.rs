@@ -38,6 +38,7 @@ mod write_queue;
 pub use clock::Clock;
 pub use event::{CloseCause, Level, ListenerId, NetEvent, SourceId};
 pub use policy::{ListenSecurity, Policy, Security};
+pub use write_queue::WriteQueue;
 
 use early::Early;
 use listener::Listener;

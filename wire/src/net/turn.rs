@@ -170,7 +170,7 @@ impl Net {
         let Some(conn) = self.table.get_mut(id) else {
             return;
         };
-        if conn.queue.len() > 0 && !conn.stream.is_broken() {
+        if !conn.queue.is_empty() && !conn.stream.is_broken() {
             if conn.has_output() {
                 self.dirty.add(conn);
             }

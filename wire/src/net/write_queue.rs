@@ -10,8 +10,8 @@ const KEPT_LEN_MAX: usize = 4 * 1024;
 
 /// Frames in the order they were sent. On a TLS connection the front moves into sealed records
 /// before it reaches the socket; both parts count until the socket has taken them.
-#[derive(Debug)]
-pub(super) struct WriteQueue {
+#[derive(Debug, Default)]
+pub struct WriteQueue {
     bytes: BytesMut,
     sealed: usize,
     peak: usize,
@@ -19,32 +19,44 @@ pub(super) struct WriteQueue {
 }
 
 impl WriteQueue {
-    pub(super) fn new() -> Self {
+    /// An empty queue.
+    #[must_use]
+    pub fn new() -> Self {
         Self { bytes: BytesMut::new(), sealed: 0, peak: 0, level: Level::Low }
     }
 
     /// Bytes that the socket has not taken.
-    pub(super) fn len(&self) -> usize {
+    #[must_use]
+    pub fn len(&self) -> usize {
         self.bytes.len() + self.sealed
     }
 
+    /// Nothing waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// The level as it was last reported.
-    pub(super) fn level(&self) -> Level {
+    #[must_use]
+    pub fn level(&self) -> Level {
         self.level
     }
 
-    pub(super) fn append(&mut self, append: impl FnOnce(&mut BytesMut)) {
+    /// Queues what `append` writes.
+    pub fn append(&mut self, append: impl FnOnce(&mut BytesMut)) {
         append(&mut self.bytes);
         self.peak = self.peak.max(self.bytes.len());
     }
 
     /// What is neither written nor sealed.
-    pub(super) fn front(&self) -> &[u8] {
+    #[must_use]
+    pub fn front(&self) -> &[u8] {
         &self.bytes
     }
 
     /// The socket took `len` bytes of the front.
-    pub(super) fn written(&mut self, len: usize) {
+    pub fn written(&mut self, len: usize) {
         self.bytes.advance(len);
         if self.bytes.is_empty() {
             self.release();
@@ -69,7 +81,7 @@ impl WriteQueue {
     }
 
     /// The new level, when it has changed. Between half of `write_high` and `write_high` it stays.
-    pub(super) fn level_change(&mut self, policy: &Policy) -> Option<Level> {
+    pub fn level_change(&mut self, policy: &Policy) -> Option<Level> {
         let level = match self.len() {
             len if len > policy.write_high => Level::High,
             len if len <= policy.write_high / 2 => Level::Low,
