@@ -197,7 +197,12 @@ impl MemStorage {
 
     /// Lets one step of time pass.
     pub fn step(&mut self) {
-        self.step += 1;
+        self.advance_to(self.step + 1);
+    }
+
+    /// Lets time pass up to this step, if it is not that late already.
+    pub fn advance_to(&mut self, step: u64) {
+        self.step = self.step.max(step);
         self.settle();
     }
 
@@ -224,6 +229,15 @@ impl MemStorage {
     #[must_use]
     pub fn counts(&self) -> (u64, u64) {
         (self.commits, self.reads_done)
+    }
+
+    /// The step at which the next operation completes, unless one waits to be polled already.
+    #[must_use]
+    pub fn next_due(&self) -> Option<u64> {
+        let commit = self.in_flight.as_ref().map(|(due, ..)| *due);
+        let read = self.reads.front().map(|(due, ..)| *due);
+        let due = [commit, read].into_iter().flatten().min();
+        due.filter(|_| !self.is_poisoned)
     }
 
     /// Operations that have not completed.
