@@ -21,7 +21,7 @@ pub mod hub;
 mod lines;
 mod session_store;
 mod socket;
-mod store;
+pub mod store;
 mod workers;
 
 /// How long a goodbye may take.
@@ -296,7 +296,11 @@ pub fn store_failure(error: &StoreError) -> Failure {
     Failure::new(code, error.to_string())
 }
 
-fn saved(store: &Store) -> Result<Saved, Failure> {
+/// What a core begins with.
+///
+/// # Errors
+/// The store fails.
+pub fn saved(store: &Store) -> Result<Saved, Failure> {
     let origin = store.origin().map_err(|e| store_failure(&e))?;
     let account = store.account().map_err(|e| store_failure(&e))?;
     Ok(match account {

@@ -12,7 +12,10 @@ use crate::core::{StoreOp, Stored};
 use crate::store::{SealedPost, Store, StoreError};
 
 /// Performs `op`; what it answers, if anything.
-pub(super) fn perform(store: &mut Store, op: StoreOp) -> Result<Option<Stored>, StoreError> {
+///
+/// # Errors
+/// The store's own; nothing of `op` was kept then.
+pub fn perform(store: &mut Store, op: StoreOp) -> Result<Option<Stored>, StoreError> {
     let stored = match op {
         StoreOp::LoadIdentity => Stored::Identity(own_keys(store)?),
         StoreOp::SaveSignUp { name, origin, identity, bundle, frame } => {

@@ -34,7 +34,7 @@ use rand::rngs::{StdRng, SysRng};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use zeroize::Zeroizing;
 
-use crate::crypto::Vault;
+use crate::crypto::{MasterKey, Vault};
 
 pub use account::{Account, Session};
 pub use blobs::{ChunkBytes, Download, Upload};
@@ -88,6 +88,24 @@ impl Store {
         store.check_key()?;
         schema::upgrade(&mut store.connection)?;
         Ok(store)
+    }
+
+    /// A store without files, for simulations: empty, with an origin and a master key from `seed`.
+    /// It has no room for attachments.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn in_memory(seed: [u8; 32]) -> Result<Self, StoreError> {
+        let mut connection = Connection::open_in_memory()?;
+        schema::configure(&connection)?;
+        let mut rng = StdRng::from_seed(seed);
+        let vault = Vault::new(MasterKey::generate(&mut rng));
+        let mut sealer = Sealer { vault, rng };
+        let mut origin = [0; 16];
+        rand::Rng::fill_bytes(&mut sealer.rng, &mut origin);
+        let probe = sealer.seal(PROBE_CELL, b"1", PROBE);
+        schema::create(&mut connection, schema::known(), &origin, &probe)?;
+        Ok(Self { connection, sealer, blobs: PathBuf::new() })
     }
 
     /// Fails when the key file is another store's.
