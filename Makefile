@@ -16,12 +16,13 @@ ROCKSDB := $(ROCKSDB_LIB_DIR)/librocksdb.a
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test powercut lint format bindir
+.PHONY: help setup build demo test powercut sim lint format bindir
 
 help:
 	@echo 'make demo    build, then watch people chat over a router and three servers'
 	@echo 'make test    build, then run all tests'
 	@echo 'make powercut IMAGES=2000 EVERY=1  what a store holds after a power cut, or a failed call'
+	@echo 'make sim SEEDS=200 FROM=0x1      simulated clusters, a seed each; TRACE=1: every event of one'
 	@echo 'make build   build the four programs; `make -s bindir` prints their folder'
 	@echo 'make lint    formatting, lints and documentation, warnings denied'
 	@echo 'make format  format the code'
@@ -41,6 +42,11 @@ test: build
 powercut: setup
 	$(CARGO) test --quiet --release --locked -p fastchat-storage --test powercut -- \
 		--images $(or $(IMAGES),2000) --every $(or $(EVERY),16)
+
+# Simulated clusters, one for each seed; the last line counts what did not hold.
+sim: setup
+	$(CARGO) build --release --locked --package fastchat-tests --bin fastchat-sim
+	$(BINDIR)/fastchat-sim --seeds $(or $(SEEDS),200) --from $(or $(FROM),0x1) $(if $(TRACE),--trace)
 
 lint: setup
 	$(CARGO) fmt --all --check

@@ -10,6 +10,7 @@ pub mod multitude;
 pub mod person;
 pub mod programs;
 pub mod raw;
+pub mod sim;
 pub mod source;
 pub mod story;
 pub mod terminal;

@@ -149,7 +149,8 @@ impl std::fmt::Debug for GrantJob {
 }
 
 /// What an announcement's sender has signed about the group's roster.
-fn claim(header: &GrantHeader) -> Option<RosterClaim> {
+#[must_use]
+pub fn claim(header: &GrantHeader) -> Option<RosterClaim> {
     let GrantHeader { place, roster_version: version, roster_head: head, .. } = *header;
     let is_group = place.log.kind == LogKind::Group;
     is_group.then_some(RosterClaim { sender: place.sender, version, head })

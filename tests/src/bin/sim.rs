@@ -1,0 +1,100 @@
+//! Runs simulated clusters, a seed each, and says what did not hold.
+
+use std::io::{IsTerminal, stderr};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tests::sim::runner::{Seeds, Summary, describe, name_seed_in_panics, run_all};
+use tests::sim::{Verdict, run};
+use wire::Instant;
+use wire::net::Clock;
+
+const USAGE: &str = "usage: fastchat-sim [--seeds N] [--from 0xSEED] [--threads N] [--trace]";
+/// How often the progress is shown.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
+
+struct Options {
+    seeds: Seeds,
+    threads: usize,
+    is_traced: bool,
+}
+
+fn main() -> ExitCode {
+    let options = match options(std::env::args().skip(1)) {
+        Ok(options) => options,
+        Err(what) => {
+            eprintln!("{what}\n{USAGE}");
+            return ExitCode::from(1);
+        }
+    };
+    name_seed_in_panics();
+    let clock = Clock::new();
+    let begun = clock.now();
+    let summary = if options.is_traced {
+        let mut summary = Summary::default();
+        let verdict = run(options.seeds.first, true);
+        summary.add(&verdict);
+        report(&verdict);
+        summary
+    } else {
+        run_many(&options, &clock)
+    };
+    print!("{}", summary.tally);
+    let seconds = clock.now().since(begun).as_secs_f64();
+    let Summary { seeds, violations, tally, .. } = &summary;
+    let faults = tally.total();
+    println!("seeds {seeds} violations {violations} faults {faults} seconds {seconds:.1}");
+    ExitCode::from(u8::from(summary.violations > 0))
+}
+
+fn run_many(options: &Options, clock: &Clock) -> Summary {
+    let is_shown = stderr().is_terminal();
+    let mut shown = Instant(0);
+    let summary = run_all(options.seeds, options.threads, |summary, verdict| {
+        report(verdict);
+        let now = clock.now();
+        if is_shown && now.since(shown) > PROGRESS_INTERVAL {
+            shown = now;
+            let Summary { seeds, violations, .. } = summary;
+            eprint!("\r{seeds} of {} seeds, {violations} violations ", options.seeds.count);
+        }
+    });
+    if is_shown {
+        eprintln!();
+    }
+    summary
+}
+
+fn report(verdict: &Verdict) {
+    if !verdict.violations.is_empty() {
+        print!("{}", describe(verdict));
+    }
+}
+
+fn options(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let seeds = Seeds { first: 1, count: 100 };
+    let mut options = Options { seeds, threads, is_traced: false };
+    while let Some(arg) = args.next() {
+        if arg == "--trace" {
+            options.is_traced = true;
+            continue;
+        }
+        let value = args.next().ok_or_else(|| format!("{arg} needs a value"))?;
+        let number = number(&value).ok_or_else(|| format!("{arg} {value}: not a number"))?;
+        match arg.as_str() {
+            "--seeds" => options.seeds.count = number,
+            "--from" => options.seeds.first = number,
+            "--threads" => options.threads = usize::try_from(number).unwrap_or(1).max(1),
+            _ => return Err(format!("{arg} is not known")),
+        }
+    }
+    Ok(options)
+}
+
+fn number(text: &str) -> Option<u64> {
+    match text.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16).ok(),
+        None => text.parse().ok(),
+    }
+}

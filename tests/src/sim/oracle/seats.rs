@@ -1,0 +1,139 @@
+//! A router gives no seat above the cap, by what it has been told when it gives it.
+
+use std::collections::BTreeMap;
+
+use router::core::event::{Event, Side};
+use wire::limits::{REPORT_SILENCE_MAX, RESERVATION_TIME};
+use wire::message::{Placed, Report};
+use wire::{ConnId, Instant, Name, Reservation, ServerId, ServerToRouter, ToRouter};
+
+use super::{Fact, Ledger, Property};
+use crate::sim::plan::Plan;
+
+pub(super) struct Seats {
+    percent: u64,
+    routers: BTreeMap<usize, Told>,
+}
+
+/// What one router has been told.
+#[derive(Default)]
+struct Told {
+    conns: BTreeMap<ConnId, ServerId>,
+    loads: BTreeMap<ServerId, (ConnId, Instant, Report)>,
+    asked: BTreeMap<ConnId, Name>,
+    held: BTreeMap<Name, (Reservation, ServerId, Instant)>,
+}
+
+impl Told {
+    fn hear(&mut self, now: Instant, event: &Event) {
+        match event {
+            Event::Opened { conn, side: Side::Server { certified: Some(server) } } => {
+                self.conns.insert(*conn, *server);
+            }
+            Event::Closed { conn } => {
+                self.conns.remove(conn);
+                self.asked.remove(conn);
+                self.loads.retain(|_, (of, ..)| of != conn);
+            }
+            Event::Frame { conn, frame } if self.conns.contains_key(conn) => {
+                if let Ok(ServerToRouter::Report(report)) = ServerToRouter::decode(frame) {
+                    self.report(now, *conn, report);
+                }
+            }
+            Event::Frame { conn, frame } => {
+                if let Ok(ToRouter::Place(place)) = ToRouter::decode(frame) {
+                    self.held.remove(&place.name);
+                    self.asked.insert(*conn, place.name);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn report(&mut self, now: Instant, conn: ConnId, report: Report) {
+        let server = report.entry.server;
+        let last = self.loads.get(&server);
+        if last.is_some_and(|(of, _, last)| *of == conn && last.sequence >= report.sequence) {
+            return;
+        }
+        for redeemed in report.redeemed.items() {
+            self.held.retain(|_, (held, seat, _)| !(held == redeemed && *seat == server));
+        }
+        self.loads.insert(server, (conn, now, report));
+    }
+
+    /// Sessions and reservations of each server that may be placed on, with its own maximum.
+    fn seats(&mut self, now: Instant) -> BTreeMap<ServerId, (u64, u64)> {
+        self.held.retain(|_, (_, _, at)| now.since(*at) < RESERVATION_TIME);
+        let mut seats = BTreeMap::new();
+        for (server, (_, heard, report)) in &self.loads {
+            if report.open && now.since(*heard) < REPORT_SILENCE_MAX {
+                let held = self.held.values().filter(|(_, seat, _)| seat == server).count();
+                let held = u64::try_from(held).expect("few");
+                let taken = u64::from(report.sessions) + held;
+                seats.insert(*server, (taken, u64::from(report.sessions_max)));
+            }
+        }
+        seats
+    }
+}
+
+impl Seats {
+    pub(super) fn new(plan: &Plan) -> Self {
+        Self { percent: u64::from(plan.percent), routers: BTreeMap::new() }
+    }
+
+    fn give(
+        &mut self,
+        now: Instant,
+        (router, conn): (usize, ConnId),
+        placed: &Placed,
+    ) -> Result<(), String> {
+        let percent = self.percent;
+        let told = self.routers.entry(router).or_default();
+        // What waited for the first reports is answered together: whose it is, is not known.
+        let Some(name) = told.asked.get(&conn).copied() else {
+            return Err(format!("router-{router} gives {} to nobody", placed.seat));
+        };
+        told.held.remove(&name);
+        let seats = told.seats(now);
+        told.held.insert(name, (placed.reservation, placed.seat, now));
+        let Some((taken, max)) = seats.get(&placed.seat).copied() else {
+            return Err(format!("router-{router} gives {}, which is silent", placed.seat));
+        };
+        let all: u64 = seats.values().map(|(taken, _)| taken).sum();
+        let live = u64::try_from(seats.len()).expect("few");
+        let cap = (percent * (all + 1)).div_ceil(100 * live);
+        let is_over = |taken: u64, max: u64| taken >= cap.min(max);
+        let all_over = seats.values().all(|(taken, max)| is_over(*taken, *max));
+        let least =
+            seats.values().filter(|(taken, max)| taken < max).map(|(taken, _)| *taken).min();
+        if taken >= max || (is_over(taken, max) && !(all_over && least == Some(taken))) {
+            let seat = placed.seat;
+            return Err(format!("router-{router} gives {seat} with {taken} of {cap}: {seats:?}"));
+        }
+        Ok(())
+    }
+}
+
+impl Property for Seats {
+    fn name(&self) -> &'static str {
+        "seats are under the cap when given"
+    }
+
+    fn hear(&mut self, now: Instant, fact: &Fact<'_>, _ledger: &Ledger) -> Result<(), String> {
+        match fact {
+            Fact::RouterStarted { router } => {
+                self.routers.insert(*router, Told::default());
+            }
+            Fact::RouterHears { router, event } => {
+                self.routers.entry(*router).or_default().hear(now, event);
+            }
+            Fact::Placed { router, conn, placed } => {
+                return self.give(now, (*router, *conn), placed);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}

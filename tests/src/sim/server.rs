@@ -1,0 +1,339 @@
+//! A server of a world: the real core, a shell without sockets, and a disk.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use server::core::log::LogLimits;
+use server::core::{Alarm, Config, Core, Effect, Event, Level, Side, Target};
+use storage::{Completion, DiskModel, InFlight, MemStorage, Op};
+use wire::net::Policy;
+use wire::{ConnId, Instant, ServerId, ToPeer, ToServer};
+
+use super::disk::Disk;
+use super::fault::FaultKind;
+use super::host::{Node, State};
+use super::links::Told;
+use super::net::{ConnKey, Local, Purpose};
+use super::oracle::Fact;
+use super::world::{What, World};
+
+/// How long a server that stops may take.
+const STOP_TIME_MAX: Duration = Duration::from_secs(5);
+/// How long it takes to put a store right that was refused.
+const REPAIR_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// One server: its process while it runs, its disk always.
+pub struct ServerProcess {
+    /// The core, while the process runs.
+    pub core: Option<Core>,
+    /// The disk.
+    pub disk: Disk,
+    is_stopping: bool,
+}
+
+impl ServerProcess {
+    /// A server that was never started.
+    #[must_use]
+    pub fn new(id: ServerId) -> Self {
+        Self { core: None, disk: Disk::new(id), is_stopping: false }
+    }
+}
+
+/// The bounds that a plan asks for.
+#[must_use]
+pub fn log_limits(is_tiny: bool) -> LogLimits {
+    if !is_tiny {
+        return LogLimits::standard();
+    }
+    // Real bodies are larger than those that the bounds of unit tests are made for.
+    LogLimits {
+        mailbox_bytes_max: 8_000,
+        sender_bytes_max: 6_000,
+        group_bytes_max: 40_000,
+        tail_len_max: 3_000,
+        tails_len_max: 5_000,
+        pending_len_max: 8_000,
+        batch_len_max: 1_000,
+        range_len_max: 1_500,
+        ..LogLimits::tiny()
+    }
+}
+
+impl World {
+    pub(super) fn start_server(&mut self, id: ServerId) {
+        let node = Node::Server(id);
+        let (now, wall) = (self.now, self.wall(node));
+        let seed = self.dice.seed();
+        if self.is_refused(id) {
+            return;
+        }
+        let server = self.servers.get_mut(&id).expect("a server of this world");
+        let opened = server.disk.open(now);
+        server.is_stopping = false;
+        let config = Config {
+            me: id,
+            map: Arc::clone(&self.map),
+            setup: self.setup.clone(),
+            seed,
+            opened,
+            client_address: address(id, 1),
+            peer_address: address(id, 2),
+            routers: self.plan.routers,
+            sessions_max: self.plan.sessions_max,
+            unmetered: self.plan.is_unmetered,
+            log_limits: log_limits(self.plan.is_tiny),
+        };
+        let mut effects = Vec::new();
+        server.core = Some(Core::new(config, now, wall, &mut effects));
+        self.perform_server(id, effects);
+    }
+
+    /// A store that has lost something must not be served; then its operator puts things right.
+    fn is_refused(&mut self, id: ServerId) -> bool {
+        let server = self.servers.get_mut(&id).expect("a server of this world");
+        let Some(kind) = server.disk.wrong.take() else { return false };
+        let Some(image) = server.disk.wronged(kind) else { return false };
+        self.tally.count(kind);
+        if let Ok((_, opened)) = MemStorage::open(image, DiskModel::default()) {
+            let what = format!("{id}, {}, is served as {opened:?}", kind.name());
+            self.oracle.report("a store that lost something is refused", self.now, what);
+        }
+        let node = Node::Server(id);
+        self.host_mut(node).end(State::Down);
+        let after = self.dice.time(Duration::ZERO, REPAIR_TIME_MAX);
+        self.queue.push(self.now + after, What::Start { node });
+        true
+    }
+
+    pub(super) fn tell_server(&mut self, id: ServerId, conn: ConnId, key: ConnKey, told: Told) {
+        let event = match told {
+            Told::Opened(from) => {
+                let purpose = self.net.get(key).map(|conn| conn.purpose);
+                let side = match (purpose, from) {
+                    (Some(Purpose::Server(Target::Peer(server))), Node::Server(from)) => {
+                        if from == id {
+                            Side::PeerOut { server }
+                        } else {
+                            Side::PeerIn { certified: Some(from) }
+                        }
+                    }
+                    (Some(Purpose::Server(Target::Router(index))), _) => Side::Router { index },
+                    _ => Side::Client,
+                };
+                Event::Opened { conn, side }
+            }
+            Told::Frame(frame) => Event::Frame { conn, frame },
+            Told::Pressure(wire::net::Level::Low) => Event::Pressure { conn, level: Level::Low },
+            Told::Pressure(wire::net::Level::High) => Event::Pressure { conn, level: Level::High },
+            Told::Closed(why) => Event::Closed { conn, why },
+        };
+        self.feed_server(id, event);
+    }
+
+    pub(super) fn time_server(&mut self, id: ServerId) {
+        let queued = self.net.queued(Node::Server(id));
+        let queued_bytes = u64::try_from(queued).expect("lengths fit 64 bits");
+        let free_bytes = self.servers[&id].disk.free_bytes();
+        let busy_permille = u16::try_from(self.dice.below(1000)).expect("below 1000");
+        self.feed_server(id, Event::Measured { busy_permille, queued_bytes, free_bytes });
+        self.feed_server(id, Event::Timeout);
+    }
+
+    /// The server is asked to stop; what remains after its time is killed.
+    pub(super) fn stop_server(&mut self, id: ServerId) {
+        let incarnation = self.host(Node::Server(id)).incarnation;
+        self.servers.get_mut(&id).expect("a server of this world").is_stopping = true;
+        self.feed_server(id, Event::Stop);
+        let at = self.now + STOP_TIME_MAX;
+        self.queue.push(at, What::StopDue { server: id, incarnation });
+    }
+
+    pub(super) fn on_stop_due(&mut self, id: ServerId, incarnation: u32) {
+        let host = self.host(Node::Server(id));
+        if host.is_up() && host.incarnation == incarnation {
+            self.kill(Node::Server(id), State::Down);
+        }
+    }
+
+    /// Gives one event to a server. A failed store ends it.
+    pub(super) fn feed_server(&mut self, id: ServerId, event: Event) {
+        let node = Node::Server(id);
+        let (now, wall) = (self.now, self.wall(node));
+        if !self.host(node).is_up() {
+            return;
+        }
+        match &event {
+            Event::Frame { conn, frame } => {
+                let (kind, len) = (frame.kind, frame.body.len());
+                let what = format_args!("{id} {conn:?} {kind} {len} bytes");
+                self.trace.note(now, &frame.body, what);
+                if let Ok(message) = ToPeer::decode(frame) {
+                    self.trace.explain(&message);
+                } else if let Ok(message) = ToServer::decode(frame) {
+                    self.trace.explain(&message);
+                }
+            }
+            event => self.trace.note(now, &[], format_args!("{id} {event:?}")),
+        }
+        let mut effects = Vec::new();
+        let core = self.servers.get_mut(&id).and_then(|server| server.core.as_mut());
+        let core = core.expect("a server that is up has a core");
+        if let Err(error) = core.handle(now, wall, event, &mut effects) {
+            self.note(&[], format_args!("{id} dies: {error}"));
+            return self.kill(node, State::Down);
+        }
+        self.perform_server(id, effects);
+        self.check_server(id);
+    }
+
+    fn perform_server(&mut self, id: ServerId, effects: Vec<Effect>) {
+        let node = Node::Server(id);
+        for effect in effects {
+            if self.host_mut(node).is_dying() {
+                self.tally.count(FaultKind::ServerKilledMidway);
+                return self.kill(node, State::Down);
+            }
+            match effect {
+                Effect::Send { conn, message } => {
+                    self.write(node, Local::Conn(conn), |out| message.append_frame(out));
+                }
+                Effect::Close { conn } => {
+                    if let Some((key, end)) = self.net.find(node, Local::Conn(conn)) {
+                        self.begin_close(key, end, server::core::CloseReason::Local);
+                    }
+                }
+                Effect::Admit { conn } => self.set_policy(node, conn, Policy::client()),
+                Effect::SetReading { conn, reading } => {
+                    let policy = Policy { paused: !reading, ..Policy::client() };
+                    self.set_policy(node, conn, policy);
+                }
+                Effect::DialPeer { server, address: to } => {
+                    assert_eq!(to, address(server, 2), "a peer's address is its own");
+                    let (from, to) = ((node, Policy::peer()), Node::Server(server));
+                    let purpose = Purpose::Server(Target::Peer(server));
+                    self.dial(from, (to, Policy::peer()), purpose);
+                }
+                Effect::DialRouter { index } => {
+                    let (from, to) = ((node, Policy::router()), Node::Router(index));
+                    let purpose = Purpose::Server(Target::Router(index));
+                    self.dial(from, (to, Policy::router()), purpose);
+                }
+                Effect::Store(op) => self.submit(id, op),
+                Effect::Alarm(alarm) => self.on_alarm(id, alarm),
+            }
+        }
+        let core = self.servers[&id].core.as_ref();
+        self.set_timer(node, core.and_then(Core::deadline));
+    }
+
+    fn set_policy(&mut self, node: Node, conn: ConnId, policy: Policy) {
+        let Some((key, end)) = self.net.find(node, Local::Conn(conn)) else { return };
+        let Some(found) = self.net.get(key) else { return };
+        found.side_mut(end).policy = policy;
+        found.side_mut(end).input_len = 0;
+        let at = self.now;
+        self.queue.push(at, What::Writable { key, end });
+    }
+
+    fn on_alarm(&mut self, id: ServerId, alarm: Alarm) {
+        self.note(&[], format_args!("{id} alarm: {alarm}"));
+        self.fact(&Fact::Alarm { server: id, alarm });
+    }
+
+    fn submit(&mut self, id: ServerId, op: Op) {
+        let now = self.now;
+        if let Op::Commit { batch, .. } = &op {
+            self.oracle.hear(now, &Fact::Submitted { server: id, batch });
+        }
+        let delays = match &op {
+            Op::Commit { .. } => self.plan.commit,
+            Op::Read { .. } => self.plan.read,
+        };
+        let delay = self.dice.time(delays.0, delays.1);
+        let server = self.servers.get_mut(&id).expect("a server of this world");
+        server.disk.submit(now, delay, op);
+        self.await_disk(id);
+    }
+
+    fn await_disk(&mut self, id: ServerId) {
+        let incarnation = self.host(Node::Server(id)).incarnation;
+        if let Some(at) = self.servers[&id].disk.next_due() {
+            let at = at.max(self.now);
+            self.queue.push(at, What::Disk { server: id, incarnation });
+        }
+    }
+
+    pub(super) fn on_disk(&mut self, id: ServerId, incarnation: u32) {
+        let now = self.now;
+        loop {
+            let host = self.host(Node::Server(id));
+            if !host.is_up() || host.incarnation != incarnation {
+                return;
+            }
+            let server = self.servers.get_mut(&id).expect("a server of this world");
+            let Some(completion) = server.disk.poll(now) else {
+                return self.await_disk(id);
+            };
+            match &completion {
+                Completion::Committed { .. } => {
+                    let batch = server.disk.take_batch().expect("a commit was in flight");
+                    self.oracle.hear(now, &Fact::Committed { server: id, batch: &batch });
+                }
+                Completion::Poisoned { cause } => {
+                    self.tally.count(Disk::fault_of(cause));
+                }
+                Completion::Answered { .. } => {}
+            }
+            self.feed_server(id, Event::Stored(completion));
+        }
+    }
+
+    /// What a dead server's disk holds, by chance, of what was being synced.
+    pub(super) fn crash_disk(&mut self, id: ServerId) {
+        let in_flight = self.dice.pick(&[InFlight::Lost, InFlight::Kept]);
+        let now = self.now;
+        let server = self.servers.get_mut(&id).expect("a server of this world");
+        server.core = None;
+        self.oracle.hear(now, &Fact::Died { server: id });
+        let Some(batch) = server.disk.crash(in_flight) else { return };
+        match in_flight {
+            InFlight::Lost => self.tally.count(FaultKind::TailLost),
+            InFlight::Kept => {
+                self.tally.count(FaultKind::TailKept);
+                self.oracle.hear(now, &Fact::Committed { server: id, batch: &batch });
+            }
+        }
+    }
+
+    pub(super) fn mend_disk(&mut self, id: ServerId) {
+        self.servers.get_mut(&id).expect("a server of this world").disk.mend();
+    }
+
+    fn check_server(&mut self, id: ServerId) {
+        if !self.host(Node::Server(id)).is_up() {
+            return;
+        }
+        let known = self.net.told(Node::Server(id));
+        let server = &self.servers[&id];
+        let core = server.core.as_ref().expect("a server that is up has a core");
+        let metrics = core.metrics();
+        let is_done = server.is_stopping && metrics.clients == 0 && core.is_quiet();
+        self.fact(&Fact::Measured { server: id, metrics: &metrics, conns: known });
+        if is_done {
+            self.kill(Node::Server(id), State::Down);
+        }
+    }
+}
+
+/// Where a server listens.
+#[must_use]
+pub fn address(id: ServerId, port: u16) -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, u8::try_from(id.0).expect("few servers")], port))
+}
+
+/// When an operation is due, by a disk's own steps.
+#[must_use]
+pub fn micros(since: Instant, now: Instant) -> u64 {
+    now.0.saturating_sub(since.0) / 1000
+}
