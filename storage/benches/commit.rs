@@ -102,7 +102,7 @@ impl Bench {
 fn seen(seq: u64) -> [Change; 2] {
     let (log, upto) = (log_of(seq), Seq(seq));
     let reader = log.name;
-    let cursor = CursorRecord { cursor: upto, missed: 0 };
+    let cursor = CursorRecord { cursor: upto, ..CursorRecord::default() };
     [Change::PutCursor { log, reader, cursor }, Change::Truncate { log, upto }]
 }
 

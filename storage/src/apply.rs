@@ -149,7 +149,7 @@ impl Applier {
         Ok(())
     }
 
-    /// The changes that put one record, whatever was there.
+    /// The changes that put or drop one record, whatever was there.
     fn replace(&mut self, change: &Change, writes: &mut impl Writes) {
         match change {
             Change::PutSession { name, session } => {
@@ -160,6 +160,9 @@ impl Applier {
             }
             Change::PutCursor { log, reader, cursor } => {
                 self.put(Family::Cursors, &key::cursor(log, reader), cursor, writes);
+            }
+            Change::DropCursor { log, reader } => {
+                writes.delete(Family::Cursors, &key::cursor(log, reader));
             }
             Change::PutGroup { group, record } => {
                 self.put(Family::Groups, &key::log(&LogId::group(*group)), record, writes);

@@ -74,6 +74,13 @@ pub enum Change {
         /// How far the reader is.
         cursor: CursorRecord,
     },
+    /// Deletes a reader's cursor, if there is one.
+    DropCursor {
+        /// The log.
+        log: LogId,
+        /// Who does not read any more.
+        reader: Name,
+    },
     /// Deletes the log's entries up to and including `upto`. Rows and cursors stay.
     Truncate {
         /// The log.

@@ -27,8 +27,8 @@ pub use mem::{DiskModel, InFlight, MemDisk, MemStorage};
 pub use op::{Completion, Op, Opened, Ticket};
 pub use read::{Answer, IndexEntry, Read};
 pub use record::{
-    AccountRecord, BlobRecord, CursorRecord, GrantedSession, GrantedState, GroupRecord, RowRecord,
-    SessionRecord, StoredGrant,
+    Absence, AccountRecord, BlobRecord, CursorRecord, GrantedSession, GrantedState, GroupRecord,
+    RowRecord, SessionRecord, StoredGrant,
 };
 pub use rocks::{RocksStorage, Sizing};
 pub use watermark::{Breach, Watermark};

@@ -109,6 +109,19 @@ pub struct CursorRecord {
     pub cursor: Seq,
     /// Entries that expired before the reader received them, since it last was told.
     pub missed: u64,
+    /// What it is not to have, while it has not received everything before that.
+    pub absence: Option<Absence>,
+}
+
+/// The entries of a group from a member's departure to its next joining: it does not receive them.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Absence {
+    /// The entry of the statement by which it departed, the last one that it receives.
+    pub after: Seq,
+    /// That statement's version.
+    pub version: u32,
+    /// The last entry before its next joining; none while it is no member.
+    pub until: Option<Seq>,
 }
 
 /// What is kept for a group.

@@ -11,7 +11,7 @@ use wire::message::Entry;
 use wire::{DecodeError, Field, Name, Number, Origin, Reader, Seq, SessionEpoch, Wall};
 
 use crate::read::IndexEntry;
-use crate::record::{AccountRecord, CursorRecord, RowRecord, SessionRecord};
+use crate::record::{Absence, AccountRecord, CursorRecord, RowRecord, SessionRecord};
 
 mod blob;
 mod group;
@@ -124,19 +124,37 @@ impl Value for RowRecord {
     }
 }
 
-/// Layout: cursor; since format 2 also missed `u64`.
+/// Layout: cursor; since format 2 also missed `u64`; since format 3 also absence: `u8` 0 for none,
+/// else after, version `u32`, and until after a 2.
 impl Value for CursorRecord {
-    const FORMAT: u8 = 2;
+    const FORMAT: u8 = 3;
 
     fn put_fields(&self, out: &mut BytesMut) {
         self.cursor.put(out);
         self.missed.put(out);
+        let Some(Absence { after, version, until }) = &self.absence else {
+            return out.put_u8(0);
+        };
+        out.put_u8(if until.is_some() { 2 } else { 1 });
+        after.put(out);
+        version.put(out);
+        until.iter().for_each(|until| until.put(out));
     }
 
     fn get_fields(reader: &mut Reader, format: u8) -> Result<Self, DecodeError> {
         let cursor = Seq::get(reader, "cursor")?;
         let missed = if format >= 2 { reader.u64("cursor.missed")? } else { 0 };
-        Ok(Self { cursor, missed })
+        let tag = if format >= 3 { reader.u8("cursor.absence")? } else { 0 };
+        let absence = match tag {
+            0 => None,
+            1 | 2 => Some(Absence {
+                after: Seq::get(reader, "absence.after")?,
+                version: reader.u32("absence.version")?,
+                until: (tag == 2).then(|| Seq::get(reader, "absence.until")).transpose()?,
+            }),
+            _ => return Err(DecodeError::Value("cursor.absence")),
+        };
+        Ok(Self { cursor, missed, absence })
     }
 }
 

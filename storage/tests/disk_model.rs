@@ -16,7 +16,7 @@ fn name() -> Name {
 
 fn commit(ticket: u64, cursor: u64) -> Op {
     let (log, reader) = (log(), name());
-    let cursor = CursorRecord { cursor: Seq(cursor), missed: 0 };
+    let cursor = CursorRecord { cursor: Seq(cursor), ..CursorRecord::default() };
     let changes = vec![Change::PutCursor { log, reader, cursor }];
     Op::Commit { ticket: Ticket(ticket), batch: Batch { changes } }
 }

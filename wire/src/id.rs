@@ -121,6 +121,8 @@ impl Field for Token {
 pub struct Seq(pub u64);
 
 impl Seq {
+    /// Above every entry.
+    pub const MAX: Self = Self(u64::MAX);
     /// Largest counter within one store epoch.
     pub const COUNTER_MAX: u64 = (1 << 40) - 1;
     /// Largest store epoch.

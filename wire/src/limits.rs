@@ -167,6 +167,9 @@ pub const GROUP_MEMBERS_MAX: usize = 1024;
 pub const INVITED_MAX: usize = 1024;
 /// Removed accounts that one group remembers; the oldest is forgotten.
 pub const REMOVED_MAX: usize = 4096;
+/// Accounts that have departed from one group and have still to read what was before; the one that
+/// departed first is forgotten. As many as members: everybody may go at once.
+pub const DEPARTED_MAX: usize = 1024;
 /// Statements of one roster: its history is kept whole, because every member verifies it.
 pub const ROSTER_VERSION_MAX: u32 = 65_535;
 /// The last statements of a roster, kept for departures: every member can go, the group can end.

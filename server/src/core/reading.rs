@@ -38,6 +38,8 @@ pub(super) struct Reading {
     unseen_bytes: usize,
     /// The length of the entry that found no room; asking earlier would bring it in vain.
     wants: usize,
+    /// The last entry that is for this reader, while it is no member any more.
+    end: Option<Seq>,
 }
 
 impl Reading {
@@ -51,14 +53,31 @@ impl Reading {
             unseen: VecDeque::new(),
             unseen_bytes: 0,
             wants: 0,
+            end: None,
         }
     }
 
-    /// The home is lost: nothing comes until it is asked again.
+    /// The home is lost: nothing comes until it is asked again, and it says again how far to read.
     pub(super) fn interrupt(&mut self) {
+        self.end = None;
         self.live = false;
         self.asked = None;
         self.discards = false;
+    }
+
+    /// The home says up to where the reader reads; whether it holds all of that.
+    fn bound(&mut self, upto: Seq) -> bool {
+        self.end = (upto < Seq::MAX).then_some(upto);
+        if self.end.is_none() {
+            // What was pushed meanwhile was passed over.
+            self.live = false;
+        }
+        self.seen >= upto
+    }
+
+    /// Whether an entry, or what follows a position, may be for this reader.
+    fn is_beyond(&self, seq: Seq) -> bool {
+        self.end.is_some_and(|end| seq > end)
     }
 
     /// Whether a range is under way.
@@ -219,7 +238,8 @@ impl Seat {
         }
     }
 
-    /// A home says that a session may not read a log any more.
+    /// A home says that a session may not read a log any more, or only up to an entry: it goes on
+    /// until its client holds that.
     pub(super) fn on_dismiss(&mut self, from: ServerId, dismiss: &Dismiss, turn: &mut Turn<'_>) {
         let Some(conn) = self.sessions.get(&dismiss.account).copied() else {
             return;
@@ -231,8 +251,12 @@ impl Seat {
         let Some((id, handle)) = session.handle_of(&dismiss.log) else {
             return;
         };
-        if !is_due || handle.home != from || handle.reading.is_none() {
+        let Some(reading) = handle.reading.as_mut().filter(|_| is_due && handle.home == from)
+        else {
             return;
+        };
+        if !reading.bound(dismiss.upto) {
+            return ask_range(session, id, turn);
         }
         session.remove_handle(id);
         self.forget_reader(&dismiss.log, conn);
@@ -281,7 +305,8 @@ fn push_live(
     let Some(reading) = &mut handle.reading else {
         return;
     };
-    if handle.home != from || !reading.live || entry.seq <= reading.position {
+    let is_news = entry.seq > reading.position && !reading.is_beyond(entry.seq);
+    if handle.home != from || !reading.live || !is_news {
         return;
     }
     let len = entry.body.bytes().len();
@@ -306,7 +331,7 @@ fn take_range(
         return;
     };
     for entry in range.entries.into_items() {
-        if entry.seq <= reading.position {
+        if entry.seq <= reading.position || reading.is_beyond(entry.seq) {
             continue;
         }
         let len = entry.body.bytes().len();

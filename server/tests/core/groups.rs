@@ -6,8 +6,8 @@ use bytes::Bytes;
 use storage::{DiskModel, InFlight};
 use wire::field::{List, Opaque};
 use wire::message::{
-    Announcement, Attach, ChangeRoster, FetchGrant, KeyLogCopy, OpenLog, Post, PutGrants, Refusal,
-    Seen, StatementBytes,
+    Announcement, Attach, ChangeRoster, CloseLog, FetchGrant, KeyLogCopy, OpenLog, Post, PutGrants,
+    Refusal, Seen, StatementBytes,
 };
 use wire::roster::{Act, Policy, Statement};
 use wire::{
@@ -269,10 +269,10 @@ fn who_is_removed_hears_of_it_and_nothing_more() {
     }
     assert_eq!(club.open(&mut world, dave), Err(FaultCode::NOT_A_MEMBER));
     club.act(&mut world, alice, Act::Remove, bob.name).expect("the admin");
-    let heard = bob.heard(&mut world);
-    let [ToClient::Deliver(_), ToClient::Fault(fault)] = heard.as_slice() else {
-        panic!("the statement, then the end: {heard:?}");
-    };
+    let (heard, upto) = told(&mut world, bob);
+    assert_eq!(heard, ["Remove"]);
+    bob.say(&mut world, Seen { handle: GROUP, upto });
+    let fault = bob.fault(&mut world);
     assert_eq!((fault.code, fault.about, fault.reference), (FaultCode::REMOVED, Kind::ATTACH.0, 7));
     say(&mut world, bob, 1, 1, "late");
     assert_eq!(bob.fault(&mut world).code, FaultCode::BAD_HANDLE);
@@ -298,7 +298,7 @@ fn who_is_removed_hears_of_it_and_nothing_more() {
 }
 
 #[test]
-fn who_leaves_and_joins_again_in_one_batch_begins_at_the_second_joining() {
+fn who_leaves_and_joins_again_in_one_batch_goes_on_where_it_was() {
     let mut world = World::new(2);
     let (alice, bob) = (world.name_at(1, "alice"), world.name_at(2, "bob"));
     let alice = Client::signed_up(&mut world, 1, alice);
@@ -328,8 +328,71 @@ fn who_leaves_and_joins_again_in_one_batch_begins_at_the_second_joining() {
     world.set_disk(1, DiskModel::default());
     world.advance(Duration::from_secs(3));
     bob.heard(&mut world);
+    bob.say(&mut world, CloseLog { handle: GROUP });
     club.attach(&mut world, &bob, Seq(0));
-    assert_eq!(told(&mut world, &bob).0, ["Join"], "what was before is not his any more");
+    assert_eq!(told(&mut world, &bob).0, ["a2", "Leave", "Join"]);
+}
+
+#[test]
+fn who_is_removed_while_away_reads_what_was_before_and_nothing_after() {
+    let mut world = World::new(3);
+    let mut clients = five(&mut world);
+    let members: Vec<&Client> = clients[..3].iter().collect();
+    let mut club = Club::of(&mut world, &members);
+    club.attach(&mut world, &clients[1], Seq(0));
+    let (_, seen) = told(&mut world, &clients[1]);
+    clients[1].say(&mut world, Seen { handle: GROUP, upto: seen });
+    world.hang_up(clients[1].conn);
+    club.open(&mut world, &clients[2]).expect("a member");
+    say(&mut world, &clients[2], 1, 1, "before");
+    let bob = clients[1].name;
+    club.act(&mut world, &clients[0], Act::Remove, bob).expect("the admin");
+    club.grant(&mut world, &clients[2], 2);
+    say(&mut world, &clients[2], 2, 2, "after");
+    world.kill(1, InFlight::Lost);
+    world.start(ServerId(1));
+    world.advance(Duration::from_secs(3));
+    clients[1].connect(&mut world, 3);
+    clients[1].resume(&mut world).expect("resumes");
+    club.attach(&mut world, &clients[1], seen);
+    let bob = &clients[1];
+    let heard = bob.heard(&mut world);
+    let [ToClient::Deliver(_), ToClient::Deliver(end), ToClient::CaughtUp(caught_up)] =
+        heard.as_slice()
+    else {
+        panic!("what was before, and no more: {heard:?}");
+    };
+    assert_eq!(caught_up.upto, end.entry.seq);
+    say(&mut world, &clients[2], 2, 3, "later");
+    say(&mut world, bob, 1, 1, "still here?");
+    assert_eq!(bob.refused(&mut world).refusal, Refusal::Rejected(FaultCode::REMOVED));
+    bob.say(&mut world, Seen { handle: GROUP, upto: caught_up.upto });
+    let heard = bob.heard(&mut world);
+    let [ToClient::Fault(fault)] = heard.as_slice() else { panic!("the end: {heard:?}") };
+    assert_eq!((fault.code, fault.about), (FaultCode::REMOVED, Kind::ATTACH.0));
+    assert_eq!(world.alarms(1), []);
+}
+
+#[test]
+fn who_joins_again_reads_on_under_its_handle() {
+    let mut world = World::new(3);
+    let clients = five(&mut world);
+    let members: Vec<&Client> = clients[..3].iter().collect();
+    let mut club = Club::of(&mut world, &members);
+    let [alice, bob, carol, ..] = clients.as_slice() else { panic!("five") };
+    for client in [bob, carol] {
+        club.attach(&mut world, client, Seq(0));
+        client.heard(&mut world);
+    }
+    club.act(&mut world, alice, Act::Remove, bob.name).expect("the admin");
+    club.act(&mut world, alice, Act::Invite, bob.name).expect("the admin");
+    assert_eq!(told(&mut world, bob).0, ["Remove"]);
+    club.act(&mut world, bob, Act::Join, bob.name).expect("invited");
+    club.grant(&mut world, carol, 2);
+    say(&mut world, carol, 2, 1, "welcome back");
+    assert_eq!(told(&mut world, carol).0, ["welcome back"]);
+    // What came with the answer to its joining was passed over by the test's client.
+    assert_eq!(told(&mut world, bob).0, ["welcome back"]);
     assert_eq!(world.alarms(1), []);
 }
 
@@ -372,10 +435,11 @@ fn a_link_that_was_lost_does_not_keep_a_removed_reader() {
     world.cut(1, 2);
     club.act(&mut world, alice, Act::Remove, bob.name).expect("the admin");
     world.heal(1, 2);
-    bob.heard(&mut world);
     world.advance(Duration::from_secs(5));
-    let heard = bob.heard(&mut world);
-    let Some(ToClient::Fault(fault)) = heard.last() else { panic!("the end: {heard:?}") };
+    let (heard, upto) = told(&mut world, bob);
+    assert_eq!(heard.last().map(String::as_str), Some("Remove"));
+    bob.say(&mut world, Seen { handle: GROUP, upto });
+    let fault = bob.fault(&mut world);
     assert_eq!((fault.code, fault.about), (FaultCode::REMOVED, Kind::ATTACH.0));
     assert_eq!(world.alarms(1), []);
 }

@@ -12,8 +12,8 @@ use super::{
     decode_header, decode_index, encode_entry, encode_index,
 };
 use crate::record::{
-    AccountRecord, BlobRecord, CursorRecord, GrantedSession, GrantedState, GroupRecord, RowRecord,
-    SessionRecord, StoredGrant,
+    Absence, AccountRecord, BlobRecord, CursorRecord, GrantedSession, GrantedState, GroupRecord,
+    RowRecord, SessionRecord, StoredGrant,
 };
 
 fn encoded(value: &impl Value) -> BytesMut {
@@ -84,8 +84,19 @@ fn formats_stay_as_they_are() {
                     0000000600000005000700000300000000000000000901\
                     0000000000000000";
     assert_eq!(hex(&encoded(&row)), expected);
-    let cursor = CursorRecord { cursor: Seq::new(1, 9), missed: 258 };
-    assert_eq!(hex(&encoded(&cursor)), "0200000100000000090000000000000102");
+    let cursor = CursorRecord { cursor: Seq::new(1, 9), missed: 258, absence: None };
+    assert_eq!(hex(&encoded(&cursor)), "030000010000000009000000000000010200");
+    let absence = Absence { after: Seq(10), version: 3, until: None };
+    let departed = CursorRecord { absence: Some(absence), ..cursor };
+    let expected = "030000010000000009000000000000010201000000000000000a00000003";
+    assert_eq!(hex(&encoded(&departed)), expected);
+    let absence = Absence { until: Some(Seq(12)), ..absence };
+    let back = CursorRecord { absence: Some(absence), ..cursor };
+    let expected = expected.replacen("010201", "010202", 1) + "000000000000000c";
+    assert_eq!(hex(&encoded(&back)), expected);
+    for record in [cursor, departed, back] {
+        assert_eq!(CursorRecord::decode(encoded(&record).freeze()), Ok(record));
+    }
     assert_eq!(hex(&encoded(&Bundle(Bytes::from_static(b"k")))), "01000000016b");
     let mut out = BytesMut::new();
     encode_entry(&entry("bob", b"hi"), &mut out);
@@ -152,13 +163,18 @@ fn rows_and_cursors_of_older_formats_are_read() {
     ];
     assert_eq!(RowRecord::decode(bytes.freeze()), Ok(RowRecord { sessions, ..row }));
     let bytes = Bytes::from_static(b"\x01\0\0\x01\0\0\0\0\x09");
-    assert_eq!(CursorRecord::decode(bytes), Ok(CursorRecord { cursor: seq, missed: 0 }));
+    let cursor = CursorRecord { cursor: seq, ..CursorRecord::default() };
+    assert_eq!(CursorRecord::decode(bytes), Ok(cursor));
+    let mut bytes = encoded(&CursorRecord { missed: 7, ..cursor });
+    bytes.truncate(bytes.len() - 1);
+    bytes[0] = 2;
+    assert_eq!(CursorRecord::decode(bytes.freeze()), Ok(CursorRecord { missed: 7, ..cursor }));
 }
 
 #[test]
 fn another_format_is_refused() {
-    for format in [0, 3] {
-        let mut bytes = encoded(&CursorRecord { cursor: Seq(5), missed: 6 });
+    for format in [0, 4] {
+        let mut bytes = encoded(&CursorRecord { cursor: Seq(5), missed: 6, absence: None });
         bytes[0] = format;
         assert_eq!(CursorRecord::decode(bytes.freeze()), Err(DecodeError::Value("format")));
     }

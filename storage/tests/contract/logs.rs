@@ -103,7 +103,8 @@ pub(crate) fn rows_and_cursors_outlive_entries<E: Engine>() {
             session(u32::MAX, GrantedState::Partial),
         ],
     };
-    let record = |cursor, missed| CursorRecord { cursor: Seq(cursor), missed };
+    let record =
+        |cursor, missed| CursorRecord { cursor: Seq(cursor), missed, ..CursorRecord::default() };
     let cursor = |reader, at, missed| Change::PutCursor {
         log,
         reader: name(reader),
@@ -112,7 +113,9 @@ pub(crate) fn rows_and_cursors_outlive_entries<E: Engine>() {
     let put = Change::PutRow { log, sender, origin, row: row.clone() };
     engine.commit(vec![append(log, 8), append(log, 9), put]);
     engine.commit(vec![cursor("bob", 8, 0), cursor("alice", 1, 0)]);
-    engine.commit(vec![cursor("bob", 9, 5), truncate(log, 9)]);
+    engine.commit(vec![cursor("bob", 9, 5), truncate(log, 9), cursor("carol", 2, 0)]);
+    let dropped = |reader| Change::DropCursor { log, reader: name(reader) };
+    engine.commit(vec![dropped("carol"), dropped("nobody")]);
     let (mut engine, _) = engine.reopened();
     let read = |engine: &mut E, origin| engine.read(Read::Row { log, sender, origin });
     assert_eq!(read(&mut engine, origin), Answer::Row { row: Some(row), grants_len: 0 });

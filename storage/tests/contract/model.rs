@@ -22,6 +22,7 @@ enum Step {
         log: usize,
         below: u64,
     },
+    /// Puts a cursor, or now and then drops it.
     Cursor {
         log: usize,
         reader: usize,
@@ -107,7 +108,11 @@ impl Model {
             }
             Step::Cursor { log, reader } => {
                 let (log, missed) = (logs()[log], self.seq % 3);
-                let cursor = CursorRecord { cursor: Seq(self.seq), missed };
+                if self.seq % 4 == 1 {
+                    self.cursors.remove(&(log, reader));
+                    return Change::DropCursor { log, reader: name(NAMES[reader]) };
+                }
+                let cursor = CursorRecord { cursor: Seq(self.seq), missed, absence: None };
                 self.cursors.insert((log, reader), cursor);
                 Change::PutCursor { log, reader: name(NAMES[reader]), cursor }
             }

@@ -70,7 +70,7 @@ pub(crate) fn batch(count: u64, seq: Seq, seqs: &Seqs) -> Vec<Change> {
         changes.push(Change::DropBlob { uploader: bob(), blob });
     }
     if let Some(upto) = truncated_by(count).and_then(|upto| seqs.get(&upto)).copied() {
-        let cursor = CursorRecord { cursor: upto, missed: 0 };
+        let cursor = CursorRecord { cursor: upto, ..CursorRecord::default() };
         changes.push(Change::PutCursor { log: mailbox(), reader: bob(), cursor });
         changes.push(Change::Truncate { log: mailbox(), upto });
     }

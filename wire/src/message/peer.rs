@@ -103,8 +103,9 @@ message! {
 }
 
 message! {
-    /// Home → seat: this account may not read the log any more. The seat ends the reading, closes
-    /// the handle and tells the client by a fault about ATTACH.
+    /// Home → seat: this account may not read the log any more, or only up to an entry. When its
+    /// session has said that it holds everything up to there, the seat ends the reading, closes the
+    /// handle and tells the client by a fault about ATTACH; above it nothing is delivered.
     Dismiss = DISMISS {
         /// Which log.
         log: LogId,
@@ -114,6 +115,8 @@ message! {
         epoch: SessionEpoch,
         /// Why: `removed`, `not-a-member` or `group-closed`.
         code: FaultCode,
+        /// The last entry that it may read; `Seq::MAX` takes an earlier DISMISS back.
+        upto: Seq,
     }
 }
 

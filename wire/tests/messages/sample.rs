@@ -244,7 +244,7 @@ structs! {
     SessionClosed { account epoch signed_out }
     RegisterSession { account origin epoch }
     AskAs { exchange account origin epoch question }
-    Dismiss { log account epoch code }
+    Dismiss { log account epoch code upto }
     GroupStart { request group act opening }
     GroupChallenge { request policy version head response }
     ChangeRoster { request group statement proof key_log }

@@ -74,11 +74,13 @@ impl Log {
         if is_granted {
             self.compose_entries(budget, batch);
         }
-        // Who departs and joins again in one batch begins at the joining: that cursor comes last.
-        self.members.compose(log, self.composed, batch);
+        let mut turns = Vec::new();
         if let Some(group) = &self.group {
             group.compose(log, self.composed, batch);
+            turns = group.turns(self.composed);
         }
+        let count = |after, upto| self.usage.count(after, upto);
+        self.members.compose((log, self.composed), &turns, count, batch);
         let upto = self.floor().min(self.composed);
         if upto > self.truncated {
             self.truncated = upto;

@@ -37,7 +37,7 @@ impl Log {
         }
         let usage = &self.usage;
         home.metrics.expired += usage.count(before, upto);
-        self.members.force(upto, |cursor| usage.count(cursor, upto));
+        self.members.force(upto, |after, upto| usage.count(after, upto));
         self.usage.truncate(upto);
         self.mark_dirty(home);
         self.trim(home);

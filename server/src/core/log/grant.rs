@@ -263,6 +263,7 @@ impl Log {
         let reader = asker.account;
         if let Some(group) = &self.group
             && !group.roster().is_member(&reader)
+            && !self.members.contains(&reader)
         {
             let code = group.refusal(&reader);
             return self.answer_settled(asker, asker.fault(code), out);

@@ -7,10 +7,12 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use storage::{Batch, Change, CursorRecord, GroupRecord};
+use storage::{Batch, Change, GroupRecord};
 use wire::message::Answer;
 use wire::roster::{Act, Roster, Statement};
 use wire::{FaultCode, LogId, Name, Seq, ServerId, Wall};
+
+use super::absence::Turn;
 
 /// Statements of one group that may wait for their batch.
 const STATED_MAX: usize = 64;
@@ -63,8 +65,14 @@ impl Stated {
         self.roster.len() + key_log
     }
 
-    pub(super) fn before(&self) -> Seq {
-        self.before
+    /// Who becomes a reader by it, or is to be one no more.
+    pub(super) fn turn(&self) -> Option<(Name, Turn)> {
+        let Statement { version, act, actor, subject, .. } = self.statement;
+        match act {
+            Act::Create | Act::Join => Some((actor, Turn::Joins { before: self.before })),
+            Act::Leave | Act::Remove => Some((subject, Turn::Departs { seq: self.seq, version })),
+            Act::Invite | Act::HandOver | Act::Close => None,
+        }
     }
 
     pub(super) fn into_answers(self) -> Vec<(ServerId, Answer)> {
@@ -125,6 +133,24 @@ impl Group {
         stated.map(|stated| &stated.bytes)
     }
 
+    /// What the statements up to `composed` do to who reads. No batch is in flight, so that none of
+    /// them is in one.
+    pub(super) fn turns(&self, composed: Seq) -> Vec<(Name, Turn)> {
+        let stated = self.stated.iter().take_while(|stated| stated.seq <= composed);
+        stated.filter_map(Stated::turn).collect()
+    }
+
+    /// The version of the statement by which `account` departs, if that is not durable.
+    pub(super) fn departing(&self, account: &Name) -> Option<u32> {
+        let departs = |stated: &&Stated| {
+            let turn = stated.turn();
+            turn.is_some_and(|(subject, turn)| {
+                subject == *account && matches!(turn, Turn::Departs { .. })
+            })
+        };
+        self.stated.iter().find(departs).map(|stated| stated.statement.version)
+    }
+
     /// Lets an answer wait until every statement is durable; whether there was room.
     pub(super) fn answer_later(&mut self, answer: (ServerId, Answer)) -> bool {
         let last = self.stated.back_mut();
@@ -147,22 +173,16 @@ impl Group {
         }
     }
 
-    /// Puts the statements up to `composed` into a batch that holds their entries, with the roster,
-    /// the actors' key logs and the new members' cursors. No batch is in flight, so that none of
-    /// them is in one.
+    /// Puts the statements up to `composed` into a batch that holds their entries, with the roster
+    /// and the actors' key logs. No batch is in flight, so that none of them is in one.
     pub(super) fn compose(&self, log: LogId, composed: Seq, batch: &mut Batch) {
         let group = log.name;
         let mut newest = None;
         for stated in self.stated.iter().take_while(|stated| stated.seq <= composed) {
-            let Statement { version, act, actor, .. } = stated.statement;
-            let statement = stated.bytes.clone();
+            let (version, statement) = (stated.statement.version, stated.bytes.clone());
             batch.changes.push(Change::AddStatement { group, version, statement });
-            let bundles = stated.key_log.clone();
-            batch.changes.push(Change::PutKeyLog { log, account: actor, bundles });
-            if let Act::Create | Act::Join = act {
-                let cursor = CursorRecord { cursor: stated.before, missed: 0 };
-                batch.changes.push(Change::PutCursor { log, reader: actor, cursor });
-            }
+            let (account, bundles) = (stated.statement.actor, stated.key_log.clone());
+            batch.changes.push(Change::PutKeyLog { log, account, bundles });
             newest = Some(stated.roster.clone());
         }
         if let Some(roster) = newest {

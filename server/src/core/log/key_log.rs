@@ -48,17 +48,13 @@ impl Log {
         out: &mut LogOut,
     ) {
         let reader = &asker.account;
-        match &self.group {
-            Some(group)
-                if !group.roster().is_member(reader) && !group.roster().is_invited(reader) =>
-            {
-                let code = group.refusal(reader);
-                return self.answer_settled(asker, asker.fault(code), out);
-            }
-            None if self.id.name != *reader => {
-                return answer_key_log(asker, fetch.name, vec![], out);
-            }
-            _ => {}
+        if self.is_mailbox() && self.id.name != *reader {
+            return answer_key_log(asker, fetch.name, vec![], out);
+        }
+        if !self.is_mailbox()
+            && let Err(code) = self.roster_limit(reader)
+        {
+            return self.answer_settled(asker, asker.fault(code), out);
         }
         if let Some(bundles) = self.grants.key_log(&fetch.name) {
             let bundles = bundles.to_vec();

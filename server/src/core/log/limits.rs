@@ -26,6 +26,8 @@ pub struct LogLimits {
     pub grants_len_max: u64,
     /// So many more for each member of a group.
     pub grants_len_per_member: u64,
+    /// Accounts that have departed from one group and have still to read what was before.
+    pub departed_max: usize,
     /// Bytes of one log's tail that are kept for readers; what is not durable is kept anyway.
     pub tail_len_max: usize,
     /// Bytes of all tails; above it a log keeps only what is not durable.
@@ -68,6 +70,7 @@ impl LogLimits {
             group_retention: limits::GROUP_RETENTION,
             grants_len_max: limits::GRANTS_LEN_MAX,
             grants_len_per_member: limits::GRANTS_LEN_PER_MEMBER,
+            departed_max: limits::DEPARTED_MAX,
             tail_len_max: limits::TAIL_LEN_MAX,
             tails_len_max: 64 * limits::TAIL_LEN_MAX,
             cold_waiting_max: limits::COLD_WAITING_MAX,
@@ -97,6 +100,7 @@ impl LogLimits {
             group_retention: Duration::from_secs(60),
             grants_len_max: 12_000,
             grants_len_per_member: 2_000,
+            departed_max: 2,
             tail_len_max: 500,
             tails_len_max: 900,
             cold_waiting_max: 4,

@@ -5,27 +5,32 @@ use std::collections::BTreeMap;
 use storage::{Batch, Change, CursorRecord};
 use wire::{LogId, Name, Seq, ServerId, SessionEpoch};
 
-/// The accounts that read a log. A mailbox has one, its owner; a group has its members.
+use super::absence::{self, Turn};
+
+/// The accounts that read a log. A mailbox has one, its owner; a group has its members, and those
+/// who have departed and have still to receive what was before.
 #[derive(Debug, Default)]
 pub(super) struct Members {
     by_account: BTreeMap<Name, Member>,
     /// Servers with attached readers, and how many.
     servers: Vec<(ServerId, usize)>,
-    /// Members whose record differs from what a batch held last.
+    /// Readers whose record differs from what a batch held last.
     changed: Vec<Name>,
+    /// Accounts that do not read any more, whose record no batch has dropped.
+    dropped: Vec<Name>,
     /// The lowest cursor of all, and how many are there.
     lowest: (Seq, usize),
 }
 
 #[derive(Debug, Default)]
 struct Member {
-    cursor: Seq,
-    /// Entries that expired before this account received them, and that it has not acknowledged.
-    missed: u64,
+    /// Its cursor; entries that expired before this account received them, and that it has not
+    /// acknowledged; and what it is not to have.
+    record: CursorRecord,
     /// How many of them the attached session was told of, and up to where it was sent everything.
     told: Option<(u64, Seq)>,
-    /// The record that a batch held last.
-    written: CursorRecord,
+    /// The record that a batch held last, if one did.
+    written: Option<CursorRecord>,
     is_changed: bool,
     /// Sessions with an epoch below this change nothing any more.
     floor: SessionEpoch,
@@ -61,44 +66,90 @@ impl Members {
         Self { by_account, lowest, ..Self::default() }
     }
 
-    /// Takes the stored cursors in. Those of former members stay where they are.
+    /// Takes the stored cursors in: those of members, and of who has departed.
     pub(super) fn load(&mut self, cursors: &[(Name, CursorRecord)]) {
         for (account, record) in cursors {
+            if absence::is_departed(record) {
+                self.by_account.entry(*account).or_default();
+            }
             if let Some(member) = self.by_account.get_mut(account) {
-                (member.cursor, member.missed) = (record.cursor, record.missed);
-                member.written = *record;
+                (member.record, member.written) = (*record, Some(*record));
             }
         }
         self.find_lowest();
     }
 
-    /// A new member, whose cursor is in a batch.
-    pub(super) fn insert(&mut self, account: Name, cursor: Seq) {
-        let written = CursorRecord { cursor, missed: 0 };
-        let member = Member { cursor, written, ..Member::default() };
-        let former = self.by_account.insert(account, member);
-        assert!(former.is_none(), "a member does not join");
+    /// The account is a member, as a batch says; gives its attached session, if it had departed.
+    pub(super) fn join(&mut self, account: Name, before: Seq) -> Option<Reader> {
+        let turn = Turn::Joins { before };
+        let former = self.by_account.get(&account).map(|member| member.record);
+        let record = turn.apply(former, |_, _| 0).expect("who joins reads");
+        // What the batch held of it was to be dropped, if it received the last entry meanwhile.
+        let is_new = former.is_none() && !self.dropped.contains(&account);
+        self.dropped.retain(|dropped| *dropped != account);
+        let member = self.by_account.entry(account).or_default();
+        if is_new {
+            member.written = Some(record);
+        }
+        member.record = record;
+        let reader = member.reader;
+        self.note_change(&account);
         self.find_lowest();
+        reader
     }
 
-    /// The account is a member no more; gives its attached session.
-    pub(super) fn remove(&mut self, account: &Name) -> Option<Reader> {
-        let member = self.by_account.remove(account)?;
-        self.changed.retain(|changed| changed != account);
+    /// The account is a member no more, as a batch says; gives its attached session. It reads on up
+    /// to this.
+    pub(super) fn depart(
+        &mut self,
+        account: &Name,
+        (seq, version): (Seq, u32),
+        count: impl Fn(Seq, Seq) -> u64,
+    ) -> Option<Reader> {
+        let member = self.by_account.get_mut(account)?;
+        let was_departed = absence::is_departed(&member.record);
+        let record = Turn::Departs { seq, version }.apply(Some(member.record), count);
+        member.record = record.expect("who departs reads on");
+        let reader = member.reader.filter(|_| !was_departed);
+        self.note_change(account);
         self.find_lowest();
-        if let Some(reader) = &member.reader {
-            leave(&mut self.servers, reader.server);
+        reader
+    }
+
+    /// Too many have departed and not received everything: the one that departed first does not
+    /// read any more. Gives it, with its attached session.
+    pub(super) fn bound_departed(&mut self, max: usize) -> Option<(Name, Option<Reader>)> {
+        let departed = self.by_account.iter().filter_map(|(account, member)| {
+            let absence = member.record.absence.filter(|absence| absence.until.is_none())?;
+            Some((absence.after, *account))
+        });
+        if departed.clone().count() <= max {
+            return None;
         }
-        member.reader
+        let (_, first) = departed.min()?;
+        Some((first, self.remove(&first)))
+    }
+
+    /// The account does not read any more, if it has departed and received everything; gives its
+    /// attached session.
+    pub(super) fn remove_if_over(&mut self, account: &Name) -> Option<Reader> {
+        let member = self.by_account.get(account)?;
+        if absence::is_over(&member.record) { self.remove(account) } else { None }
+    }
+
+    /// The statement by which the account departed, if it reads what was before.
+    pub(super) fn departure(&self, account: &Name) -> Option<(Seq, u32)> {
+        let absence = self.by_account.get(account)?.record.absence?;
+        absence.until.is_none().then_some((absence.after, absence.version))
     }
 
     pub(super) fn contains(&self, account: &Name) -> bool {
         self.by_account.contains_key(account)
     }
 
-    /// What the account has received; what is at or below it is no longer sent.
-    pub(super) fn cursor(&self, account: &Name) -> Seq {
-        self.by_account.get(account).map(|member| member.cursor).unwrap_or_default()
+    /// What the account has received, and is not to have; nothing for who does not read.
+    pub(super) fn record(&self, account: &Name) -> CursorRecord {
+        self.by_account.get(account).map(|member| member.record).unwrap_or_default()
     }
 
     /// Attaches a session, instead of an older one of the account.
@@ -171,11 +222,11 @@ impl Members {
     /// The account holds everything up to `upto`; whether that is news.
     pub(super) fn advance(&mut self, account: &Name, upto: Seq) -> bool {
         let member = self.by_account.get_mut(account).expect("readers are members");
-        let before = member.cursor;
+        let before = member.record.cursor;
         let told = member.told.take_if(|(_, sent)| *sent <= upto);
-        member.missed -= told.map_or(0, |(count, _)| count);
-        member.cursor = before.max(upto);
-        let moved = before < upto;
+        member.record.missed -= told.map_or(0, |(count, _)| count);
+        absence::advance(&mut member.record, before.max(upto));
+        let moved = before < member.record.cursor;
         if moved || told.is_some_and(|(count, _)| count > 0) {
             self.note_change(account);
         }
@@ -185,17 +236,24 @@ impl Members {
         moved || told.is_some()
     }
 
-    /// Moves every cursor below `upto` there: the entries between are gone. `missed` counts those
-    /// above a cursor.
-    pub(super) fn force(&mut self, upto: Seq, missed: impl Fn(Seq) -> u64) {
+    /// Moves every cursor below `upto` there: the entries between are gone. `count` counts those
+    /// between two places. Who has departed and is to have nothing more does not read any more.
+    pub(super) fn force(&mut self, upto: Seq, count: impl Fn(Seq, Seq) -> u64) {
+        let mut over = Vec::new();
         for (account, member) in &mut self.by_account {
-            if member.cursor < upto {
-                member.missed += missed(member.cursor);
-                member.cursor = upto;
+            if member.record.cursor < upto {
+                member.record.missed += absence::count_readable(&member.record, upto, &count);
+                absence::advance(&mut member.record, upto);
+                if absence::is_over(&member.record) {
+                    over.push(*account);
+                }
                 if !std::mem::replace(&mut member.is_changed, true) {
                     self.changed.push(*account);
                 }
             }
+        }
+        for account in over {
+            self.remove(&account);
         }
         self.find_lowest();
     }
@@ -213,42 +271,64 @@ impl Members {
         };
         let told = member.told.map_or(0, |(count, _)| count);
         if let Some(upto) = caught_up
-            && member.missed > told
+            && member.record.missed > told
         {
-            member.told = Some((member.missed, upto));
+            member.told = Some((member.record.missed, upto));
         }
-        member.missed - told
+        member.record.missed - told
     }
 
-    /// Everything up to this was received by every member; nothing is known when there is none.
+    /// Everything up to this was received by every reader; nothing is known when there is none.
     pub(super) fn lowest_cursor(&self) -> Option<Seq> {
         (!self.by_account.is_empty()).then_some(self.lowest.0)
     }
 
     /// The highest cursor of all.
     pub(super) fn highest_cursor(&self) -> Seq {
-        self.by_account.values().map(|member| member.cursor).max().unwrap_or_default()
+        self.by_account.values().map(|member| member.record.cursor).max().unwrap_or_default()
     }
 
-    /// Puts changed cursors into a batch that holds the log's entries up to `composed`.
-    pub(super) fn compose(&mut self, log: LogId, composed: Seq, batch: &mut Batch) {
+    /// Puts changed cursors into a batch that holds the log's entries up to `composed`, and
+    /// statements with these turns.
+    pub(super) fn compose(
+        &mut self,
+        (log, composed): (LogId, Seq),
+        turns: &[(Name, Turn)],
+        count: impl Fn(Seq, Seq) -> u64,
+        batch: &mut Batch,
+    ) {
+        let mut turned = BTreeMap::new();
+        for (account, turn) in turns {
+            let member = self.by_account.get(account);
+            let record = turned.entry(*account).or_insert_with(|| member.map(|m| m.record));
+            *record = turn.apply(*record, &count);
+        }
+        for account in self.dropped.drain(..) {
+            if turned.get(&account).is_none_or(Option::is_none) {
+                batch.changes.push(Change::DropCursor { log, reader: account });
+            }
+        }
+        let records = turned.iter().filter_map(|(account, record)| Some((account, (*record)?)));
+        for (account, record) in records {
+            put(log, account, record, self.by_account.get_mut(account), batch);
+        }
         let members = &mut self.by_account;
         self.changed.retain(|account| {
-            let member = members.get_mut(account).expect("a member that goes is forgotten here");
-            let cursor = member.cursor.min(composed);
-            let record = CursorRecord { cursor, missed: member.missed };
-            if record != member.written {
-                member.written = record;
-                batch.changes.push(Change::PutCursor { log, reader: *account, cursor: record });
+            let member = members.get_mut(account).expect("a reader that goes is forgotten here");
+            let cursor = member.record.cursor.min(composed);
+            let record = CursorRecord { cursor, ..member.record };
+            let is_turned = turned.contains_key(account);
+            if !is_turned {
+                put(log, account, record, Some(member), batch);
             }
-            member.is_changed = member.cursor > composed;
+            member.is_changed = member.record.cursor > composed && !is_turned;
             member.is_changed
         });
     }
 
     /// Whether every cursor is in a batch.
     pub(super) fn is_written(&self) -> bool {
-        self.changed.is_empty()
+        self.changed.is_empty() && self.dropped.is_empty()
     }
 
     /// Servers with attached readers.
@@ -264,19 +344,33 @@ impl Members {
     pub(super) fn is_coherent(&self) -> bool {
         let members = || self.by_account.values();
         let readers = members().filter(|member| member.reader.is_some()).count();
-        let lowest = members().map(|member| member.cursor).min().unwrap_or_default();
-        let at_lowest = members().filter(|member| member.cursor == lowest).count();
+        let lowest = members().map(|member| member.record.cursor).min().unwrap_or_default();
+        let at_lowest = members().filter(|member| member.record.cursor == lowest).count();
         readers == self.readers()
             && self.servers.iter().all(|(_, count)| *count > 0)
             && self.lowest == (lowest, at_lowest)
             && self.changed.len() == members().filter(|member| member.is_changed).count()
-            && members().all(|member| member.written.cursor <= member.cursor)
-            && members().all(|member| member.told.is_none_or(|(count, _)| count <= member.missed))
+            && members().all(|member| !absence::is_over(&member.record))
+            && members()
+                .all(|member| member.told.is_none_or(|(count, _)| count <= member.record.missed))
+    }
+
+    /// The account does not read any more; gives its attached session.
+    fn remove(&mut self, account: &Name) -> Option<Reader> {
+        let member = self.by_account.remove(account)?;
+        self.changed.retain(|changed| changed != account);
+        self.dropped.push(*account);
+        self.find_lowest();
+        if let Some(reader) = &member.reader {
+            leave(&mut self.servers, reader.server);
+        }
+        member.reader
     }
 
     fn note_change(&mut self, account: &Name) {
         let member = self.by_account.get_mut(account).expect("readers are members");
-        if !std::mem::replace(&mut member.is_changed, true) {
+        if member.written != Some(member.record) && !std::mem::replace(&mut member.is_changed, true)
+        {
             self.changed.push(*account);
         }
     }
@@ -295,12 +389,26 @@ impl Members {
     fn find_lowest(&mut self) {
         let mut lowest = (Seq(u64::MAX), 0);
         for member in self.by_account.values() {
-            if member.cursor < lowest.0 {
-                lowest = (member.cursor, 0);
+            if member.record.cursor < lowest.0 {
+                lowest = (member.record.cursor, 0);
             }
-            lowest.1 += usize::from(member.cursor == lowest.0);
+            lowest.1 += usize::from(member.record.cursor == lowest.0);
         }
         self.lowest = if lowest.1 == 0 { (Seq(0), 0) } else { lowest };
+    }
+}
+
+/// Puts a reader's record into a batch, unless the last one held the same.
+fn put(
+    log: LogId,
+    account: &Name,
+    record: CursorRecord,
+    member: Option<&mut Member>,
+    batch: &mut Batch,
+) {
+    let written = member.map(|member| member.written.replace(record));
+    if written != Some(Some(record)) {
+        batch.changes.push(Change::PutCursor { log, reader: *account, cursor: record });
     }
 }
 

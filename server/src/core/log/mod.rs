@@ -14,6 +14,7 @@
 //! (nothing), `commit.rs` what is durable together, `roster.rs` who is in a group, `grant.rs` what
 //! its posts need.
 
+mod absence;
 mod arrival;
 mod ask;
 mod cold;

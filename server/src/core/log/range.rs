@@ -7,6 +7,7 @@ use wire::field::List;
 use wire::message::{Entry, PeerRange, PeerRead};
 use wire::{Name, Seq, ServerId, SessionEpoch};
 
+use super::absence;
 use super::arrival::failed;
 use super::home::{Home, Pending, PendingRange};
 use super::out::{AlarmCause, LogOut};
@@ -34,8 +35,9 @@ impl Log {
         }
         let entries_max = usize::from(read.entries_max).clamp(1, home.limits.range_entries_max);
         // Who joined late, or again, begins where it joined, whatever it says.
-        let covered = read.after.max(self.members.cursor(&read.account));
-        if covered >= self.tail.from() {
+        let record = self.members.record(&read.account);
+        let covered = absence::passed(&record, read.after);
+        if covered >= self.tail.from() || covered >= absence::last_readable(&record, self.head) {
             home.metrics.ranges_from_tail += 1;
             let PeerRead { account, epoch, after, .. } = *read;
             let page = Page::new(Vec::new(), entries_max, home.limits.range_len_max);
@@ -64,9 +66,12 @@ impl Log {
         home.metrics.ranges_from_store += 1;
         let (to, epoch) = (reader.server, reader.epoch);
         let asker = Asker { to, account: range.account, epoch, after: range.after };
-        let (gone, visible) = (self.members.cursor(&range.account), self.visible());
+        let record = self.members.record(&range.account);
+        let visible = absence::last_readable(&record, self.visible());
         let entries = entries.into_iter();
-        let entries = entries.filter(|entry| gone < entry.seq && entry.seq <= visible).collect();
+        let is_visible =
+            |entry: &Entry| absence::is_readable(&record, entry.seq) && entry.seq <= visible;
+        let entries = entries.filter(is_visible).collect();
         let page = Page::new(entries, range.entries_max, home.limits.range_len_max);
         let covered = if more { upto } else { upto.max(range.watermark) };
         let covered = covered.min(visible.max(range.after));
@@ -124,11 +129,15 @@ impl Log {
     /// Sends `page`, which holds everything above `asker.after` and up to `covered`, with as much
     /// of the tail as still fits.
     fn reply(&mut self, asker: &Asker, mut page: Page, mut covered: Seq, out: &mut LogOut) {
-        let visible = self.visible();
-        let mut caught_up = covered >= self.tail.from();
+        let record = self.members.record(&asker.account);
+        let visible = absence::last_readable(&record, self.visible());
+        let mut caught_up = covered >= self.tail.from() || covered >= visible;
         if caught_up {
             let above = self.tail.above(covered);
             for held in above.take_while(|held| held.entry.seq <= visible) {
+                if !absence::is_readable(&record, held.entry.seq) {
+                    continue;
+                }
                 caught_up = page.push(&held.entry);
                 if !caught_up {
                     break;

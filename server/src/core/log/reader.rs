@@ -17,13 +17,35 @@ impl Log {
         home: &mut Home,
         out: &mut LogOut,
     ) {
-        if self.attach_reader(from, (&attach.account, attach.epoch), home, out) {
-            self.move_cursor(from, &attach.account, attach.cursor, home, out);
+        if self.attach_session(from, (&attach.account, attach.epoch), home, out) {
+            self.move_cursor(from, (&attach.account, attach.epoch), attach.cursor, home, out);
+            self.bound_reading(from, (&attach.account, attach.epoch), out);
         }
     }
 
     /// Attaches a session without moving its cursor; whether it is attached now.
     pub(super) fn attach_reader(
+        &mut self,
+        server: ServerId,
+        (account, epoch): (&Name, SessionEpoch),
+        home: &mut Home,
+        out: &mut LogOut,
+    ) -> bool {
+        let is_attached = self.attach_session(server, (account, epoch), home, out);
+        if is_attached {
+            self.bound_reading(server, (account, epoch), out);
+        }
+        is_attached
+    }
+
+    /// Who has departed hears up to where it reads.
+    fn bound_reading(&self, server: ServerId, session: (&Name, SessionEpoch), out: &mut LogOut) {
+        if let Some((upto, _)) = self.members.departure(session.0) {
+            self.tell_departed(server, session, upto, out);
+        }
+    }
+
+    fn attach_session(
         &mut self,
         server: ServerId,
         (account, epoch): (&Name, SessionEpoch),
@@ -59,14 +81,14 @@ impl Log {
         out: &mut LogOut,
     ) {
         if self.members.reader(&seen.account, from, seen.epoch).is_some() {
-            self.move_cursor(from, &seen.account, seen.upto, home, out);
+            self.move_cursor(from, (&seen.account, seen.epoch), seen.upto, home, out);
         }
     }
 
     fn move_cursor(
         &mut self,
         from: ServerId,
-        account: &Name,
+        (account, epoch): (&Name, SessionEpoch),
         upto: Seq,
         home: &mut Home,
         out: &mut LogOut,
@@ -78,6 +100,9 @@ impl Log {
             return;
         }
         if self.members.advance(account, upto.min(self.visible())) {
+            if self.members.remove_if_over(account).is_some() {
+                self.tell_departed(from, (account, epoch), Seq(0), out);
+            }
             self.usage.truncate(self.floor());
             self.mark_dirty(home);
             self.trim(home);

@@ -16,8 +16,9 @@ use wire::message::{
     StatementBytes,
 };
 use wire::roster::{Act, Policy, Roster, RosterError, Statement};
-use wire::{FaultCode, Number, Origin, Seq, ServerId, Wall};
+use wire::{FaultCode, Name, Number, Origin, Seq, ServerId, SessionEpoch, Wall};
 
+use super::absence::Turn;
 use super::arrival::{Arrival, not_opened};
 use super::ask::{Asked, Asker, Entrance, LogQuestion, Started};
 use super::group::{Group, Next};
@@ -29,8 +30,8 @@ use super::state::Log;
 /// Why statements are read from the store.
 #[derive(Debug)]
 pub(super) enum StatementsFor {
-    /// A part of the roster was asked for.
-    Part(Asker),
+    /// What follows this version of the roster was asked for.
+    Part(Asker, u32),
     /// A statement of a version that there is came: it may be that one, sent again.
     Repeat(Asker, Change),
 }
@@ -64,6 +65,7 @@ impl Log {
         let (from, account, epoch) = match &arrival {
             Arrival::Open { from, ask, .. } => (*from, ask.account, ask.epoch),
             Arrival::Attach { from, attach } => (*from, attach.account, attach.epoch),
+            Arrival::Seen { from, seen } => (*from, seen.account, seen.epoch),
             Arrival::Read { from, read } => (*from, read.account, read.epoch),
             _ => return Some(arrival),
         };
@@ -75,9 +77,22 @@ impl Log {
             Arrival::Open { exchange, ask, .. } => {
                 out.send(from, not_opened(code, *exchange, ask));
             }
-            _ => out.send(from, Dismiss { log: self.id, account, epoch, code }),
+            _ => out.send(from, Dismiss { log: self.id, account, epoch, code, upto: Seq(0) }),
         }
         None
+    }
+
+    /// Tells the seat of a session that has departed up to where it reads.
+    pub(super) fn tell_departed(
+        &self,
+        server: ServerId,
+        (account, epoch): (&Name, SessionEpoch),
+        upto: Seq,
+        out: &mut LogOut,
+    ) {
+        let Some(group) = &self.group else { return };
+        let (log, account, code) = (self.id, *account, group.refusal(account));
+        out.send(server, Dismiss { log, account, epoch, code, upto });
     }
 
     /// A question about the log that needs no row.
@@ -108,9 +123,14 @@ impl Log {
         out: &mut LogOut,
     ) {
         let (asker, answer) = match asked {
-            StatementsFor::Part(asker) => {
-                let part = self.part(&asker, statements, complete);
-                (asker, asker.answer(part))
+            StatementsFor::Part(asker, after) => {
+                let answer = match self.roster_limit(&asker.account) {
+                    Ok(upto) => {
+                        asker.answer(self.part(&asker, statements, (after, upto), complete))
+                    }
+                    Err(code) => asker.fault(code),
+                };
+                (asker, answer)
             }
             StatementsFor::Repeat(asker, change) => {
                 let is_known = statements.first() == Some(&change.bytes);
@@ -165,22 +185,32 @@ impl Log {
         let group = self.group.as_mut().expect("only groups have statements");
         let (stated, len) = group.settle(seq).expect("each statement becomes durable once");
         home.pending_len -= len;
-        let Statement { act, actor, subject, .. } = stated.statement;
-        let gone = match act {
-            Act::Create | Act::Join => {
-                self.members.insert(actor, stated.before());
-                None
-            }
-            Act::Leave => self.members.remove(&subject).zip(Some(FaultCode::NOT_A_MEMBER)),
-            Act::Remove => self.members.remove(&subject).zip(Some(FaultCode::REMOVED)),
-            Act::Invite | Act::HandOver | Act::Close => None,
-        };
-        if let Some((reader, code)) = gone {
-            home.metrics.dismissed += 1;
-            let (log, account, epoch) = (self.id, subject, reader.epoch);
-            out.send(reader.server, Dismiss { log, account, epoch, code });
+        if let Some((account, turn)) = stated.turn() {
+            self.turn_member(&account, turn, home, out);
         }
         stated.into_answers().into_iter().for_each(|answer| out.answer(answer));
+    }
+
+    /// Somebody has become a member, or is one no more. An attached session hears up to where it
+    /// reads now.
+    fn turn_member(&mut self, account: &Name, turn: Turn, home: &mut Home, out: &mut LogOut) {
+        let (reader, upto) = match turn {
+            Turn::Joins { before } => (self.members.join(*account, before), Seq::MAX),
+            Turn::Departs { seq, version } => {
+                let count = |after, upto| self.usage.count(after, upto);
+                (self.members.depart(account, (seq, version), count), seq)
+            }
+        };
+        if let Some(reader) = reader {
+            home.metrics.dismissed += u64::from(upto < Seq::MAX);
+            self.tell_departed(reader.server, (account, reader.epoch), upto, out);
+        }
+        if let Some((first, Some(reader))) = self.members.bound_departed(home.limits.departed_max) {
+            self.tell_departed(reader.server, (&first, reader.epoch), Seq(0), out);
+        }
+        if !self.members.is_written() {
+            self.mark_dirty(home);
+        }
     }
 
     fn start(&mut self, asker: &Asker, start: GroupStart, out: &mut LogOut) {
@@ -307,21 +337,38 @@ impl Log {
         home: &mut Home,
         out: &mut LogOut,
     ) {
-        let Some(group) = &self.group else { return };
-        let account = &asker.account;
-        if !group.roster().is_member(account) && !group.roster().is_invited(account) {
-            let code = group.refusal(account);
+        if let Err(code) = self.roster_limit(&asker.account) {
             return self.answer_settled(asker, asker.fault(code), out);
         }
         if !home.can_read() {
             return out.answer(asker.fault(FaultCode::UNAVAILABLE));
         }
-        let asked = StatementsFor::Part(*asker);
+        let asked = StatementsFor::Part(*asker, fetch.after);
         let read = Read::Statements { group: fetch.group, after: fetch.after };
         self.ask(Pending::Statements { log: self.key, asked }, read, home, out);
     }
 
-    fn part(&self, asker: &Asker, statements: Vec<Bytes>, complete: bool) -> RosterPart {
+    /// The newest statement that `account` may fetch: who has departed fetches up to that.
+    pub(super) fn roster_limit(&self, account: &Name) -> Result<u32, FaultCode> {
+        let group = self.group.as_ref().ok_or(FaultCode::NO_SUCH_GROUP)?;
+        if group.roster().is_member(account) || group.roster().is_invited(account) {
+            return Ok(u32::MAX);
+        }
+        let departed = self.members.departure(account).map(|(_, version)| version);
+        let departing = || group.departing(account).filter(|_| self.members.contains(account));
+        departed.or_else(departing).ok_or_else(|| group.refusal(account))
+    }
+
+    fn part(
+        &self,
+        asker: &Asker,
+        mut statements: Vec<Bytes>,
+        (after, upto): (u32, u32),
+        complete: bool,
+    ) -> RosterPart {
+        let room = usize::try_from(upto.saturating_sub(after)).expect("32 bits fit");
+        let complete = complete || statements.len() >= room;
+        statements.truncate(room);
         let statements = statements.into_iter();
         let statements = statements
             .map(|statement| StatementBytes::new(statement).expect("the store keeps what was put"));

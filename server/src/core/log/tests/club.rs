@@ -251,7 +251,7 @@ impl Club {
         let read = PeerRead { log: rust(), account, epoch, after, entries_max: 100 };
         self.rig.logs.on_read(from, read, &mut self.rig.out);
         self.rig.drain();
-        if self.rig.sent.is_empty() {
+        if !self.rig.sent.iter().any(|(_, message)| matches!(message, ToPeer::PeerRange(_))) {
             self.rig.load();
         }
         self.rig.range()

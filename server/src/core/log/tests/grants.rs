@@ -155,6 +155,8 @@ fn only_members_put_and_get_grants() {
     assert_eq!(club.fetch_grant("dave", (rust(), "bob"), 1), Err(FaultCode::NOT_A_MEMBER));
     assert_eq!(club.grant("dave", 1, club.version), Err(FaultCode::NOT_A_MEMBER));
     club.act(Act::Remove, "alice", "carol").expect("the admin");
+    let upto = club.read(SEAT, "carol", Seq(0)).upto;
+    club.attach(SEAT, "carol", 1, upto);
     assert_eq!(club.fetch_grant("carol", (rust(), "bob"), 1), Err(FaultCode::REMOVED));
     club.grant("bob", 2, club.version).expect("taken");
     assert!(club.stores_grant("bob", 2, "alice"));

@@ -1,5 +1,5 @@
 //! Random life in a group, with lost links, full bounds and crashes, against what must hold: every
-//! member reads the same entries in the same order, once, from its joining to its departure; what
+//! member reads the same entries in the same order, once, from each joining to its departure; what
 //! was accepted is among them; nothing is sealed for somebody who had left; and a reader's grant is
 //! there while it needs it.
 
@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_oneof, proptest};
 use proptest::test_runner::RngSeed;
 use wire::RequestId;
-use wire::message::{Answer, AnswerBody, Dismiss, FetchGrant, PeerDeliver};
+use wire::message::{Answer, AnswerBody, FetchGrant, PeerDeliver};
 use wire::roster::{Act, Roster, Statement};
 
 use self::person::{Granted, Person};
@@ -95,6 +95,7 @@ fn limits() -> LogLimits {
         waiting_max: 64,
         pending_len_max: 4_000,
         rows_max: 3,
+        departed_max: PEOPLE.len(),
         ..LogLimits::tiny()
     }
 }
@@ -249,7 +250,7 @@ impl World {
         person.seat = Some(seat);
         person.epoch += 1;
         person.seen = person.cursor;
-        (person.is_live, person.is_reading) = (false, false);
+        (person.is_live, person.is_reading, person.end) = (false, false, None);
         let (account, epoch) = (person.name, SessionEpoch(person.epoch));
         let attach = PeerAttach { log: rust(), account, epoch, cursor: person.cursor };
         self.rig.logs.on_attach(seat, attach, &mut self.rig.out);
@@ -356,7 +357,8 @@ impl World {
                 ToPeer::PeerDeliver(PeerDeliver { entry, .. }) => {
                     for who in 0..self.people.len() {
                         let person = &self.people[who];
-                        if person.seat == Some(to) && person.is_live {
+                        let is_for = person.end.is_none_or(|end| entry.seq <= end);
+                        if person.seat == Some(to) && person.is_live && is_for {
                             self.receive(who, &entry);
                         }
                     }
@@ -370,10 +372,10 @@ impl World {
                         person.answer(answered);
                     }
                 }
-                ToPeer::Dismiss(Dismiss { account, epoch, .. }) => {
-                    let person = self.person(account);
-                    if person.seat == Some(to) && epoch.0 >= person.epoch {
-                        (person.is_live, person.is_reading) = (false, false);
+                ToPeer::Dismiss(dismiss) => {
+                    let person = self.person(dismiss.account);
+                    if person.seat == Some(to) && dismiss.epoch.0 >= person.epoch {
+                        person.bound(dismiss.upto);
                     }
                 }
                 ToPeer::Answer(answer) => self.hear(&answer),
@@ -395,6 +397,7 @@ impl World {
             return;
         }
         person.is_reading = false;
+        person.has_missed |= range.expired > 0;
         for entry in range.entries.items() {
             self.receive(who, entry);
         }
@@ -406,6 +409,7 @@ impl World {
     fn receive(&mut self, who: usize, entry: &Entry) {
         let person = &mut self.people[who];
         assert!(person.cursor < entry.seq, "seqs rise at the reader");
+        assert!(person.end.is_none_or(|end| entry.seq <= end), "nothing after its departure");
         person.cursor = entry.seq;
         person.received.push(entry.clone());
         if entry.number == Number::NONE {
@@ -444,12 +448,7 @@ impl World {
             AnswerBody::Fault(fault) if fault.code == FaultCode::GRANT_MISSING => {
                 let (person, version) =
                     (&self.people[place(who)], self.granted[&(sender, session)]);
-                let joined = |version: u32| {
-                    let roster = self.roster(version);
-                    roster.members().find(|(name, _)| **name == person.name).map(|(_, at)| at)
-                };
-                let newest = u32::try_from(self.chain.len()).expect("few");
-                let is_entitled = joined(version).is_some() && joined(version) == joined(newest);
+                let is_entitled = self.roster(version).is_member(&person.name);
                 assert!(!is_entitled, "{} needs {session} of {sender}", person.name);
                 self.people[place(who)].asked.remove(&(sender, session));
             }

@@ -19,6 +19,10 @@ pub(super) struct Person {
     pub(super) epoch: u64,
     pub(super) is_reading: bool,
     pub(super) is_live: bool,
+    /// Up to where it reads, while it is no member and its home has said so.
+    pub(super) end: Option<Seq>,
+    /// It was told that it missed something.
+    pub(super) has_missed: bool,
     pub(super) cursor: Seq,
     pub(super) seen: Seq,
     /// What was received, in order.
@@ -45,6 +49,8 @@ impl Person {
             epoch: 0,
             is_reading: false,
             is_live: false,
+            end: None,
+            has_missed: false,
             cursor: Seq(0),
             seen: Seq(0),
             received: Vec::new(),
@@ -66,6 +72,18 @@ impl Person {
     pub(super) fn ask(&self, question: LogQuestion) -> LogAsk {
         let (account, epoch) = (self.name, SessionEpoch(self.epoch));
         LogAsk { exchange: ExchangeId(0), account, origin: ORIGIN, epoch, question }
+    }
+
+    /// The home says up to where it reads.
+    pub(super) fn bound(&mut self, upto: Seq) {
+        self.end = (upto < Seq::MAX).then_some(upto);
+        if self.end.is_none() || self.seen >= upto {
+            self.is_live = false;
+        }
+        if upto == Seq(0) {
+            // No range comes any more, and who joins again reads anew.
+            (self.is_reading, self.end) = (false, None);
+        }
     }
 
     pub(super) fn answer(&mut self, answered: Answered) {
