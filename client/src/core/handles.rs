@@ -84,6 +84,13 @@ impl Handles {
         matches!(state, HandleState::Open(_)).then_some(handle)
     }
 
+    /// Forgets that `log` could not be opened: who still wants it asks again.
+    pub(crate) fn forgive(&mut self, log: &LogId) {
+        if matches!(self.state(log), Some(HandleState::Failed(_))) {
+            self.forget(log);
+        }
+    }
+
     /// Forgets the pauses that are over: who still wants such a log asks again.
     pub(crate) fn on_timeout(&mut self, now: Instant) {
         let over = |state: &HandleState| matches!(state, HandleState::Pausing(at) if *at <= now);

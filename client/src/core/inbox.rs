@@ -147,6 +147,13 @@ impl Inbox {
         std::mem::take(&mut self.is_asked)
     }
 
+    /// Groups that the account has departed from may be read to their end.
+    pub(crate) fn pump_ends(&mut self, groups: &mut Groups, ctx: &mut Context<'_>) {
+        for reader in self.logs.values_mut() {
+            reader.conclude(groups, ctx);
+        }
+    }
+
     /// Once per turn: store what is ready, and see whether the reading is done.
     pub(crate) fn on_turn_ended(&mut self, ctx: &mut Context<'_>) {
         match self.reading {
@@ -178,7 +185,7 @@ impl Inbox {
         self.are_logs_known = joined.is_some();
         let joined: BTreeSet<LogId> = joined.into_iter().flatten().map(LogId::group).collect();
         if self.are_logs_known {
-            self.logs.retain(|log, reader| !reader.is_over() || joined.contains(log));
+            self.logs.retain(|_, reader| !reader.is_over());
         }
         for log in joined {
             self.logs.entry(log).or_insert_with(|| LogReader::new(log));

@@ -19,7 +19,7 @@ use super::context::{Backoff, Context};
 use super::event::StoreOp;
 use super::sealing::SealedBody;
 use crate::crypto::plaintext::{Content, Plaintext};
-use crate::store::{Draft, OutboxId, SealedPost};
+use crate::store::{Draft, Fate, OutboxId, SealedPost};
 
 const PAUSE_FIRST: Duration = Duration::from_millis(50);
 const PAUSE_LONGEST: Duration = Duration::from_secs(5);
@@ -217,14 +217,14 @@ impl Lane {
         drafts.into_iter().map(|post| post.id).collect()
     }
 
-    /// Gives up the posts that are sealed and unanswered: whether they were stored is never told.
-    pub(crate) fn abandon(&mut self, ctx: &mut Context<'_>) -> bool {
+    /// Gives up the posts that are sealed and unanswered; whether there were any.
+    pub(crate) fn abandon(&mut self, fate: Fate, ctx: &mut Context<'_>) -> bool {
         if !self.posts.iter().any(Waiting::is_sealed) {
             return false;
         }
         self.posts.retain(|post| !post.is_sealed());
         self.quiet_since = None;
-        ctx.store(StoreOp::Abandon(self.log));
+        ctx.store(StoreOp::Abandon { log: self.log, fate });
         true
     }
 

@@ -17,7 +17,7 @@ use super::lane::{Lane, Need, stored_body};
 use super::readers::{ReaderList, Readers};
 use super::sealing::{Prepared, PutFault, Sealing};
 use crate::failure::{Code, Failure};
-use crate::store::{Draft, OutboxId};
+use crate::store::{Draft, Fate, OutboxId};
 
 /// Drafts taken from the store at a time: those to a home that is away must not hide the others.
 pub const DRAFTS_MAX: usize = 512;
@@ -255,10 +255,14 @@ impl Outbox {
         let readers = match readers(log, contacts, groups, ctx) {
             Readers::Pending => return open(log, ctx),
             Readers::Refused(failure) => {
-                if log.kind == LogKind::Group {
-                    abandon(lane, sealing, &failure, ctx);
+                refuse(lane.drain_drafts(), &failure, ctx);
+                if is_departure(log, &failure) {
+                    match groups.fate_of_posts(&log.name) {
+                        Some(fate) => abandon(lane, sealing, fate, ctx),
+                        None => self.worn_out |= !resend(lane, sealing, log, room, ctx),
+                    }
                 }
-                return refuse(lane.drain_drafts(), &failure, ctx);
+                return;
             }
             Readers::Ready(readers) => readers,
         };
@@ -271,16 +275,48 @@ impl Outbox {
     }
 }
 
-/// A group's home answers nobody but members: of posts without an answer nothing more is heard.
-fn abandon(lane: &mut Lane, sealing: &mut Sealing, failure: &Failure, ctx: &mut Context<'_>) {
-    if !matches!(failure.code, Code::NotAMember | Code::Removed | Code::NoSuchGroup) {
-        return;
-    }
+/// The account is no member of the group any more.
+fn is_departure(log: LogId, failure: &Failure) -> bool {
+    let codes = [Code::NotAMember, Code::Removed, Code::NoSuchGroup];
+    log.kind == LogKind::Group && codes.contains(&failure.code)
+}
+
+/// Of posts without an answer nothing more is heard.
+fn abandon(lane: &mut Lane, sealing: &mut Sealing, fate: Fate, ctx: &mut Context<'_>) {
     sealing.end_all(ctx);
-    if lane.abandon(ctx) {
-        ctx.notify(Notice::Conflict);
+    if lane.abandon(fate, ctx) {
+        if fate == Fate::Unknown {
+            ctx.notify(Notice::Conflict);
+        }
         ctx.notify(Notice::OutboxChanged);
     }
+}
+
+/// While the account has still to read what was before its departure, the home answers its posts.
+/// `false` when the home knows numbers that were never given here.
+fn resend(
+    lane: &mut Lane,
+    sealing: &mut Sealing,
+    log: LogId,
+    room: &mut Room,
+    ctx: &mut Context<'_>,
+) -> bool {
+    sealing.end_all(ctx);
+    if lane.is_empty() {
+        return true;
+    }
+    open(log, ctx);
+    let Some(HandleState::Open(base)) = ctx.handles.state(&log) else {
+        return true;
+    };
+    if !lane.checked && !lane.fits(base) {
+        return false;
+    }
+    lane.checked = true;
+    if let Some(handle) = ctx.handles.open_handle(&log) {
+        room.posts = lane.send(handle, room.posts, ctx);
+    }
+    true
 }
 
 /// How much more may be unanswered: of a session's posts at most [`UNANSWERED_MAX`].

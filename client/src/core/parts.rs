@@ -106,6 +106,7 @@ impl Parts {
     pub(super) fn pump(&mut self, ctx: &mut Context<'_>) {
         self.pump_asks(ctx);
         self.pump_link(ctx);
+        self.inbox.pump_ends(&mut self.groups, ctx);
         self.groups.pump(&mut self.contacts, ctx);
         self.outbox.pump(&mut self.contacts, &mut self.groups, ctx);
         self.pump_inbox(ctx);

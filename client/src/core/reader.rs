@@ -56,6 +56,10 @@ pub(crate) struct LogReader {
     /// Transactions that have not returned.
     storing: u32,
     owed: Option<Owed>,
+    /// With this entry the reading ends: the account's departure.
+    end: Option<Seq>,
+    /// The group was closed before it was attached to: it ends when that has caught up.
+    is_closed: bool,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -84,6 +88,8 @@ struct Item {
     step: Step,
     /// What it asks of this account.
     request: Option<GrantRequest>,
+    /// It is the statement of the account's departure.
+    is_end: bool,
 }
 
 #[derive(Debug)]
@@ -123,6 +129,8 @@ impl LogReader {
             heard: Instant(0),
             storing: 0,
             owed: None,
+            end: None,
+            is_closed: false,
         }
     }
 
@@ -170,7 +178,8 @@ impl LogReader {
             return Err("a message in a place that cannot be; nothing after it would be shown");
         }
         self.heard = ctx.now;
-        let item = Item { entry, arrived: ctx.now, step: Step::Sealed, request: None };
+        let item =
+            Item { entry, arrived: ctx.now, step: Step::Sealed, request: None, is_end: false };
         self.items.push_back(item);
         Ok(())
     }
@@ -191,7 +200,7 @@ impl LogReader {
         }
         let owed = self.owed.get_or_insert(Owed { entries: 0, since: ctx.now });
         owed.entries = owed.entries.saturating_add(u32::try_from(new).unwrap_or(u32::MAX));
-        if owed.entries >= SEEN_ENTRIES {
+        if owed.entries >= SEEN_ENTRIES || self.end.is_some_and(|end| end <= cursor) {
             self.send_seen(ctx);
         }
     }
@@ -211,10 +220,20 @@ impl LogReader {
                 ctx.store(StoreOp::LoadCursor(self.log));
             }
             State::Loading => {}
-            State::Loaded => return self.open(ctx),
+            State::Loaded => return self.open(desk.groups, ctx),
             State::Attached | State::Refused => self.open_items(desk, ctx),
         }
         Pumped::On
+    }
+
+    /// Tells when everything is in the store that the account is to have of a group that it is no
+    /// member of any more.
+    pub(crate) fn conclude(&mut self, groups: &mut Groups, ctx: &mut Context<'_>) {
+        let is_ended = self.end.is_some_and(|end| end <= self.cursor);
+        if is_ended || (self.is_closed && self.is_caught_up && self.is_idle()) {
+            (self.end, self.is_closed) = (None, false);
+            groups.on_read(self.log.name, ctx);
+        }
     }
 
     /// Stores every ready entry before which nothing unready stands that it must wait for, at most
@@ -235,6 +254,9 @@ impl LogReader {
                 continue;
             }
             *room -= usize::from(item.is_shown());
+            if item.is_end {
+                self.end = Some(item.entry.seq);
+            }
             ready.extend(item.take());
         }
         let mut cursor = self.cursor;
@@ -295,7 +317,7 @@ impl LogReader {
         }
     }
 
-    fn open(&mut self, ctx: &mut Context<'_>) -> Pumped {
+    fn open(&mut self, groups: &Groups, ctx: &mut Context<'_>) -> Pumped {
         let me = ctx.me.name;
         if let Some(open) = ctx.handles.want(self.log, me) {
             ctx.send(open);
@@ -304,6 +326,8 @@ impl LogReader {
             Some(HandleState::Open(_)) => {
                 self.state = State::Attached;
                 self.heard = ctx.now;
+                self.is_closed =
+                    self.log.kind == LogKind::Group && groups.is_closed_unread(&self.log.name);
                 if let Some(handle) = ctx.handles.open_handle(&self.log) {
                     ctx.send(Attach { handle, cursor: self.cursor });
                 }
@@ -343,7 +367,7 @@ impl Item {
             Opening::Pending => return,
             Opening::Opened(plaintext, is_verified) => {
                 self.request = request(&plaintext);
-                content(*plaintext, is_verified)
+                ReceivedContent::of(*plaintext, is_verified)
             }
             Opening::NoGrant { place, reason, is_origin_known } => {
                 let is_before = may_be_from_before(&place, is_origin_known, desk.groups, ctx);
@@ -374,7 +398,10 @@ impl Item {
         let Desk { contacts, groups, .. } = desk;
         match groups.on_statement(log.name, &self.entry, contacts, ctx) {
             Told::Pending => {}
-            Told::Done(Some(content)) => self.step = Step::Ready(content),
+            Told::Done(Some(content)) => {
+                self.is_end = groups.ends_with(&log.name, self.entry.body.bytes(), ctx);
+                self.step = Step::Ready(content);
+            }
             Told::Done(None) => self.step = Step::Done,
         }
     }
@@ -459,22 +486,5 @@ fn request(plaintext: &Plaintext) -> Option<GrantRequest> {
     match &plaintext.content {
         Content::GrantRequest(request) => Some(*request),
         _ => None,
-    }
-}
-
-fn content(plaintext: Plaintext, verified: bool) -> ReceivedContent {
-    let Plaintext { sent, previous, .. } = plaintext;
-    match plaintext.content {
-        Content::Text(text) => ReceivedContent::Text { text, sent, previous, verified },
-        Content::Attachment(attachment) => {
-            ReceivedContent::Attachment { attachment, sent, previous, verified }
-        }
-        Content::GrantRequest(_) => ReceivedContent::GrantRequest { sent, previous, verified },
-        Content::Invitation(group) => {
-            ReceivedContent::Invitation { group, sent, previous, verified }
-        }
-        Content::Unknown { kind, bytes } => {
-            ReceivedContent::Unknown { kind, bytes, sent, previous, verified }
-        }
     }
 }

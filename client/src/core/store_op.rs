@@ -11,8 +11,8 @@ use crate::crypto::key_log::KeyLog;
 use crate::crypto::keys::Identity;
 use crate::failure::Failure;
 use crate::store::{
-    Chain, ChunkBytes, Contact, Download, Draft, GroupRecord, InboxId, KeptStatement, OutboxId,
-    Received, RosterClaim, SealedPost, Session, SessionStep, SessionsRecord, Upload,
+    Chain, ChunkBytes, Contact, Download, Draft, Ended, Fate, GroupRecord, InboxId, KeptStatement,
+    OutboxId, Received, RosterClaim, SealedPost, Session, SessionStep, SessionsRecord, Upload,
 };
 
 /// One durable operation. Each is one transaction with full sync.
@@ -98,8 +98,13 @@ pub enum StoreOp {
         /// Its number, which is spent.
         number: Number,
     },
-    /// The posts to this log that are sealed and unanswered become conflicts.
-    Abandon(LogId),
+    /// Nothing more is heard of the posts to this log that are sealed and unanswered.
+    Abandon {
+        /// Which log.
+        log: LogId,
+        /// What became of them.
+        fate: Fate,
+    },
     /// A draft is not sent at all, unless the user gave it up.
     Refuse {
         /// Which draft.
@@ -187,8 +192,8 @@ pub enum StoreOp {
     EndGroup {
         /// Which group.
         group: Name,
-        /// Why.
-        why: FaultCode,
+        /// Why, and whether its log is read on.
+        ended: Ended,
     },
     /// A member's open claim about a roster is what the home shows here.
     SettleClaim {
@@ -315,8 +320,8 @@ pub enum Stored {
         /// The record, if there is one.
         contact: Option<Contact>,
     },
-    /// The groups that are kept, each with the reason why the account is no member.
-    Groups(Vec<(Name, Option<FaultCode>)>),
+    /// The groups that are kept, each with how the account's membership ended.
+    Groups(Vec<(Name, Option<Ended>)>),
     /// What is known of a group.
     Group {
         /// Which group.

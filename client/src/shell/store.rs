@@ -106,7 +106,7 @@ fn perform_silent(store: &mut Store, op: StoreOp) -> Result<(), StoreError> {
         StoreOp::EndSession => store.sign_out(),
         StoreOp::Settle { log, upto, seq } => store.settle(&log, upto, seq).map(drop),
         StoreOp::Reject { log, number, code } => store.reject(&log, number, code).map(drop),
-        StoreOp::Abandon(log) => store.abandon(&log),
+        StoreOp::Abandon { log, fate } => store.abandon(&log, fate),
         StoreOp::Refuse { id, failure } => {
             match store.refuse(id, failure.code.name(), &failure.text) {
                 Err(StoreError::Changed(_)) if store.post(id)?.is_none() => Ok(()),
@@ -123,7 +123,7 @@ fn perform_silent(store: &mut Store, op: StoreOp) -> Result<(), StoreError> {
         StoreOp::AcceptChange(name) => store.accept_change(&name),
         StoreOp::MarkVerified(name) => store.mark_verified(&name),
         StoreOp::KeepGroup(name) => store.keep_group(&name),
-        StoreOp::EndGroup { group, why } => store.end_group(&group, why),
+        StoreOp::EndGroup { group, ended } => store.end_group(&group, ended),
         StoreOp::SettleClaim { group, sender } => store.settle_claim(&group, &sender),
         StoreOp::AgreeToRoster(group) => store.agree_to_roster(&group),
         StoreOp::NoteInvitation { group, user } => store.note_invitation(&group, &user),

@@ -20,12 +20,21 @@ const ROSTER: &str = "groups.roster";
 pub struct GroupRecord {
     /// Which group.
     pub name: Name,
-    /// Why the account is no member; `None`: it is one.
-    pub ended: Option<FaultCode>,
+    /// How the account's membership ended; `None`: it is a member.
+    pub ended: Option<Ended>,
     /// Who is in it, as of the newest statement that is kept here.
     pub roster: Option<Roster>,
     /// What members have signed about it that was not compared, or contradicts it.
     pub claims: Vec<KeptClaim>,
+}
+
+/// How a membership ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Ended {
+    /// Why the account is no member.
+    pub why: FaultCode,
+    /// What was posted before is still to be read.
+    pub is_unread: bool,
 }
 
 /// One statement of a roster, verified or passed over.
@@ -42,12 +51,12 @@ pub struct KeptStatement {
 }
 
 impl Store {
-    /// Every group that is kept, by name, each with the reason why the account is no member.
+    /// Every group that is kept, by name, each with how the account's membership ended.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn groups(&self) -> Result<Vec<(Name, Option<FaultCode>)>, StoreError> {
-        let sql = "SELECT name, ended FROM groups ORDER BY name";
+    pub fn groups(&self) -> Result<Vec<(Name, Option<Ended>)>, StoreError> {
+        let sql = "SELECT name, ended, unread FROM groups ORDER BY name";
         let mut statement = self.connection.prepare_cached(sql)?;
         let rows =
             statement.query_and_then((), |row| Ok((value::name(row, "name")?, ended(row)?)))?;
@@ -59,7 +68,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn group(&self, name: &Name) -> Result<Option<GroupRecord>, StoreError> {
-        let sql = "SELECT name, ended, roster FROM groups WHERE name = ?1";
+        let sql = "SELECT name, ended, unread, roster FROM groups WHERE name = ?1";
         let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = statement.query((name.as_str(),))?;
         let claims = claims::read_all(&self.connection, &self.sealer, name)?;
@@ -99,21 +108,22 @@ impl Store {
         self.write(|transaction, _| {
             transaction.execute(
                 "INSERT INTO groups (name) VALUES (?1)
-                 ON CONFLICT (name) DO UPDATE SET ended = NULL",
+                 ON CONFLICT (name) DO UPDATE SET ended = NULL, unread = 0",
                 (name.as_str(),),
             )?;
             Ok(())
         })
     }
 
-    /// The account is a member no more. What was received stays.
+    /// The account is a member no more. What was received stays, and its log is read on when that
+    /// is said.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn end_group(&mut self, name: &Name, why: FaultCode) -> Result<(), StoreError> {
+    pub fn end_group(&mut self, name: &Name, ended: Ended) -> Result<(), StoreError> {
         self.write(|transaction, _| {
-            let sql = "UPDATE groups SET ended = ?2 WHERE name = ?1";
-            transaction.execute(sql, (name.as_str(), why.0))?;
+            let sql = "UPDATE groups SET ended = ?2, unread = ?3 WHERE name = ?1";
+            transaction.execute(sql, (name.as_str(), ended.why.0, ended.is_unread))?;
             Ok(())
         })
     }
@@ -195,6 +205,8 @@ fn read_group(
     Ok(GroupRecord { name, ended: ended(row)?, roster: roster.transpose()?, claims })
 }
 
-fn ended(row: &Row<'_>) -> Result<Option<FaultCode>, StoreError> {
-    Ok(row.get::<_, Option<u16>>("ended")?.map(FaultCode))
+fn ended(row: &Row<'_>) -> Result<Option<Ended>, StoreError> {
+    let is_unread = row.get("unread")?;
+    let why: Option<u16> = row.get("ended")?;
+    Ok(why.map(|why| Ended { why: FaultCode(why), is_unread }))
 }

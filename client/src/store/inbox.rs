@@ -10,6 +10,7 @@ use super::error::StoreError;
 use super::{Sealer, Store, replay, unsaved, value, wanted};
 use crate::crypto::Attachment;
 use crate::crypto::content::GrantRequest;
+use crate::crypto::plaintext::{Content, Plaintext};
 
 const CONTENT: &str = "inbox.content";
 
@@ -120,6 +121,22 @@ pub enum ReceivedContent {
 }
 
 impl ReceivedContent {
+    /// What a message that opened says.
+    pub(crate) fn of(plaintext: Plaintext, verified: bool) -> Self {
+        let Plaintext { sent, previous, .. } = plaintext;
+        match plaintext.content {
+            Content::Text(text) => Self::Text { text, sent, previous, verified },
+            Content::Attachment(attachment) => {
+                Self::Attachment { attachment, sent, previous, verified }
+            }
+            Content::GrantRequest(_) => Self::GrantRequest { sent, previous, verified },
+            Content::Invitation(group) => Self::Invitation { group, sent, previous, verified },
+            Content::Unknown { kind, bytes } => {
+                Self::Unknown { kind, bytes, sent, previous, verified }
+            }
+        }
+    }
+
     /// Whether the user is to see it.
     #[must_use]
     pub fn is_shown(&self) -> bool {

@@ -4,6 +4,7 @@
 //! are on the disk. Several processes may use one [`Store`] file at the same time. What is sealed
 //! and what stays readable is listed in `schema`.
 
+mod abandon;
 mod account;
 mod blobs;
 mod chain;
@@ -36,6 +37,7 @@ use zeroize::Zeroizing;
 
 use crate::crypto::{MasterKey, Vault};
 
+pub use abandon::Fate;
 pub use account::{Account, Session};
 pub use blobs::{ChunkBytes, Download, Upload};
 pub use chain::Chain;
@@ -44,7 +46,7 @@ pub use contacts::{Contact, Trust};
 pub use directory::{ConnectionLock, DataDirectory, ShowLock};
 pub use error::StoreError;
 pub use granted::GrantedSession;
-pub use groups::{GroupRecord, KeptStatement};
+pub use groups::{Ended, GroupRecord, KeptStatement};
 pub use inbox::{Continuity, InboxContent, InboxId, InboxMessage, Received, ReceivedContent};
 pub use message_sessions::{SessionGrant, SessionPart, SessionRecord, SessionsRecord};
 pub use outbox::{Draft, OutboxId, PostRecord, PostState, SealedPost, SessionStep};

@@ -20,9 +20,9 @@ const BODY: &str = "outbox.body";
 const DRAFT: i64 = 0;
 pub(super) const SEALED: i64 = 1;
 pub(super) const ACCEPTED: i64 = 2;
-const REJECTED: i64 = 3;
+pub(super) const REJECTED: i64 = 3;
 const REFUSED: i64 = 4;
-const CONFLICT: i64 = 5;
+pub(super) const CONFLICT: i64 = 5;
 
 /// A post's place in the outbox; rises, never reused.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -334,23 +334,6 @@ impl Store {
             put_chain(transaction, log, origin, &Chain { previous, ..chain })?;
             advance(transaction, log, origin)?;
             Ok(Some((draft, previous)))
-        })
-    }
-
-    /// Nothing more will be heard of the sealed posts to `log` that have no answer: they become
-    /// conflicts, and the user decides.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn abandon(&mut self, log: &LogId) -> Result<(), StoreError> {
-        self.write(|transaction, _| {
-            let origin = read_origin(transaction)?;
-            transaction.execute(
-                "UPDATE outbox SET state = ?1, body = NULL
-                 WHERE log = ?2 AND origin = ?3 AND state = ?4",
-                (CONFLICT, value::log_value(log), origin.0, SEALED),
-            )?;
-            advance(transaction, log, origin)
         })
     }
 

@@ -22,6 +22,7 @@ const STEPS: &[&str] = &[
     UNSAVED,
     SUCCESSORS,
     INVITATIONS,
+    DEPARTURES,
 ];
 
 const TABLES: &str = "
@@ -219,6 +220,11 @@ CREATE TABLE invitations (           -- that this installation makes, not known 
     user TEXT NOT NULL,
     PRIMARY KEY (name, user)
 ) STRICT, WITHOUT ROWID;
+";
+
+const DEPARTURES: &str = "
+ALTER TABLE groups ADD COLUMN unread INTEGER NOT NULL DEFAULT 0;  -- 1 no member, and what was
+                                                                  -- before is still to be read
 ";
 
 /// Sets what one connection needs. WAL with full sync: a commit returns after its bytes are on the

@@ -216,7 +216,7 @@ impl Chain {
     ///
     /// # Errors
     /// It is no statement of this group.
-    pub(super) fn fate(&mut self, encoded: &Bytes) -> Result<Fate, Failure> {
+    pub(super) fn fate(&mut self, encoded: &Bytes, me: Option<Name>) -> Result<Fate, Failure> {
         let statement = self.decode(encoded)?;
         let version = statement.version;
         if version > self.version() {
@@ -226,7 +226,7 @@ impl Chain {
             });
         }
         if let Some(kept) = self.recent.get(&version) {
-            return Ok(Fate::Folded(shown(&statement, encoded, Some(kept))));
+            return Ok(Fate::Folded(shown(&statement, encoded, Some(kept), me)));
         }
         match self.older.get(&version) {
             None => {
@@ -235,7 +235,7 @@ impl Chain {
             }
             Some(None) => Ok(Fate::Waiting),
             Some(Some(kept)) => {
-                let content = shown(&statement, encoded, kept.as_ref());
+                let content = shown(&statement, encoded, kept.as_ref(), me);
                 self.older.remove(&version);
                 Ok(Fate::Folded(content))
             }
@@ -351,7 +351,22 @@ pub(super) fn warning(statement: &Statement, why: &str) -> String {
     format!("\"{}\" is claimed but does not count: {why}", describe(statement))
 }
 
-fn shown(statement: &Statement, encoded: &Bytes, kept: Option<&KeptStatement>) -> ReceivedContent {
+/// What a statement that counts did, to `me`.
+fn told(statement: &Statement, me: Option<Name>) -> String {
+    let Statement { group, actor, subject, .. } = statement;
+    match statement.act {
+        Act::Remove if Some(*subject) == me => format!("{actor} removed you from #{group}"),
+        Act::Close => format!("{actor} closed #{group}"),
+        _ => describe(statement),
+    }
+}
+
+fn shown(
+    statement: &Statement,
+    encoded: &Bytes,
+    kept: Option<&KeptStatement>,
+    me: Option<Name>,
+) -> ReceivedContent {
     let (fault, successor) = match kept {
         Some(kept) if kept.encoded == *encoded => (kept.fault.clone(), kept.successor),
         Some(_) => {
@@ -361,7 +376,7 @@ fn shown(statement: &Statement, encoded: &Bytes, kept: Option<&KeptStatement>) -
         None => (Some("it was never verified here".to_owned()), None),
     };
     let act = statement.act;
-    let done = describe(statement);
+    let done = told(statement, me);
     match (fault, successor) {
         (None, None) => ReceivedContent::Roster { act, text: done, valid: true },
         (None, Some(admin)) => {

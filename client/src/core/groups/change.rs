@@ -284,7 +284,7 @@ impl Groups {
         if is_entry && code == FaultCode::ALREADY_A_MEMBER {
             self.keep(group, ctx);
         } else if !is_entry && about_me && is_end(code) {
-            self.end(group, code, ctx);
+            self.depart(group, code, ctx);
         }
         let failure = match code {
             FaultCode::RATE_LIMITED if is_join => joined_too_often(&group),
@@ -318,8 +318,8 @@ impl Groups {
         let Some(change) = self.changes.remove(&id) else {
             return;
         };
-        let is_member = self.know(change.group, ctx).standing == Standing::Member;
-        if change.noted && !is_member {
+        let is_out = matches!(self.know(change.group, ctx).standing, Standing::Out(_));
+        if change.noted && is_out {
             self.forgetting.insert(change.group);
         }
         if let GroupWish::Invite(user) = change.wish {
@@ -440,8 +440,8 @@ impl Groups {
             self.settle(group, ctx);
         }
         match change.wish {
-            GroupWish::Leave => self.end(group, FaultCode::NOT_A_MEMBER, ctx),
-            GroupWish::Close => self.end(group, FaultCode::GROUP_CLOSED, ctx),
+            GroupWish::Leave => self.depart(group, FaultCode::NOT_A_MEMBER, ctx),
+            GroupWish::Close => self.depart(group, FaultCode::GROUP_CLOSED, ctx),
             _ => {}
         }
         change.answer(Ok(()), ctx);

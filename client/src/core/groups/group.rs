@@ -15,11 +15,15 @@ use crate::core::notice::Notice;
 use crate::core::readers::{Reader, ReaderList};
 use crate::core::store_op::StoreOp;
 use crate::failure::Failure;
-use crate::store::KeptStatement;
+use crate::store::{Ended, KeptStatement};
 
 #[derive(Debug)]
 pub(super) struct Group {
     pub(super) standing: Standing,
+    /// Everything that came before the departure is in the store.
+    pub(super) is_read: bool,
+    /// It has ended on this connection: its note is being dropped.
+    pub(super) is_over: bool,
     pub(super) stage: Stage,
     /// Bring the roster up to date.
     pub(super) wanted: bool,
@@ -33,8 +37,29 @@ pub(super) struct Group {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Standing {
     Member,
+    /// No member, and why. Its log is still to be read up to the departure.
+    Departed(FaultCode),
     /// No member, and why.
     Out(FaultCode),
+}
+
+impl Standing {
+    /// What the store says.
+    pub(super) fn stored(ended: Option<Ended>) -> Self {
+        match ended {
+            None => Self::Member,
+            Some(Ended { why, is_unread: true }) => Self::Departed(why),
+            Some(Ended { why, is_unread: false }) => Self::Out(why),
+        }
+    }
+
+    /// Why the account is no member, if it is none.
+    pub(super) fn why(self) -> Option<FaultCode> {
+        match self {
+            Self::Member => None,
+            Self::Departed(why) | Self::Out(why) => Some(why),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -71,6 +96,8 @@ impl Group {
     pub(super) fn new(name: Name) -> Self {
         Self {
             standing: Standing::Out(FaultCode::NOT_A_MEMBER),
+            is_read: false,
+            is_over: false,
             stage: Stage::Unloaded,
             wanted: false,
             chain: Chain::new(name),
@@ -89,10 +116,7 @@ impl Group {
     }
 
     pub(super) fn refusal(&self) -> Failure {
-        match self.standing {
-            Standing::Member => Failure::fault(FaultCode::NOT_A_MEMBER),
-            Standing::Out(code) => Failure::fault(code),
-        }
+        Failure::fault(self.standing.why().unwrap_or(FaultCode::NOT_A_MEMBER))
     }
 
     /// What the home has said may be old: it is asked again when that is wanted.
@@ -175,11 +199,12 @@ fn reader_list(roster: &Roster) -> ReaderList {
     }
 }
 
-pub(super) fn standing(roster: &Roster, me: &Name) -> Standing {
+/// Why `me` is no member by the roster, if it is none.
+pub(super) fn departure(roster: &Roster, me: &Name) -> Option<FaultCode> {
     match roster.is_member(me) {
-        _ if roster.is_closed() => Standing::Out(FaultCode::GROUP_CLOSED),
-        true => Standing::Member,
-        false if roster.is_removed(me) => Standing::Out(FaultCode::REMOVED),
-        false => Standing::Out(FaultCode::NOT_A_MEMBER),
+        false if roster.is_removed(me) => Some(FaultCode::REMOVED),
+        _ if roster.is_closed() => Some(FaultCode::GROUP_CLOSED),
+        true => None,
+        false => Some(FaultCode::NOT_A_MEMBER),
     }
 }

@@ -4,13 +4,14 @@
 use std::collections::BTreeSet;
 
 use wire::message::{GroupNoted, Groups as Noted, ListGroups, NoteGroup};
-use wire::{FaultCode, Instant, Name};
+use wire::{Instant, Name};
 
 use super::group::{Stage as GroupStage, Standing};
 use super::{Groups, PAUSE, Question, warn};
 use crate::core::context::Context;
 use crate::core::store_op::StoreOp;
 use crate::failure::Failure;
+use crate::store::Ended;
 
 /// How far the list has come.
 #[derive(Debug, Default)]
@@ -112,13 +113,13 @@ impl Groups {
     /// The store has answered. What is here already is newer.
     pub(crate) fn on_groups_loaded(
         &mut self,
-        groups: Vec<(Name, Option<FaultCode>)>,
+        groups: Vec<(Name, Option<Ended>)>,
         ctx: &mut Context<'_>,
     ) {
         for (name, ended) in groups {
             let known = self.know(name, ctx);
             if matches!(known.stage, GroupStage::Unloaded | GroupStage::Loading) {
-                known.standing = ended.map_or(Standing::Member, Standing::Out);
+                known.standing = Standing::stored(ended);
             }
         }
         self.list.stage = Stage::Loaded;
@@ -134,14 +135,20 @@ impl Groups {
         self.list.undecided.clear();
         for name in answer.groups.into_items() {
             let changing = self.changes.values().any(|change| change.is_of(&name));
-            if !changing && self.know(name, ctx).standing != Standing::Member {
-                self.keep(name, ctx);
-                self.list.undecided.insert(name);
-                self.refresh(name, ctx);
+            let known = self.know(name, ctx);
+            let (standing, is_over) = (known.standing, known.is_over);
+            if changing || is_over || standing == Standing::Member {
+                continue;
             }
+            // Another machine may have joined again.
+            if matches!(standing, Standing::Out(_)) {
+                self.keep(name, ctx);
+            }
+            self.list.undecided.insert(name);
+            self.refresh(name, ctx);
         }
         if std::mem::take(&mut self.list.whole) {
-            for name in self.memberships().collect::<Vec<_>>() {
+            for name in self.readings().collect::<Vec<_>>() {
                 if self.list.undecided.insert(name) {
                     self.refresh(name, ctx);
                 }

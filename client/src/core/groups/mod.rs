@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use wire::message::{Entry, FetchRoster};
 use wire::roster::Statement;
-use wire::{FaultCode, Instant, Name, RequestId};
+use wire::{FaultCode, Instant, LogId, Name, RequestId};
 
 use super::contacts::Contacts;
 use super::context::Context;
@@ -19,12 +19,13 @@ use crate::store::{GroupRecord, KeptStatement, ReceivedContent};
 use chain::{Fate, Taken};
 use change::Change;
 use claims::doubted;
-use group::{Group, Stage, Standing, Trouble, standing};
+use group::{Group, Stage, Standing, Trouble, departure};
 use list::List;
 
 mod chain;
 mod change;
 mod claims;
+mod departure;
 mod doubt;
 mod group;
 mod list;
@@ -97,13 +98,14 @@ impl Groups {
         }
     }
 
-    /// The groups to be read; `None` until the store and the account's home were asked.
+    /// The groups to be read, also those that the account has departed from and has still to read;
+    /// `None` until the store and the account's home were asked.
     pub(crate) fn joined(&mut self, ctx: &mut Context<'_>) -> Option<Vec<Name>> {
         self.advance_list(ctx);
         if !self.list.is_settled() {
             return None;
         }
-        let joined: Vec<Name> = self.memberships().collect();
+        let joined: Vec<Name> = self.readings().collect();
         joined.iter().for_each(|group| self.load(*group, ctx));
         Some(joined)
     }
@@ -122,9 +124,12 @@ impl Groups {
             return Told::Pending;
         }
         let encoded = entry.body.bytes();
-        match known.chain.fate(encoded) {
+        match known.chain.fate(encoded, ctx.me.name) {
             Err(failure) => Told::Done(Some(unreadable(failure.text))),
-            Ok(Fate::Folded(content)) => Told::Done(Some(content)),
+            Ok(Fate::Folded(content)) => {
+                self.on_told(group, ctx);
+                Told::Done(Some(content))
+            }
             Ok(Fate::Waiting) => Told::Pending,
             Ok(Fate::Stored) => {
                 if let Some(version) = version_of(encoded) {
@@ -133,13 +138,6 @@ impl Groups {
                 Told::Pending
             }
             Ok(Fate::Ahead) => self.on_new_statement(group, entry, contacts, ctx),
-        }
-    }
-
-    /// The home does not let this account read `group`, or has ended the reading.
-    pub(crate) fn on_dismissed(&mut self, group: Name, code: FaultCode, ctx: &mut Context<'_>) {
-        if is_end(code) {
-            self.end(group, code, ctx);
         }
     }
 
@@ -175,7 +173,9 @@ impl Groups {
         }
         known.stage = Stage::Rested;
         if let Some(record) = record {
-            known.standing = record.ended.map_or(Standing::Member, Standing::Out);
+            if !matches!(known.standing, Standing::Departed(_)) {
+                known.standing = Standing::stored(record.ended);
+            }
             known.chain.restore(record.roster);
             known.claims.restore(record.claims);
         }
@@ -265,6 +265,7 @@ impl Groups {
     pub(crate) fn on_offline(&mut self) {
         self.requests.clear();
         for known in self.known.values_mut() {
+            known.is_over = false;
             known.claims.on_offline();
             if !matches!(known.stage, Stage::Unloaded | Stage::Loading) {
                 known.stage = Stage::Rested;
@@ -423,11 +424,11 @@ impl Groups {
         let (Some(me), Some(roster)) = (ctx.me.name, known.chain.roster()) else {
             return;
         };
-        match (standing(roster, &me), known.standing) {
-            (Standing::Member, Standing::Out(_)) => self.keep(group, ctx),
-            (Standing::Out(code), Standing::Member) => self.end(group, code, ctx),
-            (Standing::Out(code), _) => self.know(group, ctx).standing = Standing::Out(code),
-            (Standing::Member, Standing::Member) => {}
+        match (departure(roster, &me), known.standing) {
+            (None, Standing::Member) => {}
+            (None, _) => self.keep(group, ctx),
+            (Some(why), Standing::Out(_)) => self.know(group, ctx).standing = Standing::Out(why),
+            (Some(why), _) => self.depart(group, why, ctx),
         }
     }
 
@@ -435,29 +436,20 @@ impl Groups {
     fn keep(&mut self, group: Name, ctx: &mut Context<'_>) {
         let known = self.know(group, ctx);
         known.standing = Standing::Member;
+        (known.is_read, known.is_over) = (false, false);
         if matches!(known.stage, Stage::Failed(_)) {
             known.stage = Stage::Rested;
         }
         self.forgetting.remove(&group);
+        // What the home refused to who was no member counts no more.
+        ctx.handles.forgive(&LogId::group(group));
         ctx.store(StoreOp::KeepGroup(group));
         ctx.notify(Notice::GroupChanged(group));
     }
 
-    /// The account is a member no more.
-    fn end(&mut self, group: Name, why: FaultCode, ctx: &mut Context<'_>) {
-        let known = self.know(group, ctx);
-        let was_member = known.standing == Standing::Member;
-        known.standing = Standing::Out(why);
-        if was_member {
-            ctx.store(StoreOp::EndGroup { group, why });
-            ctx.notify(Notice::GroupChanged(group));
-            self.forgetting.insert(group);
-        }
-    }
-
-    fn memberships(&self) -> impl Iterator<Item = Name> {
-        let members = self.known.iter().filter(|(_, known)| known.standing == Standing::Member);
-        members.map(|(name, _)| *name)
+    fn readings(&self) -> impl Iterator<Item = Name> {
+        let read = |known: &Group| !matches!(known.standing, Standing::Out(_));
+        self.known.iter().filter(move |(_, known)| read(known)).map(|(name, _)| *name)
     }
 }
 

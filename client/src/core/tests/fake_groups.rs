@@ -6,12 +6,14 @@ use wire::roster::Roster;
 use wire::{FaultCode, Name};
 
 use crate::core::{StoreOp, Stored};
-use crate::store::{ClaimState, GroupRecord, InboxId, KeptClaim, KeptStatement, RosterClaim};
+use crate::store::{
+    ClaimState, Ended, GroupRecord, InboxId, KeptClaim, KeptStatement, RosterClaim,
+};
 
 /// What a real store would hold.
 #[derive(Default)]
 pub(super) struct FakeGroups {
-    pub(super) ended: BTreeMap<Name, Option<FaultCode>>,
+    pub(super) ended: BTreeMap<Name, Option<Ended>>,
     pub(super) rosters: BTreeMap<Name, Roster>,
     pub(super) statements: BTreeMap<(Name, u32), KeptStatement>,
     /// What members have signed, by group and member.
@@ -65,8 +67,8 @@ impl FakeGroups {
                 self.ended.insert(name, None);
                 "kept"
             }
-            StoreOp::EndGroup { group, why } => {
-                self.ended.insert(group, Some(why));
+            StoreOp::EndGroup { group, ended } => {
+                self.ended.insert(group, Some(ended));
                 "ended"
             }
             StoreOp::SettleClaim { group, sender } => {
@@ -88,7 +90,9 @@ impl FakeGroups {
             }
             StoreOp::AddStatements { statements, roster } => {
                 let group = roster.group();
-                self.ended.entry(group).or_insert(Some(FaultCode::NOT_A_MEMBER));
+                self.ended
+                    .entry(group)
+                    .or_insert(Some(Ended { why: FaultCode::NOT_A_MEMBER, is_unread: false }));
                 for statement in statements {
                     let newest = self.statements.range((group, 0)..=(group, u32::MAX)).count();
                     assert_eq!(u32::try_from(newest).expect("few") + 1, statement.version);

@@ -16,7 +16,7 @@ use crate::core::{StoreOp, Stored};
 use crate::crypto::{Content, Identity};
 use crate::failure::Failure;
 use crate::store::{
-    Chain, Contact, Draft, InboxId, OutboxId, Received, SealedPost, Session, Trust,
+    Chain, Contact, Draft, Fate, InboxId, OutboxId, Received, SealedPost, Session, Trust,
 };
 
 /// What a real store would hold.
@@ -132,9 +132,14 @@ impl FakeStore {
                 self.rejected.push((number, code));
                 ("rejected", None)
             }
-            StoreOp::Abandon(log) => {
+            StoreOp::Abandon { log, fate } => {
                 let gone = self.sealed.extract_if(.., |(of, _), _| *of == log);
-                self.conflicts.extend(gone.map(|(_, post)| post.id));
+                match fate {
+                    Fate::Unknown => self.conflicts.extend(gone.map(|(_, post)| post.id)),
+                    Fate::Rejected(code) => {
+                        self.rejected.extend(gone.map(|((_, number), _)| (number, code)));
+                    }
+                }
                 ("abandoned", None)
             }
             StoreOp::Refuse { id, failure } => {

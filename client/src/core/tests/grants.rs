@@ -13,7 +13,7 @@ use crate::core::{Event, Notice, Reading};
 use crate::crypto::content::GrantRequest;
 use crate::crypto::test_keys::{alice, name};
 use crate::crypto::{Content, Outbound};
-use crate::store::ReceivedContent;
+use crate::store::{Ended, ReceivedContent};
 
 fn reading() -> World {
     let mut world = World::with_session();
@@ -155,7 +155,7 @@ fn sources(world: &World) -> Vec<LogId> {
     world.store.sources.clone()
 }
 
-fn group_seen(world: &World) -> Vec<u64> {
+pub(super) fn group_seen(world: &World) -> Vec<u64> {
     let handle = group_handle(world);
     let seen = world.sent.iter().filter_map(|message| match message {
         ToServer::Seen(seen) if seen.handle == handle => Some(seen.upto.0),
@@ -337,7 +337,8 @@ fn a_group_that_may_not_be_read_any_more_holds_up_nothing() {
     let entry = world.entry("bob", 1, "sorry");
     deliver(&mut world, &entry);
     assert_eq!(world.texts(), ["sorry"]);
-    assert_eq!(world.store.groups.ended[&name(GROUP)], Some(FaultCode::REMOVED));
+    let ended = Ended { why: FaultCode::REMOVED, is_unread: false };
+    assert_eq!(world.store.groups.ended[&name(GROUP)], Some(ended));
     let left = world.notices.iter().any(|notice| matches!(notice, Notice::GroupChanged(_)));
     assert!(left);
 }

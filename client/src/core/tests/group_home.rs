@@ -29,6 +29,8 @@ pub(super) struct GroupHome {
     pub(super) notes: BTreeSet<Name>,
     /// Statements of others that come in before the next change is looked at.
     pub(super) rivals: Vec<(&'static str, Act, &'static str)>,
+    /// Alice has departed and has still to read; she may fetch so many statements.
+    pub(super) departed: Option<usize>,
     /// Changes that are taken, or not, without an answer.
     pub(super) mute: Option<bool>,
     /// The next change is refused with this.
@@ -57,6 +59,7 @@ impl GroupHome {
             roster: None,
             notes: BTreeSet::new(),
             rivals: Vec::new(),
+            departed: None,
             mute: None,
             refusal: None,
             setup: ServerSetup::new(&mut OlderRng(rng())),
@@ -237,6 +240,7 @@ impl GroupHome {
     fn on_fetch(&mut self, world: &mut World, fetch: &FetchRoster) {
         let fault = match &self.roster {
             None => Some(FaultCode::NO_SUCH_GROUP),
+            Some(_) if self.departed.is_some() => None,
             Some(roster) if roster.is_removed(&me()) => Some(FaultCode::REMOVED),
             Some(roster) if roster.is_member(&me()) || roster.is_invited(&me()) => None,
             Some(_) => Some(FaultCode::NOT_A_MEMBER),
@@ -246,10 +250,11 @@ impl GroupHome {
         }
         let after = usize::try_from(fetch.after).expect("few");
         // Two at a time: what does not fit is asked for.
-        let page = self.statements.iter().skip(after).take(2).cloned();
+        let upto = self.departed.unwrap_or(self.statements.len());
+        let page = self.statements[..upto].iter().skip(after).take(2).cloned();
         let page: Vec<StatementBytes> =
             page.map(|bytes| StatementBytes::new(bytes).expect("short")).collect();
-        let complete = after + page.len() >= self.statements.len();
+        let complete = after + page.len() >= upto;
         world.server(RosterAnswer {
             request: fetch.request,
             group: fetch.group,
@@ -271,6 +276,13 @@ impl GroupHome {
         }
         assert!(is_lie || statement.actor == me(), "only alice asks here");
         self.statements.push(encoded.clone());
+        match statement.act {
+            Act::Join if statement.actor == me() => self.departed = None,
+            Act::Leave | Act::Remove if statement.subject == me() => {
+                self.departed = Some(self.statements.len());
+            }
+            _ => {}
+        }
         Ok(statement.version)
     }
 

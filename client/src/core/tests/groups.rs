@@ -8,6 +8,7 @@ use wire::roster::{Act, Policy, Statement};
 use wire::{FaultCode, Kind, Number, Origin, Seq, ToServer, Wall};
 use zeroize::Zeroizing;
 
+use super::departures::{dismiss, ended};
 use super::group_home::GroupHome;
 use super::world::{Step, World};
 use crate::core::contacts::Contacts;
@@ -54,12 +55,12 @@ pub(super) fn change(
     world.answer(ticket).expect("it is answered")
 }
 
-fn code(result: Result<(), Failure>) -> Code {
+pub(super) fn code(result: Result<(), Failure>) -> Code {
     result.expect_err("it is refused").code
 }
 
 /// What one of the core's other parts asks of the groups.
-fn with<R>(
+pub(super) fn with<R>(
     world: &mut World,
     ask: impl FnOnce(&mut Groups, &mut Contacts, &mut Context<'_>) -> R,
 ) -> R {
@@ -79,7 +80,7 @@ fn with<R>(
 }
 
 /// The readers of the group, when everything was asked and answered.
-fn readers(world: &mut World, home: &mut GroupHome) -> Result<Vec<String>, Code> {
+pub(super) fn readers(world: &mut World, home: &mut GroupHome) -> Result<Vec<String>, Code> {
     for _ in 0..10 {
         match with(world, |groups, _, ctx| groups.readers(name("rust"), ctx)) {
             Readers::Pending => home.serve(world),
@@ -92,7 +93,7 @@ fn readers(world: &mut World, home: &mut GroupHome) -> Result<Vec<String>, Code>
     panic!("the readers are not found");
 }
 
-fn joined(world: &mut World, home: &mut GroupHome) -> Vec<String> {
+pub(super) fn joined(world: &mut World, home: &mut GroupHome) -> Vec<String> {
     for _ in 0..10 {
         match with(world, |groups, _, ctx| groups.joined(ctx)) {
             None => home.serve(world),
@@ -128,7 +129,7 @@ pub(super) fn deliver(
     panic!("the statement is never verified");
 }
 
-fn warnings(world: &World) -> Vec<String> {
+pub(super) fn warnings(world: &World) -> Vec<String> {
     let texts = world.notices.iter().filter_map(|notice| match notice {
         Notice::GroupWarning { text, .. } => Some(text.clone()),
         _ => None,
@@ -282,10 +283,13 @@ fn an_admin_changes_the_group_and_others_may_not() {
 fn who_leaves_reads_no_more_and_a_closed_group_is_nobodys() {
     let (mut world, mut home) = member();
     change(&mut world, &mut home, GroupWish::Leave).expect("leaves");
-    assert!(joined(&mut world, &mut home).is_empty());
+    assert_eq!(joined(&mut world, &mut home), ["rust"], "what was before is still to be read");
     assert_eq!(readers(&mut world, &mut home), Err(Code::NotAMember));
+    assert_eq!(ended(&world), Some((FaultCode::NOT_A_MEMBER, true)));
+    dismiss(&mut world, &mut home, FaultCode::NOT_A_MEMBER);
+    assert!(joined(&mut world, &mut home).is_empty());
     assert!(home.notes.is_empty());
-    assert_eq!(world.store.groups.ended[&name("rust")], Some(FaultCode::NOT_A_MEMBER));
+    assert_eq!(ended(&world), Some((FaultCode::NOT_A_MEMBER, false)));
     change(&mut world, &mut home, GroupWish::Join(None)).expect("comes back");
     assert_eq!(readers(&mut world, &mut home), Ok(vec_of(&["alice", "bob", "carol"])));
 
@@ -366,29 +370,6 @@ fn a_home_that_makes_up_the_founding_or_another_history_is_not_believed() {
     assert!(matches!(&shown, ReceivedContent::Undecryptable { .. }), "{shown:?}");
     assert_eq!(readers(&mut world, &mut home), Err(Code::UntrustedKey));
     assert!(warnings(&world)[0].contains("two histories"), "{:?}", warnings(&world));
-}
-
-#[test]
-fn a_removed_member_sees_it_and_is_out() {
-    let (mut world, mut home) = member();
-    let removal = home.says("bob", Act::Remove, "alice");
-    let shown = deliver(&mut world, &mut home, &removal);
-    let ReceivedContent::Roster { act, text, valid } = shown else { panic!("{shown:?}") };
-    assert_eq!((act, text.as_str(), valid), (Act::Remove, "bob removed alice", true));
-    assert_eq!(readers(&mut world, &mut home), Err(Code::Removed));
-    assert!(joined(&mut world, &mut home).is_empty());
-    assert!(home.notes.is_empty());
-
-    // One who was away hears it when she opens the log.
-    let (mut world, mut home) = member();
-    home.says("bob", Act::Remove, "alice");
-    let group = name("rust");
-    with(&mut world, |groups, _, ctx| {
-        groups.on_dismissed(group, FaultCode::REMOVED, ctx);
-    });
-    assert!(joined(&mut world, &mut home).is_empty());
-    let left = change(&mut world, &mut home, GroupWish::Leave);
-    assert_eq!(code(left), Code::Removed);
 }
 
 #[test]

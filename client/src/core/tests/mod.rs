@@ -4,6 +4,7 @@ mod author;
 mod away;
 mod claims;
 mod contacts;
+mod departures;
 mod fake_blobs;
 mod fake_groups;
 mod fake_sessions;

@@ -37,6 +37,11 @@ pub(super) fn remove(world: &mut World, member: &str) {
     act(world, Act::Remove, me().as_str(), member);
 }
 
+/// `member` has left.
+pub(super) fn leave(world: &mut World, member: &str) {
+    act(world, Act::Leave, member, member);
+}
+
 /// The account brings the roster up to date.
 pub(super) fn refresh(world: &mut World) {
     world.ask(Request::Roster(name(GROUP)));

@@ -9,7 +9,7 @@ use super::{Place, origin};
 use crate::crypto::test_keys::{alice, bob, name, rng};
 use crate::crypto::{Content, Identity, sign_statement};
 use crate::store::schema;
-use crate::store::{GroupRecord, KeptStatement, StoreError};
+use crate::store::{Ended, GroupRecord, KeptStatement, StoreError};
 
 /// What `who` says next in `roster`'s group, and the roster after it.
 fn say(
@@ -74,9 +74,13 @@ fn a_group_comes_back_as_it_was_kept() {
 fn an_ended_group_keeps_its_reason_until_it_is_joined_again() {
     let mut store = Place::new().open();
     store.keep_group(&name("rust")).expect("keeps");
-    store.end_group(&name("rust"), FaultCode::REMOVED).expect("ends");
-    let ended = [(name("rust"), Some(FaultCode::REMOVED))];
-    assert_eq!(store.groups().expect("reads"), ended);
+    for is_unread in [true, false] {
+        let ended = Ended { why: FaultCode::REMOVED, is_unread };
+        store.end_group(&name("rust"), ended).expect("ends");
+        assert_eq!(store.groups().expect("reads"), [(name("rust"), Some(ended))]);
+        let record = store.group(&name("rust")).expect("reads").expect("is there");
+        assert_eq!(record.ended, Some(ended));
+    }
     store.keep_group(&name("rust")).expect("keeps");
     assert_eq!(store.groups().expect("reads"), [(name("rust"), None)]);
 }
@@ -87,7 +91,10 @@ fn a_group_that_was_only_looked_at_is_not_joined() {
     let (created, roster) = say(None, alice(), ("alice", Act::Create, "alice"));
     store.add_statements(&[kept(1, &created)], &roster).expect("keeps");
     let groups = store.groups().expect("reads");
-    assert_eq!(groups, [(name("rust"), Some(FaultCode::NOT_A_MEMBER))]);
+    assert_eq!(
+        groups,
+        [(name("rust"), Some(Ended { why: FaultCode::NOT_A_MEMBER, is_unread: false }))]
+    );
 }
 
 #[test]
@@ -108,7 +115,7 @@ fn a_roster_that_was_moved_or_changed_in_the_file_does_not_open() {
     let mut store = Place::new().open();
     let (created, roster) = say(None, alice(), ("alice", Act::Create, "alice"));
     store.add_statements(&[kept(1, &created)], &roster).expect("keeps");
-    let move_it = "INSERT INTO groups SELECT 'go', ended, roster FROM groups";
+    let move_it = "INSERT INTO groups SELECT 'go', ended, roster, unread FROM groups";
     store.connection.execute(move_it, ()).expect("copies");
     assert!(matches!(store.group(&name("go")), Err(StoreError::Vault(_))));
 }

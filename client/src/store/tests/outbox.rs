@@ -7,7 +7,7 @@ use super::{Place, SESSION, begin, log, number, origin, seal};
 use crate::crypto::Content;
 use crate::crypto::content::GrantRequest;
 use crate::crypto::test_keys::name;
-use crate::store::{OutboxId, PostState, Store, StoreError};
+use crate::store::{Fate, OutboxId, PostState, Received, ReceivedContent, Store, StoreError};
 
 /// Adds and seals posts 1 … `count`.
 fn sealed(store: &mut Store, count: u64) -> Vec<OutboxId> {
@@ -178,7 +178,7 @@ fn abandoned_posts_are_left_to_the_user_and_their_numbers_are_spent() {
     let mut store = place.open();
     let ids = sealed(&mut store, 2);
     store.settle(&log(), number(1), Seq(1)).expect("settles");
-    store.abandon(&log()).expect("works");
+    store.abandon(&log(), Fate::Unknown).expect("works");
     assert_eq!(state(&store, ids[1]), PostState::Conflict);
     assert!(matches!(state(&store, ids[0]), PostState::Accepted { .. }));
     let chain = store.chain(&log()).expect("reads");
@@ -199,4 +199,32 @@ fn what_waits_is_counted_log_by_log_without_this_programs_own_requests() {
     let waiting = store.waiting().expect("reads");
     assert_eq!(waiting, [(sealed[1], log()), (draft, log())]);
     assert_eq!(store.queued().expect("reads"), [(log(), 2)]);
+}
+
+#[test]
+fn posts_to_a_log_that_was_read_to_its_end_were_stored_if_they_came() {
+    let place = Place::new();
+    let mut store = place.open();
+    let account = "INSERT INTO account (id, name, identity, bundle) VALUES (1, 'alice', x'', x'')";
+    store.connection.execute(account, ()).expect("keeps");
+    let ids = sealed(&mut store, 3);
+    let came = |n: u64, hash| Received {
+        seq: Seq(n),
+        sender: name("alice"),
+        origin: store.origin().expect("reads"),
+        number: number(n),
+        at: Wall(1),
+        hash,
+        content: ReceivedContent::BeforeYouJoined,
+        request: None,
+    };
+    let entries = [came(1, hash(1)), came(3, hash(9))];
+    store.receive(&log(), &entries, Seq(3)).expect("keeps");
+    store.abandon(&log(), Fate::Rejected(FaultCode::REMOVED)).expect("works");
+    assert_eq!(state(&store, ids[0]), PostState::Accepted { seq: Some(Seq(1)) });
+    let rejected = PostState::Rejected(FaultCode::REMOVED);
+    assert_eq!(state(&store, ids[1]), rejected);
+    assert_eq!(state(&store, ids[2]), rejected, "another message came under its number");
+    assert!(store.conflicts().expect("reads").is_empty());
+    assert!(store.busy_logs().expect("reads").is_empty());
 }
