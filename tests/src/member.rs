@@ -18,8 +18,8 @@ use wire::message::{
     Message, OpenLog, Redeem, Resume, Seen, SignUpFinish, SignUpStart,
 };
 use wire::{
-    Act, FaultCode, LogHandle, LogId, Name, Number, Origin, RequestId, Seq, Statement, ToClient,
-    Token, Wall,
+    Act, FaultCode, Kind, LogHandle, LogId, Name, Number, Origin, RequestId, Seq, Statement,
+    ToClient, Token, Wall,
 };
 use wire::{List, Opaque};
 
@@ -136,7 +136,8 @@ impl Member {
         }
     }
 
-    /// The newest post in the group, from its log.
+    /// The newest post in the group that this account is to have, from its log, which is read to
+    /// its end.
     ///
     /// # Panics
     /// When there is none, or the log cannot be read.
@@ -218,6 +219,7 @@ fn answer(seat: &mut Raw) -> ToClient {
     loop {
         match word(seat) {
             ToClient::Deliver(_) | ToClient::CaughtUp(_) => {}
+            ToClient::Fault(fault) if fault.about == Kind::ATTACH.0 => {}
             message => return message,
         }
     }

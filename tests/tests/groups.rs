@@ -160,3 +160,77 @@ fn posts_and_changes_are_read_in_one_order_by_members_of_every_server() {
     machine.must(&["signin"]);
     assert_eq!(shown(&machine), [line("text", "to the new machine".to_owned())]);
 }
+
+#[test]
+fn who_is_removed_while_away_reads_what_was_before_and_hears_of_it() {
+    let cluster = Cluster::start(3, &[]);
+    let people = people(&cluster, &[1, 2, 3]);
+    let [alice, bob, carol] = [&people[0], &people[1], &people[2]];
+    alice.must(&["group", "create", "rust"]);
+    bob.must(&["group", "join", "rust"]);
+    carol.must(&["group", "join", "rust"]);
+    bob.must(&["recv"]);
+    alice.must(&["send", "#rust", "one"]);
+    carol.must(&["send", "#rust", "two"]);
+    alice.must(&["group", "remove", "rust", &bob.name]);
+    alice.must(&["send", "#rust", "among us two"]);
+    carol.must(&["send", "#rust", "he cannot read this"]);
+
+    let removal = format!("{} removed you from #rust", alice.name);
+    let line = |kind: &str, text: &str| (kind.to_owned(), text.to_owned());
+    let expected = [line("text", "one"), line("text", "two"), line("removed", &removal)];
+    assert_eq!(shown(bob), expected);
+    assert_eq!(shown(bob), [], "once, and nothing after it");
+    assert!(groups(bob).is_empty());
+    assert_eq!(error(bob, &["send", "#rust", "still here?"], 19), "removed");
+    assert_eq!(error(bob, &["group", "members", "rust"], 19), "removed");
+
+    alice.must(&["group", "invite", "rust", &bob.name]);
+    bob.must(&["group", "join", "rust"]);
+    carol.must(&["send", "#rust", "three"]);
+    alice.must(&["group", "remove", "rust", &bob.name]);
+    alice.must(&["group", "invite", "rust", &bob.name]);
+    alice.must(&["send", "#rust", "while he was out"]);
+    bob.must(&["group", "join", "rust"]);
+    carol.must(&["send", "#rust", "four"]);
+    let joined = format!("{} joined", bob.name);
+    let expected = [
+        line("joined", &joined),
+        // What she has said while he was out.
+        line("missing", "a message before this one never came"),
+        line("text", "three"),
+        line("removed", &removal),
+        line("joined", &joined),
+        line("text", "four"),
+    ];
+    assert_eq!(shown(bob), expected, "of both memberships, and nothing in between");
+    assert_eq!(groups(bob), ["#rust"]);
+}
+
+#[test]
+fn who_leaves_or_is_in_a_group_that_is_closed_reads_what_was_before() {
+    let cluster = Cluster::start(3, &[]);
+    let people = people(&cluster, &[1, 2, 3]);
+    let [alice, bob, carol] = [&people[0], &people[1], &people[2]];
+    alice.must(&["group", "create", "rust"]);
+    bob.must(&["group", "join", "rust"]);
+    carol.must(&["group", "join", "rust"]);
+    for person in [bob, carol] {
+        person.must(&["recv"]);
+    }
+    alice.must(&["send", "#rust", "one"]);
+    bob.must(&["group", "leave", "rust"]);
+    alice.must(&["send", "#rust", "two"]);
+    alice.must(&["group", "close", "rust"]);
+
+    let line = |kind: &str, text: &str| (kind.to_owned(), text.to_owned());
+    let left = line("left", &format!("{} left", bob.name));
+    assert_eq!(error(carol, &["send", "#rust", "too late"], 12), "no-such-group");
+    let closed = line("closed", &format!("{} closed #rust", alice.name));
+    assert_eq!(shown(bob), [line("text", "one"), left.clone()]);
+    assert_eq!(shown(carol), [line("text", "one"), left, line("text", "two"), closed]);
+    for person in [bob, carol] {
+        assert_eq!(shown(person), []);
+        assert!(groups(person).is_empty());
+    }
+}

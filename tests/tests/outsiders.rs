@@ -1,5 +1,5 @@
 //! Who is no member, or was none then, cannot read: not even with everything that the servers
-//! store and send.
+//! store and send. Who was removed gets what was before, and no entry and no grant after it.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::thread;
 
 use client::crypto::grant;
 use client::crypto::message_session::{Expected, OpenError, read_message_session};
-use client::crypto::{GrantError, Identity, SessionPlace, verify_announcement};
+use client::crypto::{GrantError, Identity, SessionPlace, SigningPublicKey, verify_announcement};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use storage::{Answer, Completion, Op, Read, RocksStorage, Storage, Ticket};
@@ -70,6 +70,7 @@ fn the_removed_cannot_open_what_follows_nor_the_new_what_was_before() {
     let mut session = carol.open_grant(&place(&before), &key, &mut rng).expect("it is hers");
     session.open(&expected(&before), &before.body).expect("she may read it");
 
+    alice.must(&["send", &format!("#{GROUP}"), "carol's last"]);
     alice.must(&["group", "remove", GROUP, "carol"]);
     alice.must(&["send", &format!("#{GROUP}"), "now that carol is gone"]);
     let after = bob.newest_post(name(GROUP));
@@ -77,8 +78,8 @@ fn the_removed_cannot_open_what_follows_nor_the_new_what_was_before() {
     let mut bobs_session = bob.open_grant(&place(&after), &key, &mut rng).expect("it is his");
     bobs_session.open(&expected(&after), &after.body).expect("he may read it");
     assert_eq!(session.open(&expected(&after), &after.body), Err(OpenError::OtherSession));
-    let refused = carol.open_grant(&place(&after), &key, &mut rng).map(drop);
-    assert_eq!(refused, Err(FaultCode::REMOVED));
+    let last = read_to_the_removal(&mut carol, &cluster, &key, (&before, &after));
+    session.open(&expected(&last), &last.body).expect("it was before her removal");
 
     let mut dave = join("dave", &daves);
     alice.must(&["send", &format!("#{GROUP}"), "welcome dave"]);
@@ -113,6 +114,30 @@ fn the_removed_cannot_open_what_follows_nor_the_new_what_was_before() {
         assert!(stored(&cluster.store(server), &after, "carol").is_none(), "none is hers");
     }
     assert!(tried >= 2, "the readers' grants are on disk: {tried}");
+}
+
+/// A removed member has what was before its removal, and nothing after it; the last post.
+fn read_to_the_removal(
+    member: &mut Member,
+    cluster: &Cluster,
+    key: &SigningPublicKey,
+    (before, after): (&Entry, &Entry),
+) -> Entry {
+    let mut rng = StdRng::seed_from_u64(3);
+    let mut grant = |member: &mut Member, post: &Entry| {
+        member.open_grant(&place(post), key, &mut rng).map(drop)
+    };
+    assert_eq!(grant(member, after), Err(FaultCode::GRANT_MISSING), "there is none for it");
+    assert_eq!(grant(member, before), Ok(()));
+    member.leave_seat();
+    member.resume(cluster);
+    let last = member.newest_post(name(GROUP));
+    assert_ne!(last.seq, before.seq, "one more has come");
+    assert!(last.seq < after.seq, "no entry comes after the removal");
+    for post in [before, after] {
+        assert_eq!(grant(member, post), Err(FaultCode::REMOVED), "it has read everything");
+    }
+    last
 }
 
 /// A reader's grant of an entry's message session, as the server's disk has it.

@@ -324,7 +324,7 @@ impl World {
                 let place = (sender, origin, *log, *number);
                 self.oracle.hear(now, &Fact::Redrafted { client: index, place });
             }
-            StoreOp::Abandon(log) => {
+            StoreOp::Abandon { log, .. } => {
                 self.oracle.hear(now, &Fact::Abandoned { client: index, sender, log: Some(*log) });
             }
             StoreOp::BeginOrigin(_) => {
