@@ -88,9 +88,10 @@ fn a_mistake_in_a_line_is_named_and_nothing_is_sent() {
     let stranger = r#"{"to":"nobody-here","text":"two"}"#;
     let half = send(&[&good, "", stranger]);
     assert_eq!(half.code(), 7, "{half:?}");
-    let failed = half.stderr.lines().next().expect("it is told");
-    let failed: Value = serde_json::from_str(failed).expect("the error is JSON");
-    assert!(text(&failed, "message").starts_with("line 3: "), "{failed}");
+    let errors = half.stderr.lines().map(|line| serde_json::from_str(line).expect("it is JSON"));
+    let messages: Vec<_> = errors.map(|error: Value| text(&error, "message")).collect();
+    assert!(messages[0].starts_with("line 3: "), "{messages:?}");
+    assert_eq!(messages[1..], ["not sent: 1 of 2 messages"], "each is told once");
     let accepted: Value = serde_json::from_str(half.stdout.trim()).expect("one is accepted");
     assert_eq!(accepted["line"], 1);
     assert_eq!(of_kind(&bob.json(&["recv"]), "text"), ["one"]);

@@ -46,8 +46,10 @@ pub(super) fn send(mut local: Local, command: &args::Send) -> Result<(), Failure
         false => vec![read_message(command)?],
     };
     let has_attachment = messages.iter().any(|message| message.attachment.is_some());
+    let count = messages.len();
     let mut task = Sending {
         posts: add_all(messages, me, &mut local.store)?,
+        count,
         failed: None,
         wait: command.wait.unwrap_or(if has_attachment { WAIT_FOR_UPLOAD } else { WAIT }),
         is_json: local.is_json,
@@ -125,8 +127,10 @@ struct Post {
 struct Sending {
     /// What is not known to be accepted or rejected yet.
     posts: Vec<Post>,
-    /// The first one that failed, when there were several.
-    failed: Option<Failure>,
+    /// How many there were.
+    count: usize,
+    /// Why the first of those failed that did, and how many; each was told.
+    failed: Option<(Failure, usize)>,
     wait: Duration,
     is_json: bool,
 }
@@ -153,12 +157,12 @@ impl Sending {
     }
 
     /// One of several has failed: it is told, and the others go on.
-    fn set_aside(&mut self, failure: Failure, is_only: bool) -> Result<(), Failure> {
-        if is_only {
+    fn set_aside(&mut self, failure: Failure) -> Result<(), Failure> {
+        if self.count == 1 {
             return Err(failure);
         }
         output::failure(&failure, self.is_json);
-        self.failed.get_or_insert(failure);
+        self.failed.get_or_insert((failure, 0)).1 += 1;
         Ok(())
     }
 }
@@ -177,24 +181,23 @@ impl Task for Sending {
     }
 
     fn look(&mut self, store: &mut Store) -> Result<Flow, Failure> {
-        let is_only = self.posts.len() == 1 && self.failed.is_none();
         for post in std::mem::take(&mut self.posts) {
             match outcome(&record(post.id, store)?) {
                 Ok(Some(accepted)) => self.tell(&accepted, post.line)?,
                 Ok(None) => self.posts.push(post),
                 Err(failure) => {
                     self.posts.push(post);
-                    self.set_aside(failure.on_line(post.line), is_only)?;
+                    self.set_aside(failure.on_line(post.line))?;
                     self.posts.pop();
                 }
             }
         }
-        match (self.posts.is_empty(), self.failed.take()) {
-            (true, None) => Ok(Flow::Done),
-            (true, Some(failure)) => Err(failure),
-            (false, failed) => {
-                self.failed = failed;
-                Ok(Flow::On)
+        match &self.failed {
+            _ if !self.posts.is_empty() => Ok(Flow::On),
+            None => Ok(Flow::Done),
+            Some((first, failed)) => {
+                let text = format!("not sent: {failed} of {} messages", self.count);
+                Err(Failure { text, ..first.clone() })
             }
         }
     }
@@ -298,7 +301,8 @@ mod tests {
         let log = LogId::mailbox(Name::parse("bob").expect("a name"));
         let id = store.add_draft(&log, "hello", Wall(1)).expect("adds");
         let posts = vec![Post { id, line: None }];
-        let mut sending = Sending { posts, failed: None, wait: WAIT, is_json: true };
+        let count = posts.len();
+        let mut sending = Sending { posts, count, failed: None, wait: WAIT, is_json: true };
 
         let late = sending.on_time_over(None).expect_err("not accepted");
         assert_eq!(late.code, Code::Queued);
