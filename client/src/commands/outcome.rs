@@ -16,7 +16,7 @@ pub fn outcome(post: &PostRecord) -> Result<Option<PostRecord>, Failure> {
         PostState::Rejected(FaultCode::NO_SUCH_BLOB) => Err(Failure::usage(
             "the encrypted copy of the attachment is gone from this machine; send it again",
         )),
-        PostState::Rejected(code) => Err(Failure::fault(*code)),
+        PostState::Rejected(code) => Err(not_sent(&Failure::fault(*code))),
         PostState::Refused(reason) => Err(refusal(reason)),
         PostState::Conflict => Err(Failure::unexpected(format!(
             "not known whether it reached {}: this installation was restored from an old copy; \
@@ -29,7 +29,11 @@ pub fn outcome(post: &PostRecord) -> Result<Option<PostRecord>, Failure> {
 /// The reason as the store keeps it: a code, then the text.
 fn refusal(reason: &str) -> Failure {
     let (code, text) = reason.split_once(' ').unwrap_or((reason, reason));
-    Failure::new(Code::named(code).unwrap_or(Code::Unexpected), format!("not sent: {text}"))
+    not_sent(&Failure::new(Code::named(code).unwrap_or(Code::Unexpected), text))
+}
+
+fn not_sent(failure: &Failure) -> Failure {
+    Failure::new(failure.code, format!("not sent: {}", failure.text))
 }
 
 #[cfg(test)]

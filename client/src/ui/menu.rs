@@ -328,7 +328,7 @@ impl Menu {
                     self.style.dim(&format!("accepted: your message to {}", shown(&to)))
                 }
                 Some(Err(failure)) => {
-                    self.style.warning(&format!("not sent to {}: {failure}", shown(&to)))
+                    self.style.warning(&format!("your message to {}: {failure}", shown(&to)))
                 }
                 None => String::new(),
             };
