@@ -1,13 +1,13 @@
 //! What the account has received: entries, the cursor and the replay window, always together.
 
 use bytes::{BufMut, Bytes, BytesMut};
-use rusqlite::{OptionalExtension, Row, Transaction};
+use rusqlite::{Row, Transaction};
 use wire::roster::Act;
 use wire::{DecodeError, Field, LogId, Name, Number, Origin, Reader, Seq, Wall};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::error::StoreError;
-use super::{Sealer, Store, replay, unsaved, value, wanted};
+use super::{Sealer, Store, continuity, replay, unsaved, value, wanted};
 use crate::crypto::Attachment;
 use crate::crypto::content::GrantRequest;
 use crate::crypto::plaintext::{Content, Plaintext};
@@ -149,7 +149,7 @@ impl ReceivedContent {
         !matches!(self, Self::Undecryptable { .. } | Self::BeforeYouJoined)
     }
 
-    fn previous(&self) -> Option<[u8; 32]> {
+    pub(super) fn previous(&self) -> Option<[u8; 32]> {
         match self {
             Self::Text { previous, .. }
             | Self::Attachment { previous, .. }
@@ -308,7 +308,7 @@ pub(super) fn insert(
     log: &LogId,
     entry: &Received,
 ) -> Result<InboxId, StoreError> {
-    let continuity = match continuity(transaction, log, entry)? {
+    let continuity = match continuity::of(transaction, sealer, log, entry)? {
         Continuity::Unbroken => 0,
         Continuity::Missing => 1,
         Continuity::Unknown => 2,
@@ -338,32 +338,10 @@ pub(super) fn insert(
     Ok(InboxId(id))
 }
 
-fn continuity(
-    transaction: &Transaction<'_>,
-    log: &LogId,
-    entry: &Received,
-) -> Result<Continuity, StoreError> {
-    let Some(previous) = entry.content.previous() else {
-        return Ok(Continuity::Unknown);
-    };
-    let mut statement = transaction.prepare_cached(
-        "SELECT hash FROM inbox WHERE log = ?1 AND sender = ?2 AND origin = ?3
-         AND number > 0 ORDER BY id DESC LIMIT 1",
-    )?;
-    let values = (value::log_value(log), entry.sender.as_str(), entry.origin.0);
-    let last: Option<Vec<u8>> = statement.query_row(values, |row| row.get(0)).optional()?;
-    Ok(match last {
-        Some(last) if last == previous => Continuity::Unbroken,
-        Some(_) => Continuity::Missing,
-        None if previous == [0; 32] => Continuity::Unbroken,
-        None => Continuity::Unknown,
-    })
-}
-
 pub(super) fn read_message(row: &Row<'_>, sealer: &Sealer) -> Result<InboxMessage, StoreError> {
     let id: i64 = row.get("id")?;
     let sealed: Vec<u8> = row.get("content")?;
-    let content = sealer.open(CONTENT, &id.to_be_bytes(), &sealed)?;
+    let content = open_content(sealer, id, &sealed)?;
     Ok(InboxMessage {
         id: InboxId(id),
         log: value::log(row, "log")?,
@@ -378,8 +356,17 @@ pub(super) fn read_message(row: &Row<'_>, sealer: &Sealer) -> Result<InboxMessag
             2 => Continuity::Unknown,
             _ => return Err(StoreError::Damaged("continuity")),
         },
-        content: decode_content(&content).map_err(|_| StoreError::Damaged("content"))?,
+        content,
     })
+}
+
+pub(super) fn open_content(
+    sealer: &Sealer,
+    id: i64,
+    sealed: &[u8],
+) -> Result<ReceivedContent, StoreError> {
+    let content = sealer.open(CONTENT, &id.to_be_bytes(), sealed)?;
+    decode_content(&content).map_err(|_| StoreError::Damaged("content"))
 }
 
 /// Layout: tag `u8`. 1 text and 2 unknown: verified `u8`, sent `u64`, previous (32), for unknown

@@ -10,6 +10,7 @@ mod blobs;
 mod chain;
 mod claims;
 mod contacts;
+mod continuity;
 mod directory;
 mod error;
 mod granted;

@@ -257,3 +257,28 @@ proptest! {
         prop_assert_eq!(kept, i64::try_from(runs).expect("few"));
     }
 }
+
+#[test]
+fn what_was_sent_while_one_was_no_member_is_not_missing() {
+    let rust = wire::LogId::group(name("rust"));
+    let mut store = Place::new().open();
+    store.save_sign_up(&name("bob"), origin(2), alice(), b"bundle", b"frame").expect("keeps");
+    let joined = |seq, sender, valid| Received {
+        sender,
+        content: ReceivedContent::Roster { act: Act::Join, text: "joined".to_owned(), valid },
+        ..entry(seq, 0, garbage())
+    };
+    let entries = [
+        entry(1, 1, text("first", 0)),
+        joined(2, name("carol"), true),
+        joined(3, name("bob"), false),
+        entry(4, 3, text("one is missing", 2)),
+        joined(5, name("bob"), true),
+        entry(6, 5, text("another was not for me", 4)),
+        entry(7, 7, text("one is missing since", 6)),
+    ];
+    store.receive(&rust, &entries, Seq(7)).expect("keeps");
+    let messages = store.unshown(9).expect("reads");
+    let found = [3, 5, 6].map(|place: usize| messages[place].continuity);
+    assert_eq!(found, [Continuity::Missing, Continuity::Unknown, Continuity::Missing]);
+}
