@@ -32,6 +32,14 @@ impl Kind {
             Self::Group => "group password",
         }
     }
+
+    /// How to give it where nobody can be asked.
+    fn elsewhere(self) -> &'static str {
+        match self {
+            Self::Account => "--password-file FILE or FASTCHAT_PASSWORD",
+            Self::Group => "--group-password-file FILE or FASTCHAT_GROUP_PASSWORD",
+        }
+    }
 }
 
 /// The password that was given without a prompt, if one was.
@@ -54,9 +62,8 @@ pub fn read(config: &Config, is_new: bool) -> Result<Password, Failure> {
         return Ok(password);
     }
     if !stdin().is_terminal() {
-        return Err(Failure::usage(
-            "no password; use --password-file FILE or FASTCHAT_PASSWORD, or a terminal",
-        ));
+        let elsewhere = Kind::Account.elsewhere();
+        return Err(Failure::usage(format!("no password; use {elsewhere}, or a terminal")));
     }
     match is_new {
         true => prompt_new(Kind::Account),
@@ -108,7 +115,8 @@ pub fn prompt(words: &str, kind: Kind) -> Result<Password, Failure> {
 /// As [`prompt`].
 pub fn prompt_or_cancel(words: &str, kind: Kind) -> Result<Option<Password>, Failure> {
     let unreadable = |error: std::io::Error| {
-        Failure::usage(format!("the {} cannot be read: {error}", kind.called()))
+        let (called, elsewhere) = (kind.called(), kind.elsewhere());
+        Failure::usage(format!("the {called} cannot be read ({error}); use {elsewhere}"))
     };
     let held = interrupt::hold().map_err(unreadable)?;
     let typed = rpassword::prompt_password(words);

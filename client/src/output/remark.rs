@@ -20,8 +20,10 @@ impl Remark {
     pub fn of(notice: &Notice) -> Option<Self> {
         match notice {
             Notice::Expired { group, count } => {
-                let messages = if *count == 1 { "message" } else { "messages" };
-                let text = format!("{count} {messages} expired before they were received here");
+                let text = match count {
+                    1 => "1 message expired before it was received here".to_owned(),
+                    _ => format!("{count} messages expired before they were received here"),
+                };
                 Some(Self { group: *group, expired: Some(*count), text })
             }
             Notice::GroupWarning { group, text } => {
@@ -67,6 +69,8 @@ mod tests {
              \"text\":\"3 messages expired before they were received here\"}"
         );
         assert_eq!(expired.line(), "#rust: 3 messages expired before they were received here");
+        let one = Remark::of(&Notice::Expired { group, count: 1 }).expect("a remark");
+        assert_eq!(one.line(), "#rust: 1 message expired before it was received here");
         let warning = Notice::GroupWarning { group, text: "a lie\u{7}".to_owned() };
         let warning = Remark::of(&warning).expect("a remark");
         assert_eq!(warning.json()["kind"], "warning");
