@@ -1,9 +1,9 @@
 //! A whole cluster in one thread, from one seed: the real cores of routers, servers and clients,
 //! encoded frames between them, disks, people, and everything that can go wrong.
 //!
-//! Start reading at [`run`], then [`world`] (what happens next), [`links`] (how bytes move),
+//! Start reading at [`run`], then [`world`] (what happens next), `links` (how bytes move),
 //! [`server`], [`router`] and [`client`] (shells without sockets), [`user`] (what people do),
-//! [`chaos`] (what goes wrong), and [`oracle`] (what must hold).
+//! `chaos` (what goes wrong), and [`oracle`] (what must hold).
 
 mod chaos;
 pub mod client;
