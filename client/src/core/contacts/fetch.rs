@@ -57,7 +57,7 @@ impl Contacts {
             Next::Nothing if known.log.is_some() && !known.is_other => known.refresh(ctx.now),
             Next::Nothing => {
                 let text = format!("{name}'s server has no keys of {name}");
-                known.stage = Stage::Failed(Failure::unexpected(text));
+                known.stage = Stage::Failed(Failure::unexpected(text), ctx.now);
             }
             Next::Verify(held, bundles) => {
                 known.stage = Stage::Verifying(number, Answered::Home { complete });
@@ -105,10 +105,11 @@ impl Contacts {
             _ if is_passing => known.pause(ctx),
             (Source::Copy(at), _) => known.settle_copy(at, ctx),
             (Source::Home(_), _) => {
-                known.stage = Stage::Failed(match code {
+                let failure = match code {
                     FaultCode::NO_SUCH_USER => no_such_user(&name),
                     _ => Failure::fault(code),
-                });
+                };
+                known.stage = Stage::Failed(failure, ctx.now);
             }
         }
         self.advance_all(ctx);
@@ -132,7 +133,7 @@ impl Contacts {
                     known.log = Some(log);
                     known.stage = Stage::Rested;
                 }
-                Err(error) => known.stage = Stage::Failed(untrusted(&name, error)),
+                Err(error) => known.stage = Stage::Failed(untrusted(&name, error), ctx.now),
             },
             Stage::Verifying(mine, Answered::Home { complete }) if mine == number => {
                 known.on_home_verified(name, complete, result, ctx);
@@ -222,7 +223,7 @@ impl Known {
         let log = match result {
             Ok(log) => log,
             Err(error) => {
-                self.stage = Stage::Failed(untrusted(&name, error));
+                self.stage = Stage::Failed(untrusted(&name, error), ctx.now);
                 return;
             }
         };

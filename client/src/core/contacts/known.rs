@@ -17,6 +17,9 @@ use crate::store::Trust;
 const PAUSE: Duration = Duration::from_millis(500);
 /// … and when it has been away for longer.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// An answer that was of no use is asked for again by what wants it later than this: an account may
+/// have been made meanwhile.
+const FAILED_TIME: Duration = Duration::from_secs(2);
 
 /// See the module.
 #[derive(Debug)]
@@ -52,8 +55,8 @@ pub(super) enum Stage {
     Fresh(Instant),
     /// The account's home is not asked before then.
     Pausing(Instant),
-    /// No answer will be better while this connection lasts.
-    Failed(Failure),
+    /// The home had no better answer then.
+    Failed(Failure, Instant),
 }
 
 /// Who was asked.
@@ -100,7 +103,12 @@ impl Known {
 
     /// What was fetched longer ago than `fresh` is to be fetched again.
     pub(super) fn age(&mut self, fresh: Duration, now: Instant) {
-        if matches!(self.stage, Stage::Fresh(since) if now.since(since) > fresh) {
+        let is_old = match self.stage {
+            Stage::Fresh(since) => now.since(since) > fresh,
+            Stage::Failed(_, since) => now.since(since) > FAILED_TIME,
+            _ => false,
+        };
+        if is_old {
             self.stage = Stage::Rested;
         }
     }

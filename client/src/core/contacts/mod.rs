@@ -78,7 +78,7 @@ impl Contacts {
         let known = self.know(name, ctx);
         known.age(FRESH_TIME, now);
         let keys = match (&known.stage, &known.log) {
-            (Stage::Failed(failure), _) => ReaderKeys::Refused(failure.clone()),
+            (Stage::Failed(failure, _), _) => ReaderKeys::Refused(failure.clone()),
             (Stage::Fresh(_), Some(_)) if known.trust == Trust::Changed => {
                 ReaderKeys::Refused(changed(&name))
             }
@@ -108,7 +108,7 @@ impl Contacts {
             (Stage::Fresh(_) | Stage::Pausing(_), Some(log)) if known.trust != Trust::Changed => {
                 return MemberKeys::Ready(Arc::clone(log));
             }
-            (Stage::Fresh(_) | Stage::Pausing(_) | Stage::Failed(_), _) => {
+            (Stage::Fresh(_) | Stage::Pausing(_) | Stage::Failed(..), _) => {
                 return MemberKeys::LeftOut;
             }
             _ => {}
@@ -141,11 +141,13 @@ impl Contacts {
             return SenderKey::Found(key.clone(), trusted);
         }
         match &known.stage {
-            Stage::Failed(failure) => return SenderKey::Missing(failure.text.clone()),
+            Stage::Failed(failure, asked) if *asked >= since => {
+                return SenderKey::Missing(failure.text.clone());
+            }
             Stage::Fresh(fetched) if *fetched >= since => {
                 return SenderKey::Missing("signed with a key that is not the sender's".to_owned());
             }
-            Stage::Fresh(_) => known.stage = Stage::Rested,
+            Stage::Fresh(_) | Stage::Failed(..) => known.stage = Stage::Rested,
             _ => {}
         }
         known.wanted = true;
@@ -161,7 +163,7 @@ impl Contacts {
     /// Fetches `name`'s key log anew, unless that is under way.
     pub(crate) fn refresh(&mut self, name: Name, ctx: &mut Context<'_>) {
         let known = self.know(name, ctx);
-        if matches!(known.stage, Stage::Fresh(_) | Stage::Failed(_)) {
+        if matches!(known.stage, Stage::Fresh(_) | Stage::Failed(..)) {
             known.stage = Stage::Rested;
         }
         known.wanted = true;
@@ -172,7 +174,7 @@ impl Contacts {
     pub(crate) fn refreshed(&self, name: &Name) -> Option<Result<(), Failure>> {
         match &self.known.get(name)?.stage {
             Stage::Fresh(_) => Some(Ok(())),
-            Stage::Failed(failure) => Some(Err(failure.clone())),
+            Stage::Failed(failure, _) => Some(Err(failure.clone())),
             _ => None,
         }
     }

@@ -1,6 +1,9 @@
 //! Keys of others: pinned at first use, kept through rotation, refused when changed or forged.
 
-use wire::Wall;
+use std::time::Duration;
+
+use wire::message::Fault;
+use wire::{FaultCode, Kind, Wall};
 
 use super::world::{World, bundle_of};
 use crate::core::event::ContactChange;
@@ -177,6 +180,22 @@ fn a_key_that_was_never_published_opens_nothing() {
     world.work();
     assert!(world.texts()[0].contains("not the sender's"), "{:?}", world.texts());
     assert_eq!(world.seen(), [1]);
+}
+
+#[test]
+fn who_had_no_account_when_it_was_looked_up_may_have_one_when_it_writes() {
+    let mut world = World::with_session();
+    world.attach(Reading::All);
+    let looked_up = world.ask(Request::Fetch(name("bob")));
+    let request = world.fetch().request.0;
+    world.server(Fault::about(FaultCode::NO_SUCH_USER, Kind::FETCH_BUNDLES, request));
+    assert!(world.answer(looked_up).expect("answered").is_err());
+    world.pass(Duration::from_secs(1));
+    let from = world.sent.len();
+    let entry = world.entry("bob", 1, "I am new here");
+    world.deliver(&entry);
+    world.answer_questions(from, 0);
+    assert_eq!(world.texts(), ["I am new here"]);
 }
 
 #[test]
