@@ -1,10 +1,14 @@
 //! The logs that are open on the present connection, each under its handle.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use wire::message::OpenLog;
 use wire::{FaultCode, Instant, LogHandle, LogId, Name, Number};
 
+/// A log that could not be opened is asked for again by what wants it later than this: its account
+/// may have been made meanwhile.
+const FAILED_TIME: Duration = Duration::from_secs(2);
 /// The handle of the account's own mailbox.
 pub(crate) const OWN: LogHandle = LogHandle(0);
 
@@ -17,8 +21,8 @@ pub(crate) enum HandleState {
     Open(Number),
     /// The home cannot be asked now; ask again then.
     Pausing(Instant),
-    /// Definitely not.
-    Failed(FaultCode),
+    /// Definitely not, at that time.
+    Failed(FaultCode, Instant),
 }
 
 /// Log → handle and back; forgotten with the connection.
@@ -49,7 +53,12 @@ impl Handles {
     }
 
     /// What to send so that `log` gets open; `None` when that is under way, done or hopeless.
-    pub(crate) fn want(&mut self, log: LogId, me: Option<Name>) -> Option<OpenLog> {
+    pub(crate) fn want(&mut self, log: LogId, me: Option<Name>, now: Instant) -> Option<OpenLog> {
+        if let Some(HandleState::Failed(_, at)) = self.state(&log)
+            && now.since(at) > FAILED_TIME
+        {
+            self.forgive(&log);
+        }
         if self.state(&log).is_some() {
             return None;
         }
@@ -86,7 +95,7 @@ impl Handles {
 
     /// Forgets that `log` could not be opened: who still wants it asks again.
     pub(crate) fn forgive(&mut self, log: &LogId) {
-        if matches!(self.state(log), Some(HandleState::Failed(_))) {
+        if matches!(self.state(log), Some(HandleState::Failed(..))) {
             self.forget(log);
         }
     }
@@ -129,7 +138,7 @@ impl Handles {
 mod tests {
     use wire::{FaultCode, Instant, LogHandle, LogId, Name, Number};
 
-    use super::{HandleState, Handles, OWN};
+    use super::{FAILED_TIME, HandleState, Handles, OWN};
 
     fn log(name: &str) -> LogId {
         LogId::mailbox(Name::parse(name).expect("a name"))
@@ -139,11 +148,11 @@ mod tests {
     fn each_log_is_asked_for_once_and_the_own_mailbox_has_handle_0() {
         let mut handles = Handles::default();
         let me = Some(log("me").name);
-        let asked = handles.want(log("me"), me).expect("asks");
+        let asked = handles.want(log("me"), me, Instant(0)).expect("asks");
         assert_eq!(asked.handle, OWN);
-        let asked = handles.want(log("bob"), me).expect("asks");
+        let asked = handles.want(log("bob"), me, Instant(0)).expect("asks");
         assert_eq!(asked.handle, LogHandle(1));
-        assert_eq!(handles.want(log("bob"), me), None);
+        assert_eq!(handles.want(log("bob"), me, Instant(0)), None);
         let open = HandleState::Open(Number::NONE);
         assert_eq!(handles.settle(LogHandle(1), open), Some(log("bob")));
         assert_eq!(handles.open_handle(&log("bob")), Some(LogHandle(1)));
@@ -151,17 +160,20 @@ mod tests {
     }
 
     #[test]
-    fn a_pausing_log_is_asked_for_again_and_a_failed_one_is_not() {
+    fn a_pausing_log_is_asked_for_again_and_a_failed_one_only_later() {
         let mut handles = Handles::default();
-        handles.want(log("bob"), None).expect("asks");
+        handles.want(log("bob"), None, Instant(5)).expect("asks");
         handles.settle(LogHandle(1), HandleState::Pausing(Instant(5)));
         assert_eq!(handles.deadline(), Some(Instant(5)));
         handles.on_timeout(Instant(4));
-        assert_eq!(handles.want(log("bob"), None), None);
+        assert_eq!(handles.want(log("bob"), None, Instant(5)), None);
         handles.on_timeout(Instant(5));
         assert_eq!(handles.deadline(), None, "a pause that is over is over for good");
-        let again = handles.want(log("bob"), None).expect("asks");
-        handles.settle(again.handle, HandleState::Failed(FaultCode::NO_SUCH_USER));
-        assert_eq!(handles.want(log("bob"), None), None);
+        let again = handles.want(log("bob"), None, Instant(5)).expect("asks");
+        let failed = HandleState::Failed(FaultCode::NO_SUCH_USER, Instant(5));
+        handles.settle(again.handle, failed);
+        assert_eq!(handles.want(log("bob"), None, Instant(5)), None);
+        let later = Instant(5) + 2 * FAILED_TIME;
+        handles.want(log("bob"), None, later).expect("asks");
     }
 }

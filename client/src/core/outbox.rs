@@ -407,7 +407,7 @@ fn send(
                 room.posts = lane.send(handle, room.posts, ctx);
             }
         }
-        Some(HandleState::Failed(code)) => {
+        Some(HandleState::Failed(code, _)) => {
             let failure = match code {
                 FaultCode::NO_SUCH_USER => no_such_user(&log.name),
                 code => Failure::fault(code),
@@ -423,7 +423,7 @@ fn send(
 fn open(log: LogId, ctx: &mut Context<'_>) {
     let me = ctx.me.name;
     if ctx.seat.is_some()
-        && let Some(open) = ctx.handles.want(log, me)
+        && let Some(open) = ctx.handles.want(log, me, ctx.now)
     {
         ctx.send(open);
     }

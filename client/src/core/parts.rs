@@ -231,7 +231,7 @@ impl Parts {
                 let pause = ctx.now + ctx.jitter(OPEN_PAUSE);
                 let state = match Code::from(code) {
                     Code::Unavailable => HandleState::Pausing(pause),
-                    _ => HandleState::Failed(code),
+                    _ => HandleState::Failed(code, ctx.now),
                 };
                 ctx.handles.settle(LogHandle(fault.reference), state);
             }

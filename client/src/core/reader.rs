@@ -319,7 +319,7 @@ impl LogReader {
 
     fn open(&mut self, groups: &Groups, ctx: &mut Context<'_>) -> Pumped {
         let me = ctx.me.name;
-        if let Some(open) = ctx.handles.want(self.log, me) {
+        if let Some(open) = ctx.handles.want(self.log, me, ctx.now) {
             ctx.send(open);
         }
         match ctx.handles.state(&self.log) {
@@ -332,7 +332,7 @@ impl LogReader {
                     ctx.send(Attach { handle, cursor: self.cursor });
                 }
             }
-            Some(HandleState::Failed(code)) => {
+            Some(HandleState::Failed(code, _)) => {
                 self.state = State::Refused;
                 return Pumped::Refused(code);
             }
