@@ -71,18 +71,11 @@ pub fn run(seed: u64, is_printed: bool) -> Verdict {
     run_until(&mut world, safety_end);
     world.heal();
     let rest_end = safety_end + REST_TIME_MAX;
-    let mut unrest = Some("nothing was looked at".to_owned());
-    while unrest.is_some() && world.now < rest_end && world.oracle.found().is_empty() {
-        let until = world.now + LOOK_INTERVAL;
-        run_until(&mut world, until);
-        unrest = world.unrest();
-    }
+    let unrest = come_to_rest(&mut world, rest_end);
     if world.oracle.found().is_empty() {
-        let until = world.now + WATCH_TIME;
-        run_until(&mut world, until);
         let now = world.now;
         world.oracle.conclude(now);
-        if let Some(what) = unrest.or_else(|| world.unrest()) {
+        if let Some(what) = unrest {
             world.oracle.report("everything comes to rest", now, what);
         }
     }
@@ -94,6 +87,24 @@ pub fn run(seed: u64, is_printed: bool) -> Verdict {
         events: world.trace.events(),
         time: world.now.since(begun),
         plan,
+    }
+}
+
+/// What keeps the world from rest until `end`. A connection that was broken before may be noticed
+/// after everything seemed to be well.
+fn come_to_rest(world: &mut World, end: wire::Instant) -> Option<String> {
+    loop {
+        let until = world.now + LOOK_INTERVAL;
+        run_until(world, until);
+        let mut unrest = world.unrest();
+        if unrest.is_none() {
+            let until = world.now + WATCH_TIME;
+            run_until(world, until);
+            unrest = world.unrest();
+        }
+        if unrest.is_none() || world.now >= end || !world.oracle.found().is_empty() {
+            return unrest;
+        }
     }
 }
 

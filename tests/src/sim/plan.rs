@@ -53,10 +53,6 @@ pub struct Plan {
     pub faults: Vec<FaultKind>,
 }
 
-/// Not yet: a client keeps the answer that there is no such account, or that it may not read a
-/// group, for as long as its connection lasts, and then loses messages of that account or group.
-const HAS_STRANGERS: bool = false;
-
 const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
@@ -80,7 +76,7 @@ impl Plan {
             users,
             installations,
             groups: dice.index(3),
-            has_strangers: HAS_STRANGERS,
+            has_strangers: dice.chance(500),
             is_tiny: dice.chance(300),
             sessions_max: dice.pick(&[2, 5, 1000, 1000]).max(enough),
             percent: dice.pick(&[100, 125, 125, 200]),

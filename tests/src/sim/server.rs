@@ -243,6 +243,14 @@ impl World {
 
     fn submit(&mut self, id: ServerId, op: Op) {
         let now = self.now;
+        match &op {
+            Op::Commit { ticket, batch } => {
+                for change in &batch.changes {
+                    self.trace.explain(&format_args!("{ticket:?} {change:?}"));
+                }
+            }
+            Op::Read { ticket, read } => self.trace.explain(&format_args!("{ticket:?} {read:?}")),
+        }
         if let Op::Commit { batch, .. } = &op {
             self.oracle.hear(now, &Fact::Submitted { server: id, batch });
         }

@@ -81,7 +81,10 @@ impl World {
             }
             let waiting = user.installations.iter().find(|index| self.has_waiting(**index));
             if let Some(index) = waiting {
-                return Some(format!("something of {name} waits at client-{index}"));
+                let store = &self.clients[*index].store;
+                let logs = store.busy_logs().expect("the store works");
+                let drafts = store.drafts(3).expect("the store works");
+                return Some(format!("{name} waits at client-{index} in {logs:?}: {drafts:?}"));
             }
             if !core.is_some_and(client::core::Core::is_outbox_empty) {
                 return Some(format!("{name}'s outbox is not empty, at client-{index}"));

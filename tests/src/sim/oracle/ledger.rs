@@ -123,8 +123,7 @@ impl Ledger {
             Fact::Shown { reader, message, .. } => {
                 let place = (message.sender, message.origin, message.log, message.number);
                 // A sender who did not know of a newcomer yet writes to the others alone.
-                let is_newcomer = message.content == ReceivedContent::BeforeYouJoined;
-                if message.content.is_opened() || is_newcomer {
+                if message.content.is_opened() || is_from_before(&message.content) {
                     self.shown.insert((*reader, place));
                 }
             }
@@ -259,4 +258,13 @@ impl Ledger {
 #[must_use]
 pub(super) fn place_of(log: LogId, entry: &Entry) -> Place {
     (entry.sender, entry.origin, log, entry.number)
+}
+
+/// Whether a member is told that a message was written before it joined the group, or joined again.
+fn is_from_before(content: &ReceivedContent) -> bool {
+    match content {
+        ReceivedContent::BeforeYouJoined => true,
+        ReceivedContent::Undecryptable { reason } => reason.contains("before you joined"),
+        _ => false,
+    }
 }

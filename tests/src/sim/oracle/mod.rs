@@ -87,7 +87,7 @@ impl Oracle {
     #[must_use]
     pub fn new(plan: &Plan) -> Self {
         let properties: Vec<Box<dyn Property>> = vec![
-            Box::new(alarms::Alarms::default()),
+            Box::new(alarms::Alarms::new(plan)),
             Box::new(authentic::Authentic),
             Box::new(balance::Balance),
             Box::new(bounds::Bounds::new(plan)),

@@ -12,7 +12,9 @@ type RowKey = (LogId, Name, Origin);
 #[derive(Default)]
 pub(super) struct Stale {
     sessions: BTreeMap<Name, (SessionEpoch, SessionEpoch)>,
-    rows: BTreeMap<RowKey, (SessionEpoch, Number, Number)>,
+    rows: BTreeMap<RowKey, (SessionEpoch, Number)>,
+    /// The highest number in each log.
+    appended: BTreeMap<RowKey, Number>,
     cursors: BTreeMap<(LogId, Name), Seq>,
 }
 
@@ -27,12 +29,23 @@ impl Stale {
                 }
             }
             Change::PutRow { log, sender, origin, row } => {
-                let next = (row.epoch, row.settled, row.last);
-                let last = self.rows.insert((*log, *sender, *origin), next);
-                let last = last.unwrap_or_default();
-                if next.0 < last.0 || next.1 < last.1 || next.2 < last.2 {
+                let key = (*log, *sender, *origin);
+                let next = (row.epoch, row.settled);
+                let last = self.rows.insert(key, next).unwrap_or_default();
+                if next.0 < last.0 || next.1 < last.1 {
                     return Err(format!("row of {sender} in {log}: {next:?} after {last:?}"));
                 }
+                // Rejections may be forgotten, entries may not.
+                let appended = self.appended.get(&key).copied().unwrap_or_default();
+                if row.last < appended {
+                    let last = row.last;
+                    return Err(format!("row of {sender} in {log}: {last:?}, not {appended:?}"));
+                }
+            }
+            Change::Append { log, entry } => {
+                let key = (*log, entry.sender, entry.origin);
+                let appended = self.appended.entry(key).or_default();
+                *appended = (*appended).max(entry.number);
             }
             Change::PutCursor { log, reader, cursor } => {
                 let last = self.cursors.insert((*log, *reader), cursor.cursor).unwrap_or_default();
