@@ -196,8 +196,7 @@ fn who_is_removed_while_away_reads_what_was_before_and_hears_of_it() {
     let joined = format!("{} joined", bob.name);
     let expected = [
         line("joined", &joined),
-        // What she has said while he was out.
-        line("missing", "a message before this one never came"),
+        // What she has said while he was out is not called missing.
         line("text", "three"),
         line("removed", &removal),
         line("joined", &joined),
