@@ -4,6 +4,7 @@ use std::io::{Read, stdin};
 use std::time::Duration;
 
 use serde_json::json;
+use wire::message::Class;
 use wire::net::Clock;
 use wire::{LogId, Name};
 
@@ -137,7 +138,7 @@ struct Sending {
 
 impl Sending {
     fn tell(&self, post: &PostRecord, line: Option<u32>) -> Result<(), Failure> {
-        let PostState::Accepted { seq } = &post.state else {
+        let PostState::Accepted { seq, class } = &post.state else {
             return Ok(());
         };
         if !self.is_json {
@@ -149,6 +150,10 @@ impl Sending {
             "log": post.log.to_string(),
             "number": post.number.map(wire::Number::value),
             "seq": seq.map(|seq| seq.0),
+            "class": class.map(|class| match class {
+                Class::Stored => "stored",
+                Class::Seen => "seen",
+            }),
         });
         if let Some(line) = line {
             value["line"] = json!(line);

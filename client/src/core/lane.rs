@@ -278,7 +278,8 @@ impl Lane {
         }
         self.posts.retain(|post| post.number().is_none_or(|number| number > accepted.upto));
         self.on_progress(ctx);
-        ctx.store(StoreOp::Settle { log: self.log, upto: accepted.upto, seq: accepted.seq });
+        let Accepted { upto, seq, class, .. } = *accepted;
+        ctx.store(StoreOp::Settle { log: self.log, upto, seq, class });
         true
     }
 

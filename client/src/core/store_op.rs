@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use wire::message::Class;
 use wire::roster::Roster;
 use wire::{BlobId, FaultCode, LogId, Name, Number, Origin, Seq, Wall};
 
@@ -80,6 +81,8 @@ pub enum StoreOp {
         upto: Number,
         /// The seq of that one.
         seq: Seq,
+        /// How they are safe.
+        class: Class,
     },
     /// A post was definitely not stored.
     Reject {

@@ -104,7 +104,9 @@ fn perform_silent(store: &mut Store, op: StoreOp) -> Result<(), StoreError> {
     match op {
         StoreOp::ClearSignUp => store.clear_sign_up(),
         StoreOp::EndSession => store.sign_out(),
-        StoreOp::Settle { log, upto, seq } => store.settle(&log, upto, seq).map(drop),
+        StoreOp::Settle { log, upto, seq, class } => {
+            store.settle(&log, upto, (seq, class)).map(drop)
+        }
         StoreOp::Reject { log, number, code } => store.reject(&log, number, code).map(drop),
         StoreOp::Abandon { log, fate } => store.abandon(&log, fate),
         StoreOp::Refuse { id, failure } => {

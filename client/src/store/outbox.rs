@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 use rusqlite::{Connection, Row, Transaction};
+use wire::message::Class;
 use wire::{FaultCode, LogId, MessageSession, Number, Seq, Wall};
 use zeroize::Zeroizing;
 
@@ -39,6 +40,8 @@ pub enum PostState {
     Accepted {
         /// Its place in the log.
         seq: Option<Seq>,
+        /// How it is safe, when an answer said so.
+        class: Option<Class>,
     },
     /// Definitely not stored.
     Rejected(FaultCode),
@@ -248,12 +251,13 @@ impl Store {
         &mut self,
         log: &LogId,
         upto: Number,
-        seq: Seq,
+        (seq, class): (Seq, Class),
     ) -> Result<Vec<OutboxId>, StoreError> {
         self.write(|transaction, _| {
             let origin = read_origin(transaction)?;
             let mut statement = transaction.prepare_cached(
-                "UPDATE outbox SET state = ?1, body = NULL, seq = iif(number = ?2, ?3, NULL)
+                "UPDATE outbox
+                 SET state = ?1, body = NULL, seq = iif(number = ?2, ?3, NULL), class = ?7
                  WHERE log = ?4 AND origin = ?5 AND state = ?6 AND number <= ?2 RETURNING id",
             )?;
             let values = (
@@ -263,6 +267,7 @@ impl Store {
                 value::log_value(log),
                 origin.0,
                 SEALED,
+                class_value(class),
             );
             let rows = statement.query_map(values, |row| row.get(0).map(OutboxId))?;
             let mut ids = rows.collect::<Result<Vec<_>, _>>()?;
@@ -462,13 +467,30 @@ fn read_post(row: &Row<'_>, sealer: &Sealer) -> Result<PostRecord, StoreError> {
     })
 }
 
+fn class_value(class: Class) -> i64 {
+    match class {
+        Class::Stored => 1,
+        Class::Seen => 2,
+    }
+}
+
+fn read_class(class: i64) -> Result<Class, StoreError> {
+    match class {
+        1 => Ok(Class::Stored),
+        2 => Ok(Class::Seen),
+        _ => Err(StoreError::Damaged("class of a post")),
+    }
+}
+
 fn read_state(row: &Row<'_>) -> Result<PostState, StoreError> {
     Ok(match row.get::<_, i64>("state")? {
         DRAFT => PostState::Draft,
         SEALED => PostState::Sealed,
         ACCEPTED => {
             let seq: Option<i64> = row.get("seq")?;
-            PostState::Accepted { seq: seq.map(|seq| Seq(seq.cast_unsigned())) }
+            let class: Option<i64> = row.get("class")?;
+            let class = class.map(read_class).transpose()?;
+            PostState::Accepted { seq: seq.map(|seq| Seq(seq.cast_unsigned())), class }
         }
         REJECTED => PostState::Rejected(FaultCode(row.get("code")?)),
         REFUSED => PostState::Refused(row.get("reason")?),

@@ -23,6 +23,7 @@ const STEPS: &[&str] = &[
     SUCCESSORS,
     INVITATIONS,
     DEPARTURES,
+    CLASSES,
 ];
 
 const TABLES: &str = "
@@ -225,6 +226,10 @@ CREATE TABLE invitations (           -- that this installation makes, not known 
 const DEPARTURES: &str = "
 ALTER TABLE groups ADD COLUMN unread INTEGER NOT NULL DEFAULT 0;  -- 1 no member, and what was
                                                                   -- before is still to be read
+";
+
+const CLASSES: &str = "
+ALTER TABLE outbox ADD COLUMN class INTEGER;  -- of an accepted post: 1 stored, 2 seen; NULL unknown
 ";
 
 /// Sets what one connection needs. WAL with full sync: a commit returns after its bytes are on the

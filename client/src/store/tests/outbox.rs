@@ -1,6 +1,7 @@
 //! Posts keep their order, their numbers and their bytes until they are answered.
 
 use bytes::Bytes;
+use wire::message::Class;
 use wire::{FaultCode, LogId, Seq, Wall};
 
 use super::{Place, SESSION, begin, log, number, origin, seal};
@@ -77,17 +78,36 @@ fn a_number_is_given_once_and_in_order() {
     assert_eq!(state(&store, id), PostState::Draft);
 }
 
+fn settle(store: &mut Store, upto: u64, seq: Seq) -> Result<Vec<OutboxId>, StoreError> {
+    store.settle(&log(), number(upto), (seq, Class::Stored))
+}
+
+#[test]
+fn what_its_reader_holds_is_told_from_what_is_stored() {
+    let place = Place::new();
+    let mut store = place.open();
+    let ids = sealed(&mut store, 2);
+    store.settle(&log(), number(1), (Seq(5), Class::Seen)).expect("settles");
+    settle(&mut store, 2, Seq(6)).expect("settles");
+    let class = |id| match state(&store, id) {
+        PostState::Accepted { class, .. } => class,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((class(ids[0]), class(ids[1])), (Some(Class::Seen), Some(Class::Stored)));
+}
+
 #[test]
 fn accepting_is_cumulative_and_only_the_last_seq_is_known() {
     let place = Place::new();
     let mut store = place.open();
     let ids = sealed(&mut store, 3);
-    assert_eq!(store.settle(&log(), number(2), Seq(u64::MAX)).expect("settles"), ids[..2]);
-    assert_eq!(state(&store, ids[0]), PostState::Accepted { seq: None });
-    assert_eq!(state(&store, ids[1]), PostState::Accepted { seq: Some(Seq(u64::MAX)) });
+    assert_eq!(settle(&mut store, 2, Seq(u64::MAX)).expect("settles"), ids[..2]);
+    let class = Some(Class::Stored);
+    assert_eq!(state(&store, ids[0]), PostState::Accepted { seq: None, class });
+    assert_eq!(state(&store, ids[1]), PostState::Accepted { seq: Some(Seq(u64::MAX)), class });
     assert_eq!(state(&store, ids[2]), PostState::Sealed);
     assert_eq!(store.chain(&log()).expect("reads").settled, number(2));
-    assert_eq!(store.settle(&log(), number(2), Seq(7)).expect("settles"), [], "said twice");
+    assert_eq!(settle(&mut store, 2, Seq(7)).expect("settles"), [], "said twice");
     assert_eq!(store.sealed(&log()).expect("reads").len(), 1);
 }
 
@@ -99,9 +119,9 @@ fn a_rejected_number_is_spent_and_settled_passes_it_when_all_before_are_answered
     let rejected = store.reject(&log(), number(2), FaultCode::MAILBOX_FULL).expect("rejects");
     assert_eq!(rejected, Some(ids[1]));
     assert_eq!(store.chain(&log()).expect("reads").settled, number(0), "1 has no answer");
-    store.settle(&log(), number(1), Seq(5)).expect("settles");
+    settle(&mut store, 1, Seq(5)).expect("settles");
     assert_eq!(store.chain(&log()).expect("reads").settled, number(2));
-    store.settle(&log(), number(3), Seq(6)).expect("settles");
+    settle(&mut store, 3, Seq(6)).expect("settles");
     assert_eq!(state(&store, ids[1]), PostState::Rejected(FaultCode::MAILBOX_FULL));
     let chain = store.chain(&log()).expect("reads");
     assert_eq!((chain.next, chain.settled), (number(4), number(3)));
@@ -115,7 +135,7 @@ fn an_answer_beyond_what_was_sent_settles_no_more_than_that() {
     let place = Place::new();
     let mut store = place.open();
     sealed(&mut store, 2);
-    store.settle(&log(), number(1000), Seq(5)).expect("settles");
+    settle(&mut store, 1000, Seq(5)).expect("settles");
     let chain = store.chain(&log()).expect("reads");
     assert_eq!((chain.next, chain.settled), (number(3), number(2)));
     assert_eq!(store.reject(&log(), number(9), FaultCode::MAILBOX_FULL).expect("none"), None);
@@ -142,7 +162,7 @@ fn answered_posts_keep_their_text_and_drop_their_body() {
     let place = Place::new();
     let mut store = place.open();
     let id = sealed(&mut store, 1)[0];
-    store.settle(&log(), number(1), Seq(5)).expect("settles");
+    settle(&mut store, 1, Seq(5)).expect("settles");
     let post = store.post(id).expect("reads").expect("is there");
     assert_eq!((post.content, post.number), (Content::Text("hello".to_owned()), Some(number(1))));
     let body: Option<Vec<u8>> =
@@ -155,7 +175,7 @@ fn a_post_that_is_sealed_anew_is_a_draft_in_its_place_and_breaks_no_chain() {
     let place = Place::new();
     let mut store = place.open();
     let ids = sealed(&mut store, 4);
-    store.settle(&log(), number(1), Seq(1)).expect("settles");
+    settle(&mut store, 1, Seq(1)).expect("settles");
     let (draft, previous) = store.reseal(&log(), number(2)).expect("works").expect("is sealed");
     assert_eq!((draft.id, draft.content), (ids[1], Content::Text("hello".to_owned())));
     assert_eq!(previous, hash(4), "the posts behind it may yet be in the log");
@@ -177,7 +197,7 @@ fn abandoned_posts_are_left_to_the_user_and_their_numbers_are_spent() {
     let place = Place::new();
     let mut store = place.open();
     let ids = sealed(&mut store, 2);
-    store.settle(&log(), number(1), Seq(1)).expect("settles");
+    settle(&mut store, 1, Seq(1)).expect("settles");
     store.abandon(&log(), Fate::Unknown).expect("works");
     assert_eq!(state(&store, ids[1]), PostState::Conflict);
     assert!(matches!(state(&store, ids[0]), PostState::Accepted { .. }));
@@ -191,7 +211,7 @@ fn what_waits_is_counted_log_by_log_without_this_programs_own_requests() {
     let place = Place::new();
     let mut store = place.open();
     let sealed = sealed(&mut store, 2);
-    store.settle(&log(), number(1), Seq(5)).expect("settles");
+    settle(&mut store, 1, Seq(5)).expect("settles");
     let draft = store.add_draft(&log(), "hello", Wall(1)).expect("keeps");
     let (origin, message_session) = (origin(1), SESSION);
     let request = Content::GrantRequest(GrantRequest { log: log(), origin, message_session });
@@ -221,7 +241,8 @@ fn posts_to_a_log_that_was_read_to_its_end_were_stored_if_they_came() {
     let entries = [came(1, hash(1)), came(3, hash(9))];
     store.receive(&log(), &entries, Seq(3)).expect("keeps");
     store.abandon(&log(), Fate::Rejected(FaultCode::REMOVED)).expect("works");
-    assert_eq!(state(&store, ids[0]), PostState::Accepted { seq: Some(Seq(1)) });
+    let (seq, class) = (Some(Seq(1)), None);
+    assert_eq!(state(&store, ids[0]), PostState::Accepted { seq, class });
     let rejected = PostState::Rejected(FaultCode::REMOVED);
     assert_eq!(state(&store, ids[1]), rejected);
     assert_eq!(state(&store, ids[2]), rejected, "another message came under its number");
