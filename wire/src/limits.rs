@@ -141,6 +141,10 @@ pub const JOINS_PER_GROUP_MAX: usize = 512;
 pub const JOINS_BURST: u32 = 5;
 /// Time that gives one joining back: an account alone needs seven months for such a history.
 pub const JOIN_INTERVAL: Duration = Duration::from_secs(600);
+/// How long an entry waits for its reader's `Seen` before it is written.
+pub const SEEN_WAIT: Duration = Duration::from_millis(5);
+/// Entries of one home that may wait so at once.
+pub const HELD_ENTRIES_MAX: usize = 64 * 1024;
 /// How often a home looks for entries of groups that have expired.
 pub const EXPIRY_INTERVAL: Duration = Duration::from_secs(600);
 /// Operations that may wait for one account: an installation has one, an attacker many.

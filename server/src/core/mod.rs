@@ -132,7 +132,7 @@ impl Core {
     /// Nothing waits to become durable: the process may end without anyone sending again.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        !self.tickets.is_committing() && !self.parts.has_changes()
+        !self.tickets.is_committing() && !self.parts.has_changes() && self.parts.logs.is_written()
     }
 
     /// Counters, and gauges computed now.
@@ -211,6 +211,7 @@ impl Parts {
             Event::Stop => {
                 self.routers.close(turn);
                 self.seat.on_stop(turn);
+                self.logs.on_stop();
             }
             Event::Stored(_) | Event::Timeout => unreachable!("the core handles these itself"),
         }
@@ -245,7 +246,7 @@ impl Parts {
     fn on_peer_message(&mut self, from: ServerId, message: ToPeer, turn: &mut Turn<'_>) {
         match message {
             ToPeer::PeerPost(post) => {
-                self.logs.on_post(turn.wall, from, post, &mut self.log_out);
+                self.logs.on_post((turn.now, turn.wall), from, post, &mut self.log_out);
                 self.drain_logs(turn);
             }
             ToPeer::PeerAccepted(accepted) => self.seat.on_accepted(from, &accepted, turn),
@@ -253,7 +254,7 @@ impl Parts {
             ToPeer::PeerRefused(refused) => self.seat.on_refused(from, &refused, turn),
             ToPeer::PeerRange(range) => self.seat.on_range(from, range, turn),
             ToPeer::PeerSeen(seen) => {
-                self.logs.on_seen(from, seen, &mut self.log_out);
+                self.logs.on_seen(turn.now, from, seen, &mut self.log_out);
                 self.drain_logs(turn);
             }
             ToPeer::PeerRead(read) => {

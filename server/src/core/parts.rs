@@ -37,6 +37,8 @@ pub(super) struct Parts {
     pub(super) notes: Notes,
     pub(super) logs: Logs,
     pub(super) log_out: LogOut,
+    /// When [`Timer::Holds`] fires, if it is armed.
+    holds_until: Option<Instant>,
     pub(super) group_passwords: GroupPasswords,
     pub(super) peers: Peers,
     pub(super) routers: Routers,
@@ -77,6 +79,7 @@ impl Parts {
             notes: Notes::default(),
             logs: Logs::new(me, config.opened.store_epoch, hash_key, config.log_limits),
             log_out: LogOut::default(),
+            holds_until: None,
             group_passwords,
             peers,
             routers,
@@ -107,6 +110,17 @@ impl Parts {
     /// Everything that followed from an event has been done.
     pub(super) fn conclude(&mut self, turn: &mut Turn<'_>) {
         self.routers.note_sessions(self.seat.sessions.len(), turn);
+        if self.holds_until.is_none()
+            && let Some(until) = self.logs.holds_until()
+        {
+            self.holds_until = Some(until);
+            turn.timers.arm(until, Timer::Holds);
+        }
+    }
+
+    fn on_holds_due(&mut self, turn: &Turn<'_>) {
+        self.holds_until = None;
+        self.logs.on_holds_due(turn.now);
     }
 
     pub(super) fn on_timer(&mut self, timer: Timer, turn: &mut Turn<'_>) {
@@ -118,6 +132,7 @@ impl Parts {
             Timer::Exchanges => self.seat.on_exchanges_due(turn),
             Timer::Logins => self.accounts.on_logins_due(turn),
             Timer::Joins => self.group_passwords.on_joins_due(turn),
+            Timer::Holds => self.on_holds_due(turn),
             Timer::Expiry => self.expire(turn),
             Timer::Held(name) => self.accounts.on_held_timeout(name, turn),
             Timer::Leases => self.accounts.on_leases_due(turn),

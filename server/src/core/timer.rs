@@ -21,6 +21,8 @@ pub(super) enum Timer {
     Logins,
     /// A group's password was asked for and not proven.
     Joins,
+    /// Entries waited long enough for their readers.
+    Holds,
     /// Entries of groups may have expired.
     Expiry,
     /// A sign-in waits for another session's seat.

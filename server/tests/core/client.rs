@@ -7,6 +7,7 @@ use opaque_ke::{
     ClientRegistrationFinishParameters, CredentialResponse, Identifiers, RegistrationResponse,
 };
 use rand_core_06::OsRng;
+use wire::limits::SEEN_WAIT;
 use wire::message::{
     Accepted, Attach, Body, Bundle, Challenge, Deliver, Fault, Hello, LogOpened, OpenLog, Post,
     Refused, Resume, SealedKeys, Seen, SignInFinish, SignInStart, SignUpFinish, SignUpStart,
@@ -229,7 +230,11 @@ impl Client {
         self.say(world, Seen { handle: MINE, upto });
     }
 
+    /// What was accepted, after the time that a reader has for its answer if it has to be.
     pub(crate) fn accepted(&self, world: &mut World) -> Accepted {
+        if world.inboxes[self.conn].is_empty() {
+            world.advance(SEEN_WAIT);
+        }
         match self.hear(world) {
             Some(ToClient::Accepted(accepted)) => accepted,
             other => panic!("accepted, not {other:?}"),

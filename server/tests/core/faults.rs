@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use storage::InFlight;
+use wire::limits::SEEN_WAIT;
 use wire::message::Entry;
 use wire::{Seq, ServerId, ToClient};
 
@@ -58,6 +59,7 @@ impl Story {
     fn post(&mut self, number: u64) {
         for _ in 0..3 {
             self.alice.post(&mut self.world, 1, number, number - 1, &format!("text {number}"));
+            self.world.advance(SEEN_WAIT);
             self.mend();
             let heard = self.alice.heard(&mut self.world);
             let accepted = heard.into_iter().find_map(|message| match message {

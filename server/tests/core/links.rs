@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use storage::{DiskModel, InFlight};
-use wire::limits::{LEASE_TIME, PROBE_TIME_MAX};
+use wire::limits::{LEASE_TIME, PROBE_TIME_MAX, SEEN_WAIT};
 use wire::message::{Attach, CloseLog, OpenLog};
 use wire::{FaultCode, LogHandle, LogId, Number, Seq, ServerId, ToClient};
 
@@ -188,6 +188,7 @@ fn a_mailbox_closed_and_opened_again_while_it_is_read_is_read_whole() {
     for number in 1..=3 {
         alice.post(&mut world, 1, number, 0, &format!("{number}"));
     }
+    world.advance(SEEN_WAIT);
     world.kill(2, InFlight::Lost);
     world.start(ServerId(2));
     world.advance(Duration::from_secs(3));

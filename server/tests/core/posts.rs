@@ -1,10 +1,12 @@
 //! Posts and entries: from one user's client to another's, whatever servers lie between.
 
-use server::core::Level;
+use std::time::Duration;
+
+use server::core::{Event, Level};
 use storage::DiskModel;
-use wire::limits::{POSTS_BURST, UNANSWERED_MAX, UNSEEN_ENTRIES_MAX};
+use wire::limits::{POSTS_BURST, SEEN_WAIT, UNANSWERED_MAX, UNSEEN_ENTRIES_MAX};
 use wire::message::{Attach, Class, CloseLog, FetchBundles, OpenLog, Refusal};
-use wire::{FaultCode, LogHandle, LogId, Number, RequestId, Seq, ToClient};
+use wire::{FaultCode, LogHandle, LogId, Number, RequestId, Seq, ServerId, ToClient};
 
 use crate::client::{Client, MINE};
 use crate::world::World;
@@ -49,8 +51,46 @@ fn nothing_is_accepted_before_it_is_durable() {
     alice.post(&mut world, 1, 1, 0, "quick");
     assert!(alice.hear(&mut world).is_none());
     assert_eq!(bob.texts(&mut world), ["quick"], "live delivery does not wait");
+    world.advance(SEEN_WAIT);
+    assert!(alice.hear(&mut world).is_none());
     world.step_disks();
     assert_eq!(alice.accepted(&mut world).upto.value(), 1);
+}
+
+#[test]
+fn a_message_that_its_reader_has_at_once_is_safe_without_a_sync() {
+    let mut world = World::new(2);
+    let (alice, bob) = pair(&mut world, 1, 2);
+    bob.attach(&mut world, Seq(0));
+    bob.heard(&mut world);
+    alice.open(&mut world, 1, bob.name).expect("opens");
+    let commits = world.metrics(ServerId(2)).commits;
+    for number in 1..=3 {
+        alice.post(&mut world, 1, number, number - 1, "live");
+        let seq = bob.delivered(&mut world).entry.seq;
+        bob.seen(&mut world, seq);
+        let accepted = alice.accepted(&mut world);
+        assert_eq!((accepted.upto.value(), accepted.class), (number, Class::Seen));
+    }
+    world.advance(Duration::from_secs(1));
+    let metrics = world.metrics(ServerId(2));
+    assert_eq!((metrics.commits, metrics.log.unwritten), (commits, 3));
+}
+
+#[test]
+fn a_home_that_stops_writes_what_waits_for_a_reader() {
+    let mut world = World::new(2);
+    let (alice, bob) = pair(&mut world, 1, 2);
+    bob.attach(&mut world, Seq(0));
+    bob.heard(&mut world);
+    alice.open(&mut world, 1, bob.name).expect("opens");
+    alice.post(&mut world, 1, 1, 0, "last words");
+    assert!(alice.hear(&mut world).is_none());
+    world.feed(ServerId(2), Event::Stop);
+    world.pump();
+    let heard = alice.heard(&mut world);
+    let [ToClient::Accepted(accepted), ..] = heard.as_slice() else { panic!("{heard:?}") };
+    assert_eq!(accepted.class, Class::Stored);
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! What goes into one batch, and what its sync permits.
 //!
 //! A batch holds entries in the order of their log, and with each entry its row, cut to the
-//! numbers that are in this or an earlier batch: a row on disk never knows an entry that is not.
+//! numbers that are in this or an earlier batch, or were seen and are never written (`hold.rs`):
+//! a row on disk never knows an entry that is not safe.
 //! A cursor is written up to what is composed, and truncation follows it in the same batch.
 //! One batch is in flight; what does not fit waits for the next, first come first served.
 
 use storage::{Batch, Change};
+use wire::Seq;
 
 use super::Logs;
 use super::home::{Home, cost};
@@ -50,6 +52,24 @@ impl Logs {
             }
             self.flight.push(key);
         }
+        self.compose_riding(&mut budget, batch);
+    }
+
+    /// Takes along what is written with other things only, while there is room.
+    fn compose_riding(&mut self, budget: &mut Budget, batch: &mut Batch) {
+        while !self.home.riding.is_empty() && budget.take(0) {
+            let Some(key) = self.home.riding.pop_front() else {
+                break;
+            };
+            let Some(log) = self.logs.get_mut(key) else {
+                continue;
+            };
+            let rides = std::mem::take(&mut log.is_riding) && !log.is_dirty && !log.in_flight;
+            if rides && log.is_behind() {
+                log.compose(budget, batch);
+                self.flight.push(key);
+            }
+        }
     }
 
     /// The batch composed last is durable: what it holds is accepted.
@@ -83,23 +103,27 @@ impl Log {
         self.members.compose((log, self.composed), &turns, count, batch);
         let upto = self.floor().min(self.composed);
         if upto > self.truncated {
+            if self.written > self.truncated {
+                batch.changes.push(Change::Truncate { log, upto });
+            }
             self.truncated = upto;
-            batch.changes.push(Change::Truncate { log, upto });
         }
         self.rows.compose(log, (self.composed, self.truncated), is_granted, batch);
         self.in_flight = true;
         self.is_dirty = self.grants.is_waiting()
             || !self.members.is_written()
-            || self.tail.above(self.composed).next().is_some();
+            || self.due.min(self.head) > self.composed;
     }
 
     fn compose_entries(&mut self, budget: &mut Budget, batch: &mut Batch) {
         let log = self.id;
-        for held in self.tail.above(self.composed) {
-            if !budget.take(held.entry.body.bytes().len()) {
+        for held in self.tail.above_mut(self.composed) {
+            let is_due = held.entry.seq <= self.due;
+            if !is_due || !budget.take(held.entry.body.bytes().len()) {
                 break;
             }
-            self.composed = held.entry.seq;
+            held.is_written = true;
+            (self.composed, self.written) = (held.entry.seq, held.entry.seq);
             batch.changes.push(Change::Append { log, entry: held.entry.clone() });
         }
     }
@@ -111,7 +135,9 @@ impl Log {
         let before = std::mem::replace(&mut self.durable, self.composed);
         self.reveal(before, home, out);
         self.settle_grants(home, out);
-        let rows = self.settle_committed(before, home);
+        self.rows.settle_riding();
+        let rows = self.tail.rows(before, self.durable);
+        self.settle_committed(before, home);
         for row in rows {
             self.release(row, home, out);
         }
@@ -119,23 +145,22 @@ impl Log {
         self.trim(home);
     }
 
-    /// Counts the entries above `before` that became durable; gives their rows, in order.
-    fn settle_committed(&mut self, before: wire::Seq, home: &mut Home) -> Vec<usize> {
-        let mut rows = Vec::new();
+    /// Counts the entries above `before` that became durable, or were seen and are not written.
+    pub(super) fn settle_committed(&mut self, before: Seq, home: &mut Home) {
         let committed = self.tail.above(before);
         for held in committed.take_while(|held| held.entry.seq <= self.durable) {
             let cost = cost(&held.entry.body);
             self.uncommitted_len -= cost;
             home.pending_len -= cost;
-            home.metrics.committed += 1;
+            home.metrics.committed += u64::from(held.is_written);
+            home.metrics.unwritten += u64::from(!held.is_written);
             if let Some(row) = held.row {
                 self.rows.note_committed(row);
-                if rows.last() != Some(&row) {
-                    rows.push(row);
+                if !held.is_written {
+                    self.rows.note_riding(row);
                 }
             }
         }
-        rows
     }
 }
 

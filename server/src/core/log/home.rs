@@ -11,6 +11,7 @@ use wire::{Instant, LogId, Name, Seq, ServerId, Wall};
 
 use super::arrival::refused;
 use super::ask::Asker;
+use super::hold::Held;
 use super::limits::LogLimits;
 use super::metrics::LogMetrics;
 use super::out::{AlarmCause, LogOut, LogRead};
@@ -87,6 +88,8 @@ enum NextEpoch {
 pub(super) struct Home {
     me: ServerId,
     last_seq: Seq,
+    /// No entry of before this opening of the store is above this.
+    opened: Seq,
     next_epoch: NextEpoch,
     hash_key: [u8; 16],
     refusing: bool,
@@ -108,6 +111,12 @@ pub(super) struct Home {
     pub(super) tails_len: usize,
     /// Logs with changes that are in no batch yet, first come first served.
     pub(super) dirty: VecDeque<usize>,
+    /// Logs with changes that go along with those of others.
+    pub(super) riding: VecDeque<usize>,
+    /// Entries that wait for their reader, and some that waited.
+    pub(super) held: VecDeque<Held>,
+    /// Nothing is held any more.
+    pub(super) is_stopping: bool,
 }
 
 impl Home {
@@ -121,6 +130,7 @@ impl Home {
         Self {
             me,
             last_seq: Seq::new(store_epoch, 0),
+            opened: Seq::new(store_epoch, 0),
             next_epoch: NextEpoch::Unneeded,
             hash_key,
             refusing: false,
@@ -135,6 +145,9 @@ impl Home {
             pending_len: 0,
             tails_len: 0,
             dirty: VecDeque::new(),
+            riding: VecDeque::new(),
+            held: VecDeque::new(),
+            is_stopping: false,
         }
     }
 
@@ -145,6 +158,11 @@ impl Home {
     /// The newest seq given to any entry of this store.
     pub(super) fn last_seq(&self) -> Seq {
         self.last_seq
+    }
+
+    /// Every entry of before this opening of the store is at or below this.
+    pub(super) fn opened(&self) -> Seq {
+        self.opened
     }
 
     /// Gives the next seq: one counter for the whole store.
@@ -219,6 +237,13 @@ impl Home {
     /// Whether a body of this cost may be appended now.
     pub(super) fn has_room(&self, cost: usize) -> bool {
         !self.refusing && self.has_seq() && self.pending_len + cost <= self.limits.pending_len_max
+    }
+
+    /// Whether an entry may wait for its reader: there is room for those that come meanwhile.
+    pub(super) fn can_hold(&self) -> bool {
+        !self.is_stopping
+            && self.held.len() < self.limits.held_max
+            && self.pending_len <= self.limits.pending_len_max / 2
     }
 
     pub(super) fn set_refusing(&mut self, refusing: bool) {

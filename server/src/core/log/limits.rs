@@ -52,6 +52,10 @@ pub struct LogLimits {
     pub rows_max: usize,
     /// Idle logs in memory, each counted as 1 + its entries + its rows.
     pub idle_weight_max: usize,
+    /// How long an entry may wait for its reader before it is written.
+    pub hold: Duration,
+    /// Entries that may wait for their reader, in all.
+    pub held_max: usize,
     /// Seqs of one store epoch; above half of them the next epoch is made durable.
     pub counter_max: u64,
 }
@@ -83,6 +87,8 @@ impl LogLimits {
             range_len_max: limits::RANGE_LEN_MAX,
             rows_max: 1024,
             idle_weight_max: 512 * 1024,
+            hold: limits::SEEN_WAIT,
+            held_max: limits::HELD_ENTRIES_MAX,
             counter_max: Seq::COUNTER_MAX,
         }
     }
@@ -113,6 +119,8 @@ impl LogLimits {
             range_len_max: 40,
             rows_max: 2,
             idle_weight_max: 4,
+            hold: Duration::from_millis(5),
+            held_max: 3,
             counter_max: 20,
         }
     }

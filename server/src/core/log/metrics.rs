@@ -7,6 +7,8 @@ pub struct LogMetrics {
     pub appended: u64,
     /// Entries whose batch became durable.
     pub committed: u64,
+    /// Entries that were seen before they were written, and never are.
+    pub unwritten: u64,
     /// Posts answered from their row because they were sent again.
     pub repeated: u64,
     /// Posts rejected for good: full mailbox, full share of it, bad number.

@@ -5,13 +5,14 @@
 //! are pushed to when they are caught up and pull ranges when they are behind.
 //!
 //! [`Logs`] is pure. The core calls one function per message, drains [`LogOut`] after each call,
-//! composes a batch when none is in flight and [`Logs::has_changes`], and says when it is durable.
+//! composes a batch when none is in flight and [`Logs::has_changes`], says when it is durable, and
+//! calls [`Logs::on_holds_due`] when that is due.
 //! A seat's messages travel one ordered link; what the core sends from [`LogOut::messages`] must
 //! keep its order per server. An account whose session was replaced is told by
 //! [`Logs::end_reader`]; a lost link by [`Logs::on_link_lost`].
 //!
 //! Start reading at `post.rs`; `row.rs` says what a resend hears, `range.rs` what a reader misses
-//! (nothing), `commit.rs` what is durable together, `roster.rs` who is in a group, `grant.rs` what
+//! (nothing), `commit.rs` what is durable together, `hold.rs` what is never written, `roster.rs` who is in a group, `grant.rs` what
 //! its posts need.
 
 mod absence;
@@ -22,6 +23,7 @@ mod commit;
 mod expiry;
 mod grant;
 mod group;
+mod hold;
 mod home;
 mod idle;
 mod key_log;
@@ -47,7 +49,7 @@ use std::collections::BTreeMap;
 use slab::Slab;
 use storage::Answer;
 use wire::message::{AskOpenLog, PeerAttach, PeerDetach, PeerRead, PeerSeen};
-use wire::{ExchangeId, LogId, Name, ServerId, SessionEpoch};
+use wire::{ExchangeId, Instant, LogId, Name, ServerId, SessionEpoch};
 
 use arrival::Arrival;
 use grant::answer_grant;
@@ -119,7 +121,8 @@ impl Logs {
     }
 
     /// A reader holds everything up to a seq durably.
-    pub fn on_seen(&mut self, from: ServerId, seen: PeerSeen, out: &mut LogOut) {
+    pub fn on_seen(&mut self, now: Instant, from: ServerId, seen: PeerSeen, out: &mut LogOut) {
+        self.home.instant = now;
         self.arrive(Arrival::Seen { from, seen }, out);
     }
 
@@ -221,6 +224,7 @@ impl Logs {
         let Some(log) = self.logs.get_mut(key) else {
             return;
         };
+        log.settle_readerless(&mut self.home);
         if !log.is_idle() {
             self.idle.remove(log.idle_since_mut());
             return;

@@ -2,7 +2,7 @@
 //! `row.rs`; when an entry is durable, in `commit.rs`.
 
 use storage::{IndexEntry, Read, RowRecord};
-use wire::message::{Class, Entry, PeerAccepted, PeerDeliver, PeerPost, PeerRefused, Refusal};
+use wire::message::{Entry, PeerAccepted, PeerDeliver, PeerPost, PeerRefused, Refusal};
 use wire::{FaultCode, Instant, Name, Origin, ServerId, SessionEpoch, Wall};
 
 use super::Logs;
@@ -15,10 +15,16 @@ use super::state::Log;
 
 impl Logs {
     /// A post: answered by `PeerAccepted` once it is safe, or by `PeerRefused`.
-    pub fn on_post(&mut self, at: Wall, from: ServerId, mut post: PeerPost, out: &mut LogOut) {
+    pub fn on_post(
+        &mut self,
+        (now, at): (Instant, Wall),
+        from: ServerId,
+        mut post: PeerPost,
+        out: &mut LogOut,
+    ) {
         // It is kept in the tail, where bounds count the body and not the buffer that it came in.
         post.body = post.body.detached();
-        self.home.now = at;
+        (self.home.instant, self.home.now) = (now, at);
         self.arrive(Arrival::Post(Posted { at, from, post }), out);
     }
 
@@ -104,9 +110,9 @@ impl Log {
 
     /// Answers what is safe of a row, in order.
     pub(super) fn release(&mut self, key: usize, home: &mut Home, out: &mut LogOut) {
-        let (log, durable) = (self.id, self.durable);
+        let (log, safe) = (self.id, self.safe());
         let (row, sender, origin) = self.rows.ready(key);
-        row.release(durable, |to, reply| {
+        row.release(safe, |to, reply| {
             home.metrics.rejected += u64::from(matches!(reply, Reply::Rejected(..)));
             send_reply(to, (log, sender, origin), reply, out);
         });
@@ -128,6 +134,10 @@ impl Log {
         let row = self.rows.insert_loading(sender, origin, home.limits.rows_max);
         let read = Read::Row { log: self.id, sender, origin };
         self.ask(Pending::Row { log: self.key, row }, read, home, out);
+        if self.rows.len() > home.limits.rows_max && self.is_behind() {
+            // Written, they make room for the next one.
+            self.mark_dirty(home);
+        }
         Some(row)
     }
 
@@ -201,7 +211,7 @@ impl Log {
         self.keep(Some(key), Entry { seq, sender, origin, number, at, body }, home, out);
     }
 
-    /// Keeps the entry for the next batch, and for readers. Those of a mailbox have it at once.
+    /// Keeps the entry for a batch, and for readers. Those of a mailbox have it at once.
     pub(super) fn keep(
         &mut self,
         row: Option<usize>,
@@ -216,12 +226,12 @@ impl Log {
         let len = u32::try_from(len).expect("a body is at most BODY_LEN_MAX");
         self.usage.append(IndexEntry { seq: entry.seq, sender: entry.sender, len, at: entry.at });
         self.head = entry.seq;
-        self.tail.push(entry, row);
+        self.tail.push(entry, row, home.instant);
         self.uncommitted_len += cost;
         home.pending_len += cost;
         home.tails_len += cost;
         home.metrics.appended += 1;
-        self.mark_dirty(home);
+        self.hold(home);
         self.trim(home);
     }
 
@@ -242,7 +252,8 @@ impl Log {
         out: &mut LogOut,
     ) {
         home.metrics.repeated += 1;
-        match self.rows.ready(key).0.repeat(post.number) {
+        let safe = self.safe();
+        match self.rows.ready(key).0.repeat(post.number, safe) {
             Some(reply) => send_reply(from, (self.id, post.sender, post.origin), reply, out),
             None => self.release(key, home, out),
         }
@@ -288,8 +299,7 @@ fn send_reply(
     out: &mut LogOut,
 ) {
     match reply {
-        Reply::Accepted(upto, seq) => {
-            let class = Class::Stored;
+        Reply::Accepted(upto, seq, class) => {
             out.send(to, PeerAccepted { log, sender, origin, upto, seq, class });
         }
         Reply::Rejected(number, code) => {

@@ -147,6 +147,8 @@ impl Log {
         }
         let upto = if caught_up { visible } else { covered.min(visible) };
         let upto = upto.max(asker.after);
+        // Until it shows otherwise, a reader that has caught up is quick.
+        self.is_prompt |= caught_up;
         let expired = self.members.tell_expired(&asker.account, caught_up.then_some(upto));
         let range = PeerRange {
             log: self.id,

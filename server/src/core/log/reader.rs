@@ -81,7 +81,17 @@ impl Log {
         out: &mut LogOut,
     ) {
         if self.members.reader(&seen.account, from, seen.epoch).is_some() {
+            self.note_pace(seen.upto, home);
             self.move_cursor(from, (&seen.account, seen.epoch), seen.upto, home, out);
+        }
+    }
+
+    /// The reader is quick when the newest entry that it has now seen is that young.
+    fn note_pace(&mut self, upto: Seq, home: &Home) {
+        let floor = self.floor();
+        let seen = self.tail.above(floor).take_while(|held| held.entry.seq <= upto).last();
+        if let Some(seen) = seen {
+            self.is_prompt = home.instant.since(seen.since) <= home.limits.hold;
         }
     }
 
@@ -93,18 +103,27 @@ impl Log {
         home: &mut Home,
         out: &mut LogOut,
     ) {
+        if self.is_mailbox() && self.head < upto && upto <= home.opened() {
+            // A crash took what says that it was seen. Everything here that old is seen, too.
+            self.head = upto;
+        }
         if upto > self.head {
             if !std::mem::replace(&mut self.is_alarmed, true) {
                 home.alarm(AlarmCause::CursorAboveHead, from, &self.id, out);
             }
             return;
         }
+        let before = self.safe().upto;
         if self.members.advance(account, upto.min(self.visible())) {
             if self.members.remove_if_over(account).is_some() {
                 self.tell_departed(from, (account, epoch), Seq(0), out);
             }
             self.usage.truncate(self.floor());
-            self.mark_dirty(home);
+            if self.is_mailbox() {
+                self.skip_seen(before, home, out);
+            } else {
+                self.mark_dirty(home);
+            }
             self.trim(home);
         }
     }

@@ -43,6 +43,7 @@ use std::collections::VecDeque;
 
 use storage::RowRecord;
 use wire::limits::UNANSWERED_MAX;
+use wire::message::Class;
 use wire::{FaultCode, Number, Seq, ServerId, SessionEpoch};
 
 use super::message_session::MessageSessions;
@@ -110,10 +111,25 @@ pub(super) enum Verdict {
 /// One answer on its way to the session that posts.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Reply {
-    /// Safe up to this number, whose entry has this seq.
-    Accepted(Number, Seq),
+    /// Safe up to this number, whose entry has this seq, in this way.
+    Accepted(Number, Seq, Class),
     /// This number was rejected.
     Rejected(Number, FaultCode),
+}
+
+/// What of a log is safe.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Safe {
+    /// Everything up to this.
+    pub(super) upto: Seq,
+    /// Up to this its reader holds it durably.
+    pub(super) seen: Seq,
+}
+
+impl Safe {
+    fn class(self, seq: Seq) -> Class {
+        if seq <= self.seen { Class::Seen } else { Class::Stored }
+    }
 }
 
 /// See the module.
@@ -204,37 +220,44 @@ impl Row {
     }
 
     /// A used number was posted again: it is answered again, now if it was before.
-    pub(super) fn repeat(&mut self, number: Number) -> Option<Reply> {
+    pub(super) fn repeat(&mut self, number: Number, safe: Safe) -> Option<Reply> {
         self.asked = self.asked.max(number);
         if number > self.told {
             return None;
         }
         Some(match self.outcome(number)? {
-            Outcome::Appended(seq) => Reply::Accepted(number, seq),
+            Outcome::Appended(seq) => Reply::Accepted(number, seq, safe.class(seq)),
             Outcome::Rejected(code) => Reply::Rejected(number, code),
         })
     }
 
-    /// Answers what is safe now, in the order of numbers: everything up to `durable` is.
-    pub(super) fn release(&mut self, durable: Seq, mut tell: impl FnMut(ServerId, Reply)) {
+    /// Answers what is safe now, in the order of numbers. What is seen and what is stored is told
+    /// apart: seqs rise with numbers, so that the seen ones come first.
+    pub(super) fn release(&mut self, safe: Safe, mut tell: impl FnMut(ServerId, Reply)) {
         let Some((server, _)) = self.poster else {
             return;
         };
-        let mut accepted = None;
+        let mut accepted: Option<(Number, Seq, Class)> = None;
+        let reply = |(number, seq, class)| Reply::Accepted(number, seq, class);
         while self.told < self.asked {
             let number = self.told.next();
             match self.outcome(number) {
-                Some(outcome) if !outcome.is_within(durable) => break,
-                Some(Outcome::Appended(seq)) => accepted = Some(Reply::Accepted(number, seq)),
+                Some(outcome) if !outcome.is_within(safe.upto) => break,
+                Some(Outcome::Appended(seq)) => {
+                    let class = safe.class(seq);
+                    let others = accepted.replace((number, seq, class));
+                    let others = others.filter(|(_, _, other)| *other != class);
+                    others.into_iter().for_each(|others| tell(server, reply(others)));
+                }
                 Some(Outcome::Rejected(code)) => {
-                    accepted.take().into_iter().for_each(|reply| tell(server, reply));
+                    accepted.take().into_iter().for_each(|safe| tell(server, reply(safe)));
                     tell(server, Reply::Rejected(number, code));
                 }
                 None => assert!(number <= self.settled, "only settled numbers are forgotten"),
             }
             self.told = number;
         }
-        accepted.into_iter().for_each(|reply| tell(server, reply));
+        accepted.into_iter().for_each(|safe| tell(server, reply(safe)));
     }
 
     /// Nobody waits at `server` any more.

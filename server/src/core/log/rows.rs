@@ -21,6 +21,10 @@ pub(super) struct Rows {
     elsewhere: BTreeMap<Name, u64>,
     /// Senders whose bytes of grants differ from what a batch held last.
     regranted: BTreeSet<Name>,
+    /// Places whose row knows of entries that were seen and never written, and that no batch held.
+    riding: usize,
+    /// Places whose row rides in the batch that is in flight: read again, it would be an older one.
+    in_flight: Vec<usize>,
 }
 
 /// One row, or who waits for it.
@@ -32,6 +36,7 @@ pub(super) struct Place {
     /// Entries and grants of this row that are not durable.
     uncommitted: usize,
     is_changed: bool,
+    is_riding: bool,
 }
 
 #[derive(Debug)]
@@ -57,7 +62,8 @@ impl Rows {
             self.forget_idle();
         }
         let state = State::Loading(Waiting::default());
-        let place = Place { sender, origin, state, uncommitted: 0, is_changed: false };
+        let (uncommitted, is_changed, is_riding) = (0, false, false);
+        let place = Place { sender, origin, state, uncommitted, is_changed, is_riding };
         let key = self.places.insert(place);
         self.by_poster.insert((sender, origin), key);
         key
@@ -137,6 +143,26 @@ impl Rows {
         self.places[key].uncommitted -= 1;
     }
 
+    /// An entry of the row was seen and is never written.
+    pub(super) fn note_riding(&mut self, key: usize) {
+        let place = &mut self.places[key];
+        if place.is_changed && !std::mem::replace(&mut place.is_riding, true) {
+            self.riding += 1;
+        }
+    }
+
+    /// The batch in flight is durable, and with it what rode there.
+    pub(super) fn settle_riding(&mut self) {
+        for key in self.in_flight.drain(..) {
+            self.places[key].uncommitted -= 1;
+        }
+    }
+
+    /// Whether some row knows of entries that were seen and never written, and is not in a batch.
+    pub(super) fn rides(&self) -> bool {
+        self.riding > 0
+    }
+
     /// Puts the changed rows into a batch that holds the log's entries up to `composed` and has
     /// none up to `truncated`. When it or an earlier one holds all grants that were taken, rows in
     /// memory let go of those that no entry needs.
@@ -154,12 +180,18 @@ impl Rows {
             self.drop_grants(log, truncated, batch);
         }
         let places = &mut self.places;
+        let (riding, in_flight) = (&mut self.riding, &mut self.in_flight);
         self.changed.retain(|key| {
             let place = &mut places[*key];
             let (record, is_whole) = place.row().record(composed);
             let (sender, origin) = (place.sender, place.origin);
             batch.changes.push(Change::PutRow { log, sender, origin, row: record });
             place.is_changed = !is_whole;
+            if std::mem::take(&mut place.is_riding) {
+                *riding -= 1;
+                place.uncommitted += 1;
+                in_flight.push(*key);
+            }
             place.is_changed
         });
         for sender in std::mem::take(&mut self.regranted) {
@@ -195,7 +227,9 @@ impl Rows {
 
     pub(super) fn is_coherent(&self) -> bool {
         let changed = self.places.iter().filter(|(_, place)| place.is_changed).count();
+        let riding = self.places.iter().filter(|(_, place)| place.is_riding).count();
         self.by_poster.len() == self.places.len()
+            && self.riding == riding
             && self.changed.len() == changed
             && self.places.iter().all(|(_, place)| match &place.state {
                 State::Ready(row) => row.is_coherent(),
@@ -221,12 +255,12 @@ impl Rows {
         }
     }
 
-    /// Forgets rows without uncommitted entries; rejections may go with them, see `row.rs`.
+    /// Forgets rows that are as a batch held them last; rejections may go with them, see `row.rs`.
     fn forget_idle(&mut self) {
         let (by_poster, elsewhere) = (&mut self.by_poster, &mut self.elsewhere);
         self.places.retain(|_, place| {
             let State::Ready(row) = &place.state else { return true };
-            if place.uncommitted > 0 {
+            if place.uncommitted > 0 || place.is_riding {
                 return true;
             }
             by_poster.remove(&(place.sender, place.origin));

@@ -31,16 +31,24 @@ pub(super) struct Log {
     pub(super) tail: Tail,
     /// The newest entry that the log ever held, as far as is known.
     pub(super) head: Seq,
-    /// Entries up to this are in a batch, or on disk.
+    /// Entries up to this are in a batch or on disk, or were seen and are never written.
     pub(super) composed: Seq,
-    /// Entries up to this are on disk.
+    /// Entries up to this are on disk, or were seen and are never written.
     pub(super) durable: Seq,
+    /// Entries up to this go into the next batch; later ones wait for their reader.
+    pub(super) due: Seq,
+    /// The newest entry that a batch held, or that was on disk.
+    pub(super) written: Seq,
     /// Entries up to this are gone, by a batch or on disk.
     pub(super) truncated: Seq,
     /// Costs of entries that are not durable.
     pub(super) uncommitted_len: usize,
     pub(super) is_dirty: bool,
     pub(super) in_flight: bool,
+    /// Something goes into a batch that is composed for other reasons.
+    pub(super) is_riding: bool,
+    /// The reader answered in time, last.
+    pub(super) is_prompt: bool,
     /// A cursor above the head was reported.
     pub(super) is_alarmed: bool,
     reads: usize,
@@ -65,10 +73,14 @@ impl Log {
             head: Seq(0),
             composed: Seq(0),
             durable: Seq(0),
+            due: Seq(0),
+            written: Seq(0),
             truncated: Seq(0),
             uncommitted_len: 0,
             is_dirty: false,
             in_flight: false,
+            is_riding: false,
+            is_prompt: false,
             is_alarmed: false,
             reads: 0,
             idle_since: None,
@@ -92,6 +104,7 @@ impl Log {
         self.usage.truncate(self.truncated);
         self.tail = Tail::new(self.head);
         (self.composed, self.durable) = (last_seq, last_seq);
+        (self.due, self.written) = (self.head, self.head);
         self.is_ready = true;
     }
 
@@ -165,12 +178,25 @@ impl Log {
         self.trim(home);
     }
 
+    /// Nobody reads: nothing waits for a reader, and the log may soon be dropped.
+    pub(super) fn settle_readerless(&mut self, home: &mut Home) {
+        if self.members.servers().is_empty() {
+            self.is_prompt = false;
+            self.stop_holding(home);
+            if self.is_behind() {
+                self.mark_dirty(home);
+            }
+        }
+    }
+
     /// Nothing would be lost or interrupted if the log were not in memory.
     pub(super) fn is_idle(&self) -> bool {
         self.is_ready
             && self.reads == 0
             && !self.is_dirty
             && !self.in_flight
+            && !self.is_holding()
+            && !self.is_behind()
             && self.members.servers().is_empty()
     }
 
@@ -210,6 +236,8 @@ impl Log {
     pub(super) fn is_coherent(&self) -> bool {
         self.truncated <= self.head
             && self.durable <= self.composed
+            && (self.in_flight || self.durable == self.composed)
+            && (self.is_mailbox() || !self.is_ready || !self.is_holding())
             && self.tail.from() <= self.durable
             && (self.is_ready || !self.is_dirty)
             && (self.waiting.is_empty() || !self.is_ready)

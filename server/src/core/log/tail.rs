@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use wire::Seq;
 use wire::message::Entry;
+use wire::{Instant, Seq};
 
 use super::home::cost;
 
@@ -20,6 +20,10 @@ pub(super) struct Tail {
 pub(super) struct TailEntry {
     pub(super) entry: Entry,
     pub(super) row: Option<usize>,
+    /// When it was appended, and pushed to readers.
+    pub(super) since: Instant,
+    /// A batch holds or held it.
+    pub(super) is_written: bool,
 }
 
 impl Tail {
@@ -38,17 +42,31 @@ impl Tail {
         self.len
     }
 
-    pub(super) fn push(&mut self, entry: Entry, row: Option<usize>) {
+    pub(super) fn push(&mut self, entry: Entry, row: Option<usize>, since: Instant) {
         let last = self.entries.back().map_or(self.from, |last| last.entry.seq);
         assert!(last < entry.seq, "seqs rise");
         self.len += cost(&entry.body);
-        self.entries.push_back(TailEntry { entry, row });
+        self.entries.push_back(TailEntry { entry, row, since, is_written: false });
     }
 
     /// The entries above `after`, in order.
     pub(super) fn above(&self, after: Seq) -> impl Iterator<Item = &TailEntry> {
         let first = self.entries.partition_point(|held| held.entry.seq <= after);
         self.entries.range(first..)
+    }
+
+    /// The same, to be changed.
+    pub(super) fn above_mut(&mut self, after: Seq) -> impl Iterator<Item = &mut TailEntry> {
+        let first = self.entries.partition_point(|held| held.entry.seq <= after);
+        self.entries.range_mut(first..)
+    }
+
+    /// The rows of the entries above `after` and up to `upto`, in order.
+    pub(super) fn rows(&self, after: Seq, upto: Seq) -> Vec<usize> {
+        let within = self.above(after).take_while(|held| held.entry.seq <= upto);
+        let mut rows: Vec<usize> = within.filter_map(|held| held.row).collect();
+        rows.dedup();
+        rows
     }
 
     /// Forgets entries up to `upto` from the front while more than `len_max` is held; gives what

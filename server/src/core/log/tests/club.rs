@@ -240,7 +240,7 @@ impl Club {
 
     pub(super) fn seen(&mut self, from: ServerId, account: &str, upto: Seq) {
         let seen = PeerSeen { log: rust(), account: name(account), epoch: SessionEpoch(1), upto };
-        self.rig.logs.on_seen(from, seen, &mut self.rig.out);
+        self.rig.logs.on_seen(self.rig.now, from, seen, &mut self.rig.out);
         self.rig.drain();
     }
 

@@ -201,7 +201,7 @@ fn who_departs_is_dismissed_after_hearing_of_it() {
             epoch: SessionEpoch(3),
             upto: deliver.entry.seq,
         };
-        club.rig.logs.on_seen(OTHER_SEAT, seen, &mut club.rig.out);
+        club.rig.logs.on_seen(club.rig.now, OTHER_SEAT, seen, &mut club.rig.out);
         club.rig.drain();
         assert_eq!(club.dismissed()[0].1.upto, Seq(0), "it has everything");
         assert_eq!(club.open("bob"), Err(code));

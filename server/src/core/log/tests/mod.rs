@@ -7,12 +7,15 @@ mod expiry;
 mod grants;
 mod group_model;
 mod groups;
+mod hold;
 mod key_logs;
 mod loading;
 mod message_sessions;
 mod model;
 mod posts;
 mod readers;
+
+use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use storage::{AccountRecord, Batch, Change, Completion, DiskModel, InFlight, MemStorage};
@@ -68,6 +71,7 @@ struct Rig {
     logs: Logs,
     store: MemStorage,
     limits: LogLimits,
+    now: Instant,
     out: LogOut,
     tickets: u64,
     reads: Vec<(Ticket, LogRead)>,
@@ -75,6 +79,8 @@ struct Rig {
     batch: Batch,
     /// The batch in flight is the logs'.
     is_committing: bool,
+    /// Entries whose batch was synced, or was in flight at a crash.
+    synced: BTreeSet<Seq>,
     sent: Vec<(ServerId, ToPeer)>,
     alarms: Vec<Alarm>,
 }
@@ -97,21 +103,36 @@ impl Rig {
             logs: Logs::new(HOME, store_epoch, [9; 16], limits),
             store,
             limits,
+            now: Instant(0),
             out: LogOut::default(),
             tickets: 0,
             reads: Vec::new(),
             batch: Batch::default(),
             is_committing: false,
+            synced: BTreeSet::new(),
             sent: Vec::new(),
             alarms: Vec::new(),
         }
     }
 
     /// The process dies and comes back over what its disk kept.
-    fn crash(self, in_flight: InFlight) -> Self {
+    fn crash(mut self, in_flight: InFlight) -> Self {
+        if self.is_committing {
+            // It may have been; if not, its seqs are lost with its rows, and are never given again.
+            self.note_synced();
+        }
         let disk = self.store.crash(in_flight);
         let (store, opened) = MemStorage::open(disk, DiskModel::default()).expect("it opens");
-        Self::over(store, opened.store_epoch, self.limits)
+        let synced = std::mem::take(&mut self.synced);
+        let (now, over) = (self.now, Self::over(store, opened.store_epoch, self.limits));
+        Self { now, synced, ..over }
+    }
+
+    fn note_synced(&mut self) {
+        self.synced.extend(self.batch.changes.iter().filter_map(|change| match change {
+            Change::Append { entry, .. } => Some(entry.seq),
+            _ => None,
+        }));
     }
 
     fn create(&mut self, account: &str) {
@@ -150,6 +171,7 @@ impl Rig {
             None => return false,
             Some(Completion::Committed { .. }) => {
                 assert!(std::mem::take(&mut self.is_committing));
+                self.note_synced();
                 self.logs.on_committed(&mut self.out);
             }
             Some(Completion::Answered { ticket, answer }) => {
@@ -189,14 +211,24 @@ impl Rig {
     fn settle(&mut self) {
         loop {
             while self.poll() {}
-            if !self.compose() {
+            if !self.compose() && !self.wait_for_readers() {
                 return;
             }
         }
     }
 
+    /// Lets the time of what is held pass; whether something was.
+    fn wait_for_readers(&mut self) -> bool {
+        let Some(until) = self.logs.holds_until() else {
+            return false;
+        };
+        self.now = self.now.max(until);
+        self.logs.on_holds_due(self.now);
+        true
+    }
+
     fn post(&mut self, from: ServerId, post: PeerPost) {
-        self.logs.on_post(Wall(5), from, post, &mut self.out);
+        self.logs.on_post((self.now, Wall(5)), from, post, &mut self.out);
         self.drain();
     }
 
@@ -227,7 +259,8 @@ impl Rig {
 
     fn seen(&mut self, from: ServerId, epoch: u64, upto: Seq) {
         let (account, epoch) = (name("alice"), SessionEpoch(epoch));
-        self.logs.on_seen(from, PeerSeen { log: alice(), account, epoch, upto }, &mut self.out);
+        let seen = PeerSeen { log: alice(), account, epoch, upto };
+        self.logs.on_seen(self.now, from, seen, &mut self.out);
         self.drain();
     }
 

@@ -309,7 +309,7 @@ impl World {
             person.seen = person.cursor;
             let (account, epoch, upto) = (person.name, SessionEpoch(person.epoch), person.cursor);
             let seen = PeerSeen { log: rust(), account, epoch, upto };
-            self.rig.logs.on_seen(seat, seen, &mut self.rig.out);
+            self.rig.logs.on_seen(self.rig.now, seat, seen, &mut self.rig.out);
             self.rig.drain();
         }
     }
