@@ -3,7 +3,8 @@
 //! A reader that is caught up and answered its last entries in time gets a few milliseconds for
 //! each new one before that goes into a batch. If its `Seen` comes first, the entry is in the
 //! reader's durable store: it is accepted as seen, and this home never writes it. If the time
-//! passes, everything that was held is written, and nothing is held until the reader is quick again.
+//! passes, everything that was held is written, and nothing is held until the reader is quick
+//! again.
 //!
 //! Rows and cursors that know of unwritten entries *ride*: they go into the next batch that is
 //! composed for other reasons. A crash may lose them, and that is sound. A sender who heard

@@ -12,8 +12,8 @@
 //! [`Logs::end_reader`]; a lost link by [`Logs::on_link_lost`].
 //!
 //! Start reading at `post.rs`; `row.rs` says what a resend hears, `range.rs` what a reader misses
-//! (nothing), `commit.rs` what is durable together, `hold.rs` what is never written, `roster.rs` who is in a group, `grant.rs` what
-//! its posts need.
+//! (nothing), `commit.rs` what is durable together, `hold.rs` what is never written, `roster.rs`
+//! who is in a group, `grant.rs` what its posts need.
 
 mod absence;
 mod arrival;

@@ -57,9 +57,9 @@ pub enum AlarmCause {
     NotAReader,
     /// A post, a reader or a read came for a log that this home does not have.
     NoSuchLog,
-    /// A reader says that it holds entries that this store never gave, or a group's that it does not
-    /// know: the store lost its newest entries, or the client lies. Raised once for each time that
-    /// the log is read into memory.
+    /// A reader says that it holds entries that this store never gave, or a group's that it does
+    /// not know: the store lost its newest entries, or the client lies. Raised once for each time
+    /// that the log is read into memory.
     CursorAboveHead,
     /// A second read of one reader while its first is unanswered.
     ReadOverlaps,

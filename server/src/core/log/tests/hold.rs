@@ -145,8 +145,9 @@ fn rows_and_cursors_of_unwritten_entries_ride_with_the_next_batch() {
     rig.post(SEAT, other);
     rig.load();
     assert!(rig.compose());
-    let row = rig.batch.changes.iter().any(|change| {
-        matches!(change, Change::PutRow { log, row, .. } if *log == alice() && row.last == number(1))
+    let row = rig.batch.changes.iter().any(|change| match change {
+        Change::PutRow { log, row, .. } => *log == alice() && row.last == number(1),
+        _ => false,
     });
     let cursor = rig.batch.changes.iter().any(|change| {
         matches!(change, Change::PutCursor { log, cursor, .. }
