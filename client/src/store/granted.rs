@@ -80,7 +80,7 @@ impl Store {
     }
 
     /// Asks the sender of a message session for its grant, by a draft to its mailbox; once for each
-    /// message session, and of one sender in one log at most [`REQUESTS_MAX`] times. Whether there
+    /// message session, and of one sender in one log at most `REQUESTS_MAX` times. Whether there
     /// is a new draft.
     ///
     /// # Errors
