@@ -101,6 +101,7 @@ kinds! {
     0x8f REGISTER_SESSION;
     0x90 ASK_AS;
     0x91 DISMISS;
+    0x92 SESSION_REGISTERED;
 
     0xc0 PLACE;
     0xc1 PLACED;

@@ -97,8 +97,12 @@ pub const GUESS_INTERVAL: Duration = Duration::from_secs(30);
 
 /// How long a probe of another session's seat may take before silence means detached.
 pub const PROBE_TIME_MAX: Duration = Duration::from_secs(3);
-/// After this long without a link, the sessions of a seat count as detached.
+/// So long after it last heard from a seat that it cannot reach, a home counts the sessions there
+/// as detached.
 pub const LEASE_TIME: Duration = Duration::from_secs(11);
+/// A seat acts for the sessions of a home so long after it sent the last ping that the home has
+/// answered: what is left of [`LEASE_TIME`] is for clocks that do not run alike.
+pub const SEAT_LEASE_TIME: Duration = Duration::from_secs(9);
 /// A connection idle for this long is pinged.
 pub const PING_AFTER: Duration = Duration::from_secs(30);
 /// Time for the answer to a ping; two misses end the connection.
@@ -265,8 +269,9 @@ pub const FAULT_TEXT_MAX: usize = 256;
 pub const REDEEMED_MAX: usize = 1024;
 
 const _: () =
-    assert!(PEER_SILENCE_MAX.as_secs() + PEER_PING_INTERVAL.as_secs() < LEASE_TIME.as_secs());
-const _: () = assert!(PROBE_TIME_MAX.as_secs() < ANSWER_TIME_MAX.as_secs());
+    assert!(PEER_SILENCE_MAX.as_secs() + PEER_PING_INTERVAL.as_secs() <= SEAT_LEASE_TIME.as_secs());
+const _: () = assert!(10 * SEAT_LEASE_TIME.as_secs() <= 9 * LEASE_TIME.as_secs());
+const _: () = assert!(2 * PROBE_TIME_MAX.as_secs() < ANSWER_TIME_MAX.as_secs());
 const _: () = assert!(ANSWER_TIME_MAX.as_secs() < EARLY_TIME_MAX.as_secs());
 const POST_HEADER_LEN: usize = 256;
 const _: () = assert!(BODY_LEN_MAX + POST_HEADER_LEN <= 64 * KIB);

@@ -154,7 +154,12 @@ impl Accounts {
             let kind = asked.wish.kind();
             return refuse(asked.from, asked.exchange, FaultCode::UNAVAILABLE, kind, turn);
         }
-        entry.waiting.push_back(asked);
+        if matches!(asked.wish, Wish::Register(..)) {
+            // Who decides on a claim must know who is live.
+            entry.waiting.push_front(asked);
+        } else {
+            entry.waiting.push_back(asked);
+        }
         self.advance(name, turn);
     }
 
@@ -241,15 +246,16 @@ impl Accounts {
         self.entries.len()
     }
 
-    /// A seat is lost: nobody there waits any more, and its sessions may live or not.
-    pub(super) fn on_link_lost(&mut self, server: ServerId, turn: &mut Turn<'_>) {
+    /// A seat that was last `heard` then is lost: nobody there waits any more, and its sessions may
+    /// live or not.
+    pub(super) fn on_link_lost(&mut self, server: ServerId, heard: Instant, turn: &mut Turn<'_>) {
         self.passwords.on_link_lost(server);
         self.lost.insert(server);
-        turn.timers.arm(turn.now + LEASE_TIME, Timer::Leases);
+        turn.timers.arm(heard + LEASE_TIME, Timer::Leases);
         let names: Vec<Name> = self.entries.keys().copied().collect();
         for name in names {
             if let Some(entry) = self.entries.get_mut(&name) {
-                entry.on_link_lost(server, turn.now);
+                entry.on_link_lost(server, heard);
             }
             self.advance(name, turn);
         }
@@ -315,7 +321,7 @@ impl Accounts {
 }
 
 impl Entry {
-    fn on_link_lost(&mut self, server: ServerId, now: Instant) {
+    fn on_link_lost(&mut self, server: ServerId, heard: Instant) {
         self.waiting.retain(|asked| asked.from != server);
         match &mut self.step {
             Step::Newest(claim, _) | Step::Held(claim, _) if claim.from == server => {
@@ -330,7 +336,7 @@ impl Entry {
         if let Some(live) = &mut self.live
             && live.seat == server
         {
-            live.lost.get_or_insert(now);
+            live.lost.get_or_insert(heard);
         }
     }
 }

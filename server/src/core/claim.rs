@@ -11,7 +11,7 @@ use wire::{
     ExchangeId, FaultCode, Instant, Kind, Name, Origin, ServerId, SessionEpoch, Token, Wall,
 };
 
-use super::account::{Accounts, Outcome, Step, refuse};
+use super::account::{Accounts, Entry, Outcome, Step, refuse};
 use super::registry::{self, Live, Verdict};
 use super::timer::Timer;
 use super::turn::{ReadKey, Turn};
@@ -23,6 +23,8 @@ pub(super) struct Claim {
     pub(super) kind: Kind,
     pub(super) origin: Origin,
     pub(super) takeover: bool,
+    /// The other session is being ended.
+    pub(super) is_ending: bool,
     /// The hash of the token that a resume showed.
     pub(super) used: Option<[u8; 32]>,
     pub(super) bundle: Bytes,
@@ -43,7 +45,7 @@ impl Accounts {
         if !answer.alive {
             entry.detach(answer.epoch);
             self.reconsider(name, false, turn);
-        } else if let Step::Held(claim, _) = std::mem::take(&mut entry.step) {
+        } else if let Some(claim) = entry.take_probing() {
             claim.refuse(FaultCode::ALREADY_LOGGED_IN, turn);
         }
         self.advance(name, turn);
@@ -121,18 +123,8 @@ impl Accounts {
 
     /// Grants the session, or waits for who can say whether another lives.
     pub(super) fn admit(&mut self, name: Name, claim: Claim, turn: &mut Turn<'_>) {
-        let until = turn.now + PROBE_TIME_MAX;
-        match self.judge(&name, &claim, turn) {
-            Verdict::Grant => return self.grant_stored(name, claim, turn),
-            Verdict::Probe(seat, epoch) => {
-                let account = name;
-                turn.tell_server(seat, Probe { account, epoch });
-            }
-            Verdict::Unknown => {}
-        }
-        turn.timers.arm(until, Timer::Held(name));
-        let entry = self.entries.entry(name).or_default();
-        entry.step = Step::Held(claim, until);
+        let until = await_word(name, turn);
+        self.decide(name, claim, (until, false), turn);
     }
 
     /// Something changed for a claim that waits, or its time is over.
@@ -140,28 +132,39 @@ impl Accounts {
         let Some(entry) = self.entries.get_mut(&name) else {
             return;
         };
-        let (claim, until) = match std::mem::take(&mut entry.step) {
-            Step::Held(claim, until) => (claim, until),
-            other => {
-                entry.step = other;
-                return;
-            }
-        };
-        match self.judge(&name, &claim, turn) {
-            Verdict::Grant => self.grant_stored(name, claim, turn),
-            // Silence means detached.
-            Verdict::Probe(..) if expired => self.grant_stored(name, claim, turn),
-            Verdict::Unknown if expired => claim.refuse(FaultCode::UNAVAILABLE, turn),
-            Verdict::Probe(seat, epoch) => {
-                let account = name;
-                turn.tell_server(seat, Probe { account, epoch });
-                self.hold(name, claim, until);
-            }
-            Verdict::Unknown => self.hold(name, claim, until),
+        match std::mem::take(&mut entry.step) {
+            Step::Held(claim, until) => self.decide(name, claim, (until, expired), turn),
+            other => entry.step = other,
         }
     }
 
-    fn hold(&mut self, name: Name, claim: Claim, until: Instant) {
+    fn decide(
+        &mut self,
+        name: Name,
+        mut claim: Claim,
+        (mut until, expired): (Instant, bool),
+        turn: &mut Turn<'_>,
+    ) {
+        let (account, verdict) = (name, self.judge(&name, &claim, turn));
+        match verdict {
+            Verdict::Grant => return self.grant_stored(name, claim, turn),
+            Verdict::Unknown if expired => return claim.refuse(FaultCode::UNAVAILABLE, turn),
+            Verdict::Unknown => {}
+            Verdict::Probe(..) | Verdict::End(..) if claim.is_ending && expired => {
+                return claim.refuse(FaultCode::UNAVAILABLE, turn);
+            }
+            Verdict::Probe(seat, epoch) if !claim.is_ending && !expired => {
+                turn.tell_server(seat, Probe { account, epoch });
+            }
+            // After a probe, silence means detached. What still acts for it has to stop first.
+            Verdict::Probe(seat, epoch) | Verdict::End(seat, epoch) => {
+                if !std::mem::replace(&mut claim.is_ending, true) {
+                    until = await_word(name, turn);
+                }
+                let code = FaultCode::ALREADY_LOGGED_IN;
+                turn.tell_server(seat, EndSession { account, epoch, code });
+            }
+        }
         let entry = self.entries.entry(name).or_default();
         entry.step = Step::Held(claim, until);
     }
@@ -208,6 +211,26 @@ impl Accounts {
         };
         self.write(name, outcome);
     }
+}
+
+impl Entry {
+    /// The claim that waits for the answer to a probe.
+    fn take_probing(&mut self) -> Option<Claim> {
+        match std::mem::take(&mut self.step) {
+            Step::Held(claim, _) if !claim.is_ending => Some(claim),
+            other => {
+                self.step = other;
+                None
+            }
+        }
+    }
+}
+
+/// A claim waits for a seat's word until then.
+fn await_word(name: Name, turn: &mut Turn<'_>) -> Instant {
+    let until = turn.now + PROBE_TIME_MAX;
+    turn.timers.arm(until, Timer::Held(name));
+    until
 }
 
 impl Claim {

@@ -234,9 +234,14 @@ impl Seat {
         if let Some(former) = self.sessions.get(&welcome.name).copied() {
             self.end_session(former, FaultCode::STALE_EPOCH, turn);
         }
-        if self.is_full_for(&welcome.name) {
+        let obstacle = if !self.may_act_for(home) {
+            Some(FaultCode::UNAVAILABLE)
+        } else {
+            self.is_full_for(&welcome.name).then_some(FaultCode::SEAT_FULL)
+        };
+        if let Some(code) = obstacle {
             self.decline(home, &AnswerBody::Welcome(welcome), turn);
-            return self.reject(conn, FaultCode::SEAT_FULL, (exchange.kind, 0), turn);
+            return self.reject(conn, code, (exchange.kind, 0), turn);
         }
         if let Some(reservation) = self.early(conn).and_then(|early| early.reservation.take()) {
             self.redeemed.push(reservation);
@@ -255,6 +260,7 @@ impl Seat {
             bucket: (!self.unmetered).then(|| post_bucket(turn.now)),
             paused: false,
             high: false,
+            is_fenced: false,
             signing_out: false,
             pulse: Pulse::new(turn.now),
         };

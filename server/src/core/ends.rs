@@ -120,12 +120,12 @@ impl Parts {
             match change {
                 LinkChange::Up(server) => {
                     self.seat.on_link_up(server, turn);
-                    turn.tell_server(server, Ping { nonce: 0 });
+                    turn.tell_server(server, Ping { nonce: turn.now.0 });
                     self.seat.on_link_ready(server, turn);
                 }
-                LinkChange::Lost(server) => {
+                LinkChange::Lost(server, heard) => {
                     self.logs.on_link_lost(server);
-                    self.accounts.on_link_lost(server, turn);
+                    self.accounts.on_link_lost(server, heard, turn);
                     self.group_passwords.on_link_lost(server);
                     self.seat.on_link_lost(server, turn);
                 }

@@ -59,6 +59,10 @@ metrics! {
     sessions_begun,
     /// Sessions that ended at this seat.
     sessions_ended,
+    /// Sessions for which this seat did nothing more when the lease from their home was over.
+    fenced,
+    /// Those of them that went on when their home had said so.
+    unfenced,
     /// Gauge: sessions at this seat.
     sessions,
     /// Posts relayed to their homes.

@@ -21,6 +21,7 @@ pub mod event;
 mod exchange;
 mod group_password;
 mod guesses;
+mod lease;
 mod limit;
 mod load;
 pub mod log;
@@ -172,6 +173,7 @@ impl Core {
             timers: &mut self.timers,
             metrics: &mut self.metrics,
         };
+        self.parts.seat.fence_due(&mut turn);
         step(&mut self.parts, &mut turn);
         while let Some((server, message)) = turn.peers.pop_front() {
             self.parts.carry(server, message, &mut turn);
@@ -282,7 +284,9 @@ impl Parts {
                 self.accounts.on_told(from, turn);
                 turn.tell_server(from, Pong { nonce: ping.nonce });
             }
-            ToPeer::Pong(_) | ToPeer::Fault(_) => {}
+            ToPeer::Pong(pong) => self.seat.on_answered_ping(from, Instant(pong.nonce), turn),
+            ToPeer::SessionRegistered(message) => self.seat.on_registered(from, &message, turn),
+            ToPeer::Fault(_) => {}
             ToPeer::Hello(_) | ToPeer::Ready(_) => turn.alarm(Alarm::PeerConfused { from }),
         }
     }

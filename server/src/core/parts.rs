@@ -136,6 +136,7 @@ impl Parts {
             Timer::Expiry => self.expire(turn),
             Timer::Held(name) => self.accounts.on_held_timeout(name, turn),
             Timer::Leases => self.accounts.on_leases_due(turn),
+            Timer::Leased => self.seat.on_lease_timer(turn),
             Timer::Greeting(conn) => self.peers.on_greeting_timeout(conn, turn),
             Timer::Link(server) => {
                 let change = self.peers.on_link_timer(server, turn);

@@ -22,8 +22,8 @@ use super::turn::Turn;
 pub(super) enum LinkChange {
     /// The server can be reached.
     Up(ServerId),
-    /// It no longer can.
-    Lost(ServerId),
+    /// It no longer can; it was last heard then.
+    Lost(ServerId, Instant),
 }
 
 /// The links to all other servers of the map.
@@ -274,13 +274,14 @@ impl Peers {
 
     fn lose(&mut self, server: ServerId, turn: &mut Turn<'_>) -> Option<LinkChange> {
         let link = self.links.get_mut(&server)?;
-        let was_up = matches!(link.state, LinkState::Up(..));
+        let former = link.state;
         rest(link, server, &mut self.entropy, turn);
-        if was_up {
-            turn.metrics.links_lost += 1;
-            tracing::info!(%server, "link lost");
-        }
-        was_up.then_some(LinkChange::Lost(server))
+        let LinkState::Up(_, heard) = former else {
+            return None;
+        };
+        turn.metrics.links_lost += 1;
+        tracing::info!(%server, "link lost");
+        Some(LinkChange::Lost(server, heard))
     }
 
     /// Dials a server that is ours to dial, if it is time.

@@ -1,8 +1,9 @@
 //! Which session an account has: who may sign in now, and what a sign-in or resume changes.
 //!
 //! *Logged in* means a live connection. A stored session never blocks; one that another origin
-//! holds live is probed first. When its seat cannot be reached, nothing is granted to another
-//! origin until the seat's lease is over: nobody can know whether the session lives.
+//! holds live is probed first, and is over at its seat before another is granted. When its seat
+//! cannot be reached, nothing is granted to another origin until the seat's lease is over: nobody
+//! can know whether the session lives.
 
 use sha2::{Digest, Sha256};
 use storage::SessionRecord;
@@ -16,7 +17,7 @@ pub(super) struct Live {
     pub(super) seat: ServerId,
     pub(super) epoch: SessionEpoch,
     pub(super) origin: Origin,
-    /// When the link to its seat was lost, unless it registered again since.
+    /// When its seat was last heard, if the link was lost and it has not registered again since.
     pub(super) lost: Option<Instant>,
 }
 
@@ -27,6 +28,8 @@ pub(super) enum Verdict {
     Grant,
     /// Another origin seems to be live at this seat: ask it.
     Probe(ServerId, SessionEpoch),
+    /// Another origin is live at this seat and has to go: the session is theirs after that.
+    End(ServerId, SessionEpoch),
     /// Nobody can say now.
     Unknown,
 }
@@ -45,7 +48,7 @@ pub(super) fn judge(
         Some(live) => match live.lost {
             Some(lost) if now.since(lost) >= LEASE_TIME => Verdict::Grant,
             Some(_) => Verdict::Unknown,
-            None if takeover => Verdict::Grant,
+            None if takeover => Verdict::End(live.seat, live.epoch),
             None => Verdict::Probe(live.seat, live.epoch),
         },
         None if settled || record.token_hash.is_none() || record.origin == origin => Verdict::Grant,
@@ -130,7 +133,8 @@ mod tests {
         assert_eq!(judge(Some(live(MINE, None)), false), Verdict::Grant);
         let probe = Verdict::Probe(ServerId(3), SessionEpoch(9));
         assert_eq!(judge(Some(live(OTHER, None)), false), probe);
-        assert_eq!(judge(Some(live(OTHER, None)), true), Verdict::Grant);
+        let end = Verdict::End(ServerId(3), SessionEpoch(9));
+        assert_eq!(judge(Some(live(OTHER, None)), true), end);
     }
 
     #[test]

@@ -200,6 +200,9 @@ impl Seat {
 
     fn on_request_answer(&mut self, exchange: &Exchange, body: AnswerBody, turn: &mut Turn<'_>) {
         let conn = exchange.conn;
+        if self.is_fenced(conn) {
+            return self.fail(exchange, FaultCode::UNAVAILABLE, turn);
+        }
         match (exchange.kind, body) {
             (_, AnswerBody::Fault(fault)) => self.fail(exchange, fault.code, turn),
             (Kind::OPEN_LOG, AnswerBody::LogOpened(opened)) => {

@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use wire::limits::EARLY_TIME_MAX;
-use wire::message::{
-    Ask, EndSession, PeerDetach, Ping, Question, RegisterSession, SessionClosed, SessionEnded, Up,
-};
+use wire::message::{Ask, EndSession, PeerDetach, Ping, Question, SessionClosed, SessionEnded, Up};
 use wire::{
     ConnId, ExchangeId, FaultCode, Instant, Kind, LogHandle, LogId, Name, Reservation, ServerId,
     SlotMap, ToPeer,
@@ -16,6 +14,7 @@ use wire::{
 use super::conn::Early;
 use super::event::Alarm;
 use super::exchange::{Exchange, Exchanges};
+use super::lease::Leases;
 use super::posting::drop_unanswered;
 use super::reading::resume_reading;
 use super::session::{Beat, HandleState, Session};
@@ -39,7 +38,9 @@ pub(super) struct Seat {
     /// [`Timer::Exchanges`] is armed.
     is_watching: bool,
     /// Homes that can be reached, this server included.
-    up: BTreeSet<ServerId>,
+    pub(super) up: BTreeSet<ServerId>,
+    /// How long the sessions of others among them may be acted for.
+    pub(super) leases: Leases,
     /// Reservations that were used or given up since they were last reported.
     pub(super) redeemed: Vec<Reservation>,
     stopping: bool,
@@ -91,6 +92,7 @@ impl Seat {
             exchanges: Exchanges::new(random),
             is_watching: false,
             up: BTreeSet::from([me]),
+            leases: Leases::default(),
             redeemed: Vec::new(),
             stopping: false,
         }
@@ -173,7 +175,7 @@ impl Seat {
         self.relay(id, exchange, Ask { exchange: id, question: question.into() }, turn)
     }
 
-    /// Begins an exchange. Without a way there the client hears `unavailable` at once.
+    /// Begins an exchange. Without a way there, or a lease, the client hears `unavailable` at once.
     pub(super) fn relay(
         &mut self,
         id: ExchangeId,
@@ -182,7 +184,8 @@ impl Seat {
         turn: &mut Turn<'_>,
     ) -> bool {
         let home = exchange.home;
-        if !self.up.contains(&home) || self.exchanges.is_full() {
+        let is_possible = self.reaches(home) && !self.is_fenced(exchange.conn);
+        if !is_possible || self.exchanges.is_full() {
             let about = (exchange.kind, exchange.reference);
             self.reject(exchange.conn, FaultCode::UNAVAILABLE, about, turn);
             return false;
@@ -233,33 +236,17 @@ impl Seat {
     /// A home can be reached: it learns which of its sessions sit here, before anything else.
     pub(super) fn on_link_up(&mut self, home: ServerId, turn: &mut Turn<'_>) {
         self.up.insert(home);
-        for conn in self.conns() {
-            if let Some(session) = signed(&mut self.clients, conn)
-                && session.home == home
-            {
-                let message = RegisterSession {
-                    account: session.account,
-                    origin: session.origin,
-                    epoch: session.epoch,
-                };
-                turn.tell_server(home, message);
-            }
-        }
+        self.register_sessions(home, false, turn);
     }
 
     /// The home has heard of the sessions: their logs go on.
     pub(super) fn on_link_ready(&mut self, home: ServerId, turn: &mut Turn<'_>) {
         for conn in self.conns() {
-            let Some(session) = signed(&mut self.clients, conn) else {
+            let Some(session) = signed(&mut self.clients, conn).filter(|s| !s.is_fenced) else {
                 continue;
             };
-            for id in handles_at(session, home) {
-                let Some(handle) = session.handles.get_mut(&id) else {
-                    continue;
-                };
-                handle.state = HandleState::Open;
-                turn.tell_client(conn, Up { handle: id });
-                resume_reading(session, id, turn);
+            for id in handles_at(session, |at| at == home) {
+                open_again(session, conn, id, turn);
             }
         }
     }
@@ -274,14 +261,8 @@ impl Seat {
             let Some(session) = signed(&mut self.clients, conn) else {
                 continue;
             };
-            for id in handles_at(session, home) {
-                let Some(handle) = session.handles.get_mut(&id) else {
-                    continue;
-                };
-                if let Some(reading) = &mut handle.reading {
-                    reading.interrupt();
-                }
-                session.unanswered -= drop_unanswered(conn, id, handle, turn);
+            for id in handles_at(session, |at| at == home) {
+                shut(session, conn, id, turn);
             }
             if session.home == home {
                 self.fail_sign_out(conn, turn);
@@ -289,19 +270,21 @@ impl Seat {
         }
     }
 
-    /// A home ends a session that sits here, or older ones of that account.
+    /// A home ends a session that sits here, or older ones of that account. It hears when that is
+    /// done: then it may grant another.
     pub(super) fn on_end_session(&mut self, from: ServerId, end: &EndSession, turn: &mut Turn<'_>) {
-        let Some(conn) = self.sessions.get(&end.account).copied() else {
-            return;
-        };
-        let Some(session) = signed(&mut self.clients, conn) else {
-            return;
-        };
-        if session.home != from {
-            turn.alarm(Alarm::PeerConfused { from });
-        } else if session.epoch <= end.epoch {
-            self.end_session(conn, end.code, turn);
+        let (account, epoch) = (end.account, end.epoch);
+        if let Some(conn) = self.sessions.get(&account).copied()
+            && let Some(session) = signed(&mut self.clients, conn)
+        {
+            if session.home != from {
+                return turn.alarm(Alarm::PeerConfused { from });
+            }
+            if session.epoch <= epoch {
+                self.end_session(conn, end.code, turn);
+            }
         }
+        turn.tell_server(from, SessionClosed { account, epoch, signed_out: false });
     }
 
     /// Ends a session that its home no longer counts.
@@ -404,10 +387,33 @@ impl Seat {
     }
 }
 
-/// The session's handles whose log has this home and was opened.
-fn handles_at(session: &Session, home: ServerId) -> Vec<LogHandle> {
+/// The session's handles that were opened, and whose log has such a home.
+pub(super) fn handles_at(session: &Session, is_meant: impl Fn(ServerId) -> bool) -> Vec<LogHandle> {
     let handles = session.handles.iter().filter(|(_, handle)| {
-        handle.home == home && !matches!(handle.state, HandleState::Opening { .. })
+        is_meant(handle.home) && !matches!(handle.state, HandleState::Opening { .. })
     });
     handles.map(|(id, _)| *id).collect()
+}
+
+/// An open log goes on.
+pub(super) fn open_again(session: &mut Session, conn: ConnId, id: LogHandle, turn: &mut Turn<'_>) {
+    let Some(handle) = session.handles.get_mut(&id) else {
+        return;
+    };
+    handle.state = HandleState::Open;
+    turn.tell_client(conn, Up { handle: id });
+    resume_reading(session, id, turn);
+}
+
+/// Nothing comes from an open log, nor goes there, until further notice.
+pub(super) fn shut(session: &mut Session, conn: ConnId, id: LogHandle, turn: &mut Turn<'_>) {
+    let Some(handle) = session.handles.get_mut(&id) else {
+        return;
+    };
+    if let Some(reading) = &mut handle.reading {
+        reading.interrupt();
+    }
+    if handle.state == HandleState::Open {
+        session.unanswered -= drop_unanswered(conn, id, handle, turn);
+    }
 }

@@ -32,6 +32,9 @@ pub(super) struct Session {
     pub(super) paused: bool,
     /// The write queue is above its high mark.
     pub(super) high: bool,
+    /// Nothing is done for it: the lease from its home was over, and the home has not said since
+    /// that it counts it.
+    pub(super) is_fenced: bool,
     /// The home was asked to end it for good.
     pub(super) signing_out: bool,
     pub(super) pulse: Pulse,
@@ -72,7 +75,7 @@ pub(super) enum HandleState {
     Opening { attach: Option<Seq> },
     /// Posts are relayed.
     Open,
-    /// The home cannot be reached; the client was told.
+    /// The home cannot be reached, or the session is fenced; the client was told.
     Down,
 }
 

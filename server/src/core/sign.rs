@@ -6,7 +6,8 @@ use sha2::{Digest, Sha256};
 use storage::{AccountRecord, Change, SessionRecord};
 use wire::message::{
     Answer, AnswerBody, EndSession, Message, Question, RegisterSession, Resume, SessionClosed,
-    SignInChallenge, SignInFinish, SignInStart, SignUpChallenge, SignUpFinish, SignUpStart,
+    SessionRegistered, SignInChallenge, SignInFinish, SignInStart, SignUpChallenge, SignUpFinish,
+    SignUpStart,
 };
 use wire::{ExchangeId, FaultCode, Kind, Name, Origin, ServerId, SessionEpoch};
 
@@ -99,6 +100,7 @@ impl Accounts {
                     kind,
                     origin,
                     takeover,
+                    is_ending: false,
                     used: None,
                     bundle: Bytes::new(),
                     sealed_keys,
@@ -168,6 +170,7 @@ impl Accounts {
             kind: Kind::SIGN_UP_FINISH,
             origin: finish.origin,
             takeover: false,
+            is_ending: false,
             used: None,
             bundle: finish.bundle.into_bytes(),
             sealed_keys: finish.sealed_keys.into_bytes(),
@@ -261,6 +264,7 @@ impl Accounts {
             kind: Kind::RESUME,
             origin: resume.origin,
             takeover: false,
+            is_ending: false,
             used: Some(used.ok_or(FaultCode::SIGNED_OUT)?),
             bundle: Bytes::new(),
             sealed_keys: Bytes::new(),
@@ -302,7 +306,7 @@ impl Accounts {
         if epoch == record.epoch && origin == record.origin && record.token_hash.is_some() {
             let entry = self.entries.entry(name).or_default();
             entry.live = Some(Live { seat: from, epoch, origin, lost: None });
-            return;
+            return turn.tell_server(from, SessionRegistered { account: name, epoch });
         }
         if epoch > record.epoch {
             turn.alarm(Alarm::EpochNeverGiven { epoch, from });

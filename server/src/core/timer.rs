@@ -29,6 +29,8 @@ pub(super) enum Timer {
     Held(Name),
     /// The lease of a seat that was lost is over.
     Leases,
+    /// The lease that a home gave to this seat is over, unless it was renewed.
+    Leased,
     /// A peer that connected has not said hello.
     Greeting(ConnId),
     /// A link's next dial, ping or end.

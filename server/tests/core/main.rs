@@ -10,6 +10,7 @@ mod group_passwords;
 mod groups;
 mod homes;
 mod key_logs;
+mod leases;
 mod links;
 mod notes;
 mod posts;

@@ -1,6 +1,7 @@
 //! The world of the tests: servers, their disks, a router, and the connections between them all.
 
 mod disks;
+mod pauses;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -50,6 +51,8 @@ struct Node {
     slots: Vec<(u32, bool)>,
     alarms: Vec<Alarm>,
     incarnation: u8,
+    /// What came while the process was paused.
+    held: Option<VecDeque<Arrival>>,
 }
 
 /// Everything.
@@ -205,7 +208,9 @@ impl World {
     pub(crate) fn pump(&mut self) {
         loop {
             while let Some(arrival) = self.arrivals.pop_front() {
-                self.arrive(arrival);
+                if let Some(arrival) = self.hold(arrival) {
+                    self.arrive(arrival);
+                }
             }
             let stored: Vec<ServerId> = self.nodes.keys().copied().collect();
             let done = stored.into_iter().filter(|id| self.complete(*id)).count();
@@ -220,7 +225,8 @@ impl World {
         let end = self.now + time;
         self.pump();
         loop {
-            let cores = self.nodes.values().filter_map(|node| node.core.as_ref());
+            let cores = self.nodes.values().filter(|node| node.held.is_none());
+            let cores = cores.filter_map(|node| node.core.as_ref());
             let next = cores.filter_map(Core::deadline).min();
             let Some(at) = next.filter(|at| *at <= end) else {
                 break;
@@ -361,7 +367,7 @@ impl World {
 
     fn dial_peer(&mut self, from: ServerId, to: ServerId) {
         let is_cut = self.cut.contains(&(from.min(to), from.max(to)));
-        if is_cut || self.node(to).core.is_none() {
+        if is_cut || self.node(to).core.is_none() || self.node(to).held.is_some() {
             return self.feed(from, Event::DialFailed { target: Target::Peer(to) });
         }
         let (near, far) = (self.node(from).slot(), self.node(to).slot());
@@ -413,7 +419,8 @@ impl World {
     }
 
     fn complete(&mut self, id: ServerId) -> bool {
-        let store = self.node(id).store.as_mut();
+        let node = self.node(id);
+        let store = node.store.as_mut().filter(|_| node.held.is_none());
         let Some(completion) = store.and_then(Storage::poll) else {
             return false;
         };
@@ -424,7 +431,7 @@ impl World {
     fn fire(&mut self) {
         let ids: Vec<ServerId> = self.nodes.keys().copied().collect();
         for id in ids {
-            let core = self.nodes[&id].core.as_ref();
+            let core = self.nodes[&id].core.as_ref().filter(|_| !self.is_away(id));
             if core.and_then(Core::deadline).is_some_and(|at| at <= self.now) {
                 self.feed(id, Event::Timeout);
             }
@@ -463,6 +470,7 @@ impl Node {
             slots: Vec::new(),
             alarms: Vec::new(),
             incarnation: 0,
+            held: None,
         }
     }
 

@@ -196,6 +196,7 @@ impl World {
             }
             match effect {
                 Effect::Send { conn, message } => {
+                    self.fact(&Fact::Said { server: id, conn, message: &message });
                     self.write(node, Local::Conn(conn), |out| message.append_frame(out));
                 }
                 Effect::Close { conn } => {

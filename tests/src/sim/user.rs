@@ -105,6 +105,7 @@ impl World {
     }
 
     fn act_by_chance(&mut self, user: usize, index: usize) {
+        self.use_rival(user, index);
         if !self.host(Node::Client(index)).is_up() {
             if self.dice.chance(600) {
                 self.begin_client(user, index);
@@ -121,6 +122,23 @@ impl World {
                 self.users[user].attempt = None;
                 self.leave(index);
             }
+            _ => {}
+        }
+    }
+
+    /// Somebody still writes at another machine of the account, where there is a session as well.
+    fn use_rival(&mut self, user: usize, active: usize) {
+        let all = self.users[user].installations.clone();
+        let is_in_use = |index: &usize| {
+            *index != active
+                && self.host(Node::Client(*index)).is_up()
+                && !self.clients[*index].is_leaving
+                && self.standing(*index) == Standing::SignedIn
+        };
+        let Some(rival) = all.into_iter().find(is_in_use) else { return };
+        match self.dice.below(100) {
+            0..=29 => self.write_direct(user, rival),
+            30..=49 if self.plan.groups > 0 => self.write_group(user, rival),
             _ => {}
         }
     }

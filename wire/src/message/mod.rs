@@ -37,6 +37,7 @@ pub use peer::{
     Answer, AnswerBody, Ask, AskAs, AskOpenLog, Dismiss, EndSession, PeerAccepted, PeerAttach,
     PeerDeliver, PeerDetach, PeerPost, PeerRange, PeerRead, PeerRefused, PeerSeen, Probe,
     ProbeAnswer, Question, RegisterSession, SessionClosed, SessionEnd, SessionQuestion,
+    SessionRegistered,
 };
 pub use router::{Directory, Place, Placed, Report, ServerEntry};
 
@@ -168,7 +169,7 @@ direction! {
     ToPeer {
         Hello, Ready, Fault, Ping, Pong, Ask, Answer, PeerPost, PeerAccepted, PeerRefused,
         PeerAttach, PeerDetach, PeerSeen, PeerRead, PeerRange, PeerDeliver, Probe, ProbeAnswer,
-        EndSession, SessionClosed, RegisterSession, AskAs, Dismiss,
+        EndSession, SessionClosed, RegisterSession, AskAs, Dismiss, SessionRegistered,
     }
 }
 

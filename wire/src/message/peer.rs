@@ -341,7 +341,8 @@ message! {
 }
 
 message! {
-    /// The seat's client has gone: the session is detached, or signed out for good.
+    /// The seat's client has gone, or an [`EndSession`] was obeyed: the session is detached, or
+    /// signed out for good.
     SessionClosed = SESSION_CLOSED {
         /// Whose session.
         account: Name,
@@ -359,6 +360,16 @@ message! {
         account: Name,
         /// The session's origin.
         origin: Origin,
+        /// Which session.
+        epoch: SessionEpoch,
+    }
+}
+
+message! {
+    /// The home counts a session that was registered as live: its seat may act for it.
+    SessionRegistered = SESSION_REGISTERED {
+        /// Whose session.
+        account: Name,
         /// Which session.
         epoch: SessionEpoch,
     }

@@ -152,6 +152,7 @@ fn peer() -> Vec<Example> {
         show("end session", &EndSession { account, epoch, code: FaultCode::SIGNED_OUT }),
         show("session closed", &SessionClosed { account, epoch, signed_out: false }),
         show("register session", &RegisterSession { account, origin, epoch }),
+        show("session registered", &SessionRegistered { account, epoch }),
         show("dismiss", &Dismiss { log, account, epoch, code: FaultCode::REMOVED, upto: Seq(9) }),
     ]);
     examples.extend(crate::group::peer(account, origin, epoch));

@@ -245,6 +245,7 @@ structs! {
     RegisterSession { account origin epoch }
     AskAs { exchange account origin epoch question }
     Dismiss { log account epoch code upto }
+    SessionRegistered { account epoch }
     GroupStart { request group act opening }
     GroupChallenge { request policy version head response }
     ChangeRoster { request group statement proof key_log }
@@ -315,7 +316,7 @@ choices! {
     ToPeer {
         Hello Ready Fault Ping Pong Ask Answer PeerPost PeerAccepted PeerRefused PeerAttach
         PeerDetach PeerSeen PeerRead PeerRange PeerDeliver Probe ProbeAnswer EndSession
-        SessionClosed RegisterSession AskAs Dismiss
+        SessionClosed RegisterSession AskAs Dismiss SessionRegistered
     }
     ToRouter { Hello Fault Ping Pong Place }
     FromRouter { Ready Fault Ping Pong Placed }

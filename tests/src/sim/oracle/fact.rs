@@ -4,7 +4,7 @@ use bytes::Bytes;
 use client::failure::Code;
 use client::store::{InboxMessage, Received, Session};
 use router::core::event::Event as RouterEvent;
-use server::core::{Alarm, Metrics};
+use server::core::{Alarm, Metrics, Outgoing};
 use storage::Batch;
 use wire::message::Placed;
 use wire::{ConnId, FaultCode, Instant, LogId, Name, Number, Origin, Seq, ServerId};
@@ -40,6 +40,15 @@ pub enum Fact<'a> {
     Died {
         /// Which server.
         server: ServerId,
+    },
+    /// A server says something.
+    Said {
+        /// Which server.
+        server: ServerId,
+        /// On which connection.
+        conn: ConnId,
+        /// What it says.
+        message: &'a Outgoing,
     },
     /// A server gave a batch to its disk.
     Submitted {

@@ -1,0 +1,187 @@
+//! Two sessions of one account are never acted for at the same time: leases, fences, and whose word
+//! a home waits for.
+
+use std::time::Duration;
+
+use storage::{DiskModel, InFlight};
+use wire::limits::{LEASE_TIME, PROBE_TIME_MAX, SEAT_LEASE_TIME};
+use wire::message::{Pong, Resume};
+use wire::{FaultCode, LogHandle, Seq, ServerId, SessionEpoch, ToClient};
+
+use crate::client::{Client, MINE};
+use crate::world::World;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Alice (home 1, seat 2) with the mailbox of Bob (home 3) open under handle 1.
+fn apart(world: &mut World) -> (Client, Client) {
+    let (alice, bob) = (world.name_at(1, "alice"), world.name_at(3, "bob"));
+    let (alice, bob) = (Client::signed_up(world, 2, alice), Client::signed_up(world, 3, bob));
+    alice.open(world, 1, bob.name).expect("opens");
+    alice.attach(world, Seq(0));
+    alice.heard(world);
+    (alice, bob)
+}
+
+fn slow_reads() -> DiskModel {
+    DiskModel { read_steps: 1, ..DiskModel::default() }
+}
+
+fn unavailable(messages: &[ToClient]) -> Vec<LogHandle> {
+    let of = |message: &ToClient| match message {
+        ToClient::Unavailable(down) => Some(down.handle),
+        _ => None,
+    };
+    messages.iter().filter_map(of).collect()
+}
+
+fn up(messages: &[ToClient]) -> Vec<LogHandle> {
+    let of = |message: &ToClient| match message {
+        ToClient::Up(up) => Some(up.handle),
+        _ => None,
+    };
+    messages.iter().filter_map(of).collect()
+}
+
+fn ended(client: &Client, world: &mut World) -> FaultCode {
+    match client.heard(world).last() {
+        Some(ToClient::SessionEnded(ended)) => ended.code,
+        other => panic!("the session ends, not {other:?}"),
+    }
+}
+
+#[test]
+fn a_session_is_acted_for_until_the_lease_from_its_home_is_over() {
+    let mut world = World::new(3);
+    let (alice, _bob) = apart(&mut world);
+    world.cut(1, 2);
+    assert_eq!(unavailable(&alice.heard(&mut world)), [MINE]);
+    world.advance(SEAT_LEASE_TIME - 3 * SECOND);
+    alice.post(&mut world, 1, 1, 0, "within the lease");
+    alice.accepted(&mut world);
+    world.advance(3 * SECOND);
+    assert_eq!(unavailable(&alice.heard(&mut world)), [LogHandle(1)], "though its home is there");
+    alice.post(&mut world, 1, 2, 1, "behind the fence");
+    assert!(alice.hear(&mut world).is_none());
+    assert_eq!(alice.open(&mut world, 9, alice.name), Err(FaultCode::BAD_HANDLE), "still open");
+    let stranger = world.name_at(3, "carol");
+    assert_eq!(alice.open(&mut world, 9, stranger), Err(FaultCode::UNAVAILABLE));
+    assert_eq!(world.metrics(ServerId(2)).fenced, 1);
+    world.heal(1, 2);
+    world.advance(3 * SECOND);
+    let mut handles = up(&alice.heard(&mut world));
+    handles.sort();
+    assert_eq!(handles, [MINE, LogHandle(1)], "nobody else had signed in");
+    alice.post(&mut world, 1, 2, 1, "behind the fence");
+    alice.accepted(&mut world);
+}
+
+#[test]
+fn a_fence_stands_before_the_home_grants_the_session_to_another() {
+    let mut world = World::new(3);
+    let (alice, _bob) = apart(&mut world);
+    world.cut(1, 2);
+    world.advance(LEASE_TIME - SECOND);
+    assert_eq!(world.metrics(ServerId(2)).fenced, 1);
+    let mut second = Client::at(&mut world, 3, alice.name, 2);
+    second.begin_sign_in(&mut world, true).expect("the password is right");
+    assert!(second.hear(&mut world).is_none(), "the lease is not over");
+    world.advance(SECOND);
+    assert_eq!(second.take_welcome(&mut world), Ok(()), "now it is");
+    world.heal(1, 2);
+    world.advance(3 * SECOND);
+    assert_eq!(ended(&alice, &mut world), FaultCode::ALREADY_LOGGED_IN);
+    assert_eq!(world.metrics(ServerId(2)).unfenced, 0);
+}
+
+#[test]
+fn a_seat_that_wakes_after_its_lease_acts_for_nobody() {
+    let mut world = World::new(3);
+    let (alice, _bob) = apart(&mut world);
+    let posts = |world: &World| world.metrics(ServerId(2)).posts;
+    let before = posts(&world);
+    world.pause(2);
+    alice.post(&mut world, 1, 1, 0, "found on waking");
+    world.advance(LEASE_TIME + SECOND);
+    let mut second = Client::at(&mut world, 3, alice.name, 2);
+    assert_eq!(second.sign_in(&mut world, false), Ok(()));
+    world.wake(2);
+    assert_eq!(posts(&world), before, "the first thing it finds is the post");
+    let heard = alice.heard(&mut world);
+    let mut handles = unavailable(&heard);
+    handles.sort();
+    assert_eq!(handles, [MINE, LogHandle(1)]);
+    world.advance(3 * SECOND);
+    assert_eq!(ended(&alice, &mut world), FaultCode::ALREADY_LOGGED_IN);
+}
+
+#[test]
+fn a_welcome_that_waits_longer_than_the_lease_begins_nothing() {
+    let mut world = World::new(2);
+    let alice = world.name_at(1, "alice");
+    let mut first = Client::signed_up(&mut world, 1, alice);
+    first.connect(&mut world, 2);
+    world.set_disk(1, slow_reads());
+    let resume =
+        Resume { name: alice, origin: first.origin, token: first.token.expect("has signed in") };
+    first.say(&mut world, resume);
+    world.pause(2);
+    world.step_disks();
+    world.advance(SEAT_LEASE_TIME);
+    world.wake(2);
+    assert!(!first.heard(&mut world).iter().any(|heard| matches!(heard, ToClient::Welcome(_))));
+}
+
+#[test]
+fn a_takeover_waits_until_the_other_session_is_over_at_its_seat() {
+    let mut world = World::new(3);
+    let (alice, _bob) = apart(&mut world);
+    let mut second = Client::at(&mut world, 3, alice.name, 2);
+    world.pause(2);
+    second.begin_sign_in(&mut world, true).expect("the password is right");
+    world.advance(SECOND);
+    assert!(second.hear(&mut world).is_none());
+    world.wake(2);
+    assert_eq!(second.take_welcome(&mut world), Ok(()));
+    assert_eq!(ended(&alice, &mut world), FaultCode::ALREADY_LOGGED_IN);
+}
+
+#[test]
+fn without_that_word_a_takeover_is_unavailable() {
+    let mut world = World::new(3);
+    let (alice, _bob) = apart(&mut world);
+    let mut second = Client::at(&mut world, 3, alice.name, 2);
+    world.pause(2);
+    second.begin_sign_in(&mut world, true).expect("the password is right");
+    world.advance(PROBE_TIME_MAX);
+    assert_eq!(second.take_welcome(&mut world), Err(FaultCode::UNAVAILABLE));
+    world.wake(2);
+    assert_eq!(second.sign_in(&mut world, true), Ok(()));
+    assert_eq!(second.epoch, SessionEpoch(2), "the first try changed nothing");
+}
+
+#[test]
+fn a_session_that_is_registered_while_a_claim_waits_for_the_disk_is_asked() {
+    let mut world = World::new(3);
+    let (alice, _bob) = apart(&mut world);
+    world.cut(1, 2);
+    world.kill(1, InFlight::Lost);
+    world.start(ServerId(1));
+    world.advance(3 * SECOND);
+    let mut second = Client::at(&mut world, 3, alice.name, 2);
+    let finish = second.prove(&mut world, false).expect("the password is right");
+    world.set_disk(1, slow_reads());
+    second.say(&mut world, finish);
+    world.heal(1, 2);
+    world.advance(3 * SECOND);
+    for _ in 0..4 {
+        world.step_disks();
+    }
+    let heard = alice.heard(&mut world);
+    let nonce = heard.iter().find_map(|message| match message {
+        ToClient::Ping(ping) => Some(ping.nonce),
+        _ => None,
+    });
+    alice.say(&mut world, Pong { nonce: nonce.expect("the live session is probed") });
+    assert_eq!(second.take_welcome(&mut world), Err(FaultCode::ALREADY_LOGGED_IN));
+}
