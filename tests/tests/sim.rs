@@ -3,20 +3,20 @@
 use std::fs;
 
 use tests::sim::run;
-use tests::sim::runner::{Seeds, describe, name_seed_in_panics, run_all};
+use tests::sim::runner::{First, Options, Seeds, describe, run_all};
 use tests::source::root;
 
 /// Seeds that are run each time; the first of them.
 const FIXED: Seeds = Seeds { first: 0x0f1c_ed20, count: 50 };
 
-fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+fn options() -> Options {
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    Options { world: run, threads, is_traced: false, stops: false }
 }
 
 fn holds(seeds: Seeds) {
-    name_seed_in_panics();
     let mut text = String::new();
-    let summary = run_all(seeds, threads(), |_, verdict| {
+    let summary = run_all(seeds, options(), |_, verdict| {
         if !verdict.violations.is_empty() {
             text += &describe(verdict);
         }
@@ -49,4 +49,19 @@ fn a_seed_runs_the_same_twice() {
         assert_eq!((one.trace, one.events), (other.trace, other.events), "seed {seed:#x}");
         assert!(one.events > 100, "something happens: {}", one.events);
     }
+}
+
+#[test]
+fn a_panic_is_a_violation_of_its_seed_and_ends_no_other() {
+    let panics = |seed, is_traced| {
+        assert_ne!(seed, 0x2b, "a core found what cannot be");
+        run(seed, is_traced)
+    };
+    let how = Options { world: panics, threads: 1, ..options() };
+    let summary = run_all(Seeds { first: 0x2a, count: 3 }, how, |_, _| {});
+    let first = First { place: 2, seed: 0x2b, property: "no panic" };
+    assert_eq!((summary.seeds, summary.violations, summary.first), (3, 1, Some(first)));
+    let summary =
+        run_all(Seeds { first: 0x2a, count: 3 }, Options { stops: true, ..how }, |_, _| {});
+    assert_eq!((summary.seeds, summary.first), (2, Some(first)));
 }

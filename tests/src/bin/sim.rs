@@ -4,19 +4,19 @@ use std::io::{IsTerminal, stderr};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use tests::sim::runner::{Seeds, Summary, describe, name_seed_in_panics, run_all};
+use tests::sim::runner::{self, Seeds, Summary, describe, run_all};
 use tests::sim::{Verdict, run};
 use wire::Instant;
 use wire::net::Clock;
 
-const USAGE: &str = "usage: fastchat-sim [--seeds N] [--from 0xSEED] [--threads N] [--trace]";
+const USAGE: &str =
+    "usage: fastchat-sim [--seeds N] [--from 0xSEED] [--threads N] [--trace] [--first]";
 /// How often the progress is shown.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
 
 struct Options {
     seeds: Seeds,
-    threads: usize,
-    is_traced: bool,
+    how: runner::Options,
 }
 
 fn main() -> ExitCode {
@@ -27,22 +27,16 @@ fn main() -> ExitCode {
             return ExitCode::from(1);
         }
     };
-    name_seed_in_panics();
     let clock = Clock::new();
     let begun = clock.now();
-    let summary = if options.is_traced {
-        let mut summary = Summary::default();
-        let verdict = run(options.seeds.first, true);
-        summary.add(&verdict);
-        report(&verdict);
-        summary
-    } else {
-        run_many(&options, &clock)
-    };
+    let summary = run_many(&options, &clock);
     print!("{}", summary.tally);
     let seconds = clock.now().since(begun).as_secs_f64();
     let Summary { seeds, violations, tally, .. } = &summary;
     let faults = tally.total();
+    if let Some(first) = summary.first.filter(|_| options.how.stops) {
+        println!("{first}");
+    }
     println!("seeds {seeds} violations {violations} faults {faults} seconds {seconds:.1}");
     ExitCode::from(u8::from(summary.violations > 0))
 }
@@ -50,7 +44,7 @@ fn main() -> ExitCode {
 fn run_many(options: &Options, clock: &Clock) -> Summary {
     let is_shown = stderr().is_terminal();
     let mut shown = Instant(0);
-    let summary = run_all(options.seeds, options.threads, |summary, verdict| {
+    let summary = run_all(options.seeds, options.how, |summary, verdict| {
         report(verdict);
         let now = clock.now();
         if is_shown && now.since(shown) > PROGRESS_INTERVAL {
@@ -74,22 +68,28 @@ fn report(verdict: &Verdict) {
 fn options(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let seeds = Seeds { first: 1, count: 100 };
-    let mut options = Options { seeds, threads, is_traced: false };
+    let how = runner::Options { world: run, threads, is_traced: false, stops: false };
+    let mut options = Options { seeds, how };
     while let Some(arg) = args.next() {
-        if arg == "--trace" {
-            options.is_traced = true;
-            continue;
-        }
-        let value = args.next().ok_or_else(|| format!("{arg} needs a value"))?;
-        let number = number(&value).ok_or_else(|| format!("{arg} {value}: not a number"))?;
         match arg.as_str() {
-            "--seeds" => options.seeds.count = number,
-            "--from" => options.seeds.first = number,
-            "--threads" => options.threads = usize::try_from(number).unwrap_or(1).max(1),
-            _ => return Err(format!("{arg} is not known")),
+            "--trace" => (options.how.is_traced, options.how.threads) = (true, 1),
+            "--first" => options.how.stops = true,
+            _ => set(&mut options, &arg, args.next())?,
         }
     }
     Ok(options)
+}
+
+fn set(options: &mut Options, arg: &str, value: Option<String>) -> Result<(), String> {
+    let value = value.ok_or_else(|| format!("{arg} needs a value"))?;
+    let number = number(&value).ok_or_else(|| format!("{arg} {value}: not a number"))?;
+    match arg {
+        "--seeds" => options.seeds.count = number,
+        "--from" => options.seeds.first = number,
+        "--threads" => options.how.threads = usize::try_from(number).unwrap_or(1).max(1),
+        _ => return Err(format!("{arg} is not known")),
+    }
+    Ok(())
 }
 
 fn number(text: &str) -> Option<u64> {
