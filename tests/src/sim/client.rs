@@ -16,7 +16,7 @@ use client::crypto::Identity;
 use client::shell::{saved, store::perform};
 use client::store::{OutboxId, Store};
 use wire::net::Policy;
-use wire::{Frame, LogHandle, LogId, Name, Origin, ToClient, ToServer};
+use wire::{Frame, LogHandle, LogId, Name, Origin, Seq, ToClient, ToServer};
 
 use super::fault::FaultKind;
 use super::host::{Node, State};
@@ -257,13 +257,17 @@ impl World {
             Outgoing::Seat(ToServer::OpenLog(open)) => {
                 client.handles.insert(open.handle, open.log);
             }
-            Outgoing::Seat(ToServer::Seen(seen)) => {
-                if let Some(log) = client.handles.get(&seen.handle).copied() {
-                    let upto = seen.upto;
-                    self.fact(&Fact::SeenSent { client: index, log, upto });
-                }
+            Outgoing::Seat(ToServer::Seen(seen)) => self.note_seen(index, seen.handle, seen.upto),
+            Outgoing::Seat(ToServer::Attach(attach)) => {
+                self.note_seen(index, attach.handle, attach.cursor);
             }
             _ => {}
+        }
+    }
+
+    fn note_seen(&mut self, index: usize, handle: LogHandle, upto: Seq) {
+        if let Some(log) = self.clients[index].handles.get(&handle).copied() {
+            self.fact(&Fact::SeenSent { client: index, log, upto });
         }
     }
 
@@ -307,10 +311,11 @@ impl World {
                 self.oracle.hear(now, &Fact::Session { client: index, name, session });
             }
             StoreOp::ClearSignUp => client.identity = None,
-            StoreOp::SealDraft { id, log, number, body, .. } => {
+            StoreOp::SealDraft { id, log, number, body, step, .. } => {
                 let text = client.texts.get(id).map(String::as_str);
-                let place = (sender, origin, *log, *number);
-                self.oracle.hear(now, &Fact::Sealed { client: index, place, body, text });
+                let (place, message_session) = ((sender, origin, *log, *number), step.number);
+                let sealed = Fact::Sealed { client: index, place, message_session, body, text };
+                self.oracle.hear(now, &sealed);
             }
             StoreOp::Settle { log, upto, .. } => {
                 let place = (sender, origin, *log, *upto);

@@ -7,7 +7,9 @@ use router::core::event::Event as RouterEvent;
 use server::core::{Alarm, Metrics, Outgoing};
 use storage::Batch;
 use wire::message::Placed;
-use wire::{ConnId, FaultCode, Instant, LogId, Name, Number, Origin, Seq, ServerId};
+use wire::{
+    ConnId, FaultCode, Instant, LogId, MessageSession, Name, Number, Origin, Seq, ServerId,
+};
 
 /// A post's name in the whole cluster: sender, installation, log, number.
 pub type Place = (Name, Origin, LogId, Number);
@@ -100,6 +102,8 @@ pub enum Fact<'a> {
         client: usize,
         /// Which post.
         place: Place,
+        /// In which message session.
+        message_session: MessageSession,
         /// Its bytes.
         body: &'a Bytes,
         /// What it says.
@@ -152,7 +156,7 @@ pub enum Fact<'a> {
         /// How many were new.
         new: usize,
     },
-    /// A client says that it has everything up to here.
+    /// A client says that it has everything up to here, later or when it begins to read.
     SeenSent {
         /// Which installation.
         client: usize,

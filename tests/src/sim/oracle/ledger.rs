@@ -91,7 +91,7 @@ impl Ledger {
     pub fn hear(&mut self, now: Instant, fact: &Fact<'_>) {
         self.just_accepted.clear();
         match fact {
-            Fact::Sealed { client, place, body, text } => {
+            Fact::Sealed { client, place, body, text, .. } => {
                 let text = text.map(str::to_owned);
                 let (body, state) = ((*body).clone(), PostState::Sealed);
                 self.posts.insert(*place, Post { client: *client, body, text, state });

@@ -5,8 +5,10 @@
 //! world, so that real processes can be judged by the same properties.
 
 mod alarms;
+mod audience;
 mod authentic;
 mod balance;
+mod batches;
 mod bounds;
 mod deletion;
 mod fact;
@@ -24,6 +26,7 @@ mod seen;
 mod seqs;
 mod sessions;
 mod stale;
+mod takeover;
 
 use std::fmt;
 
@@ -88,8 +91,10 @@ impl Oracle {
     pub fn new(plan: &Plan) -> Self {
         let properties: Vec<Box<dyn Property>> = vec![
             Box::new(alarms::Alarms::new(plan)),
+            Box::new(audience::Audience::default()),
             Box::new(authentic::Authentic),
             Box::new(balance::Balance),
+            Box::new(batches::Batches::default()),
             Box::new(bounds::Bounds::new(plan)),
             Box::new(deletion::Deletion::new(plan)),
             Box::new(group_order::GroupOrder::default()),
@@ -105,6 +110,7 @@ impl Oracle {
             Box::new(seqs::Seqs::default()),
             Box::new(sessions::Sessions::default()),
             Box::new(stale::Stale::default()),
+            Box::new(takeover::Takeover::default()),
         ];
         Self { ledger: Ledger::default(), properties, found: Vec::new() }
     }

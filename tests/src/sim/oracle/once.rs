@@ -1,14 +1,19 @@
-//! A message is shown once on an installation. One that did not open may be shown again when it
-//! comes again and opens.
+//! A message is shown once on an installation, also when it was sent again under another number: no
+//! two that people write are the same. One that did not open may be shown again when it comes again
+//! and opens.
 
 use std::collections::BTreeSet;
 
-use wire::{Instant, Number};
+use client::store::ReceivedContent;
+use wire::{Instant, Name, Number};
 
 use super::{Fact, Ledger, Place, Property};
 
 #[derive(Default)]
-pub(super) struct Once(BTreeSet<(usize, Place, bool)>);
+pub(super) struct Once {
+    places: BTreeSet<(usize, Place, bool)>,
+    texts: BTreeSet<(usize, Name, String)>,
+}
 
 impl Property for Once {
     fn name(&self) -> &'static str {
@@ -20,9 +25,14 @@ impl Property for Once {
         let place = (message.sender, message.origin, message.log, message.number);
         // Statements of a roster have number 0, every one of them.
         let key = (*client, place, message.content.is_opened());
-        if message.number == Number::NONE || self.0.insert(key) {
-            return Ok(());
+        if message.number != Number::NONE && !self.places.insert(key) {
+            return Err(format!("client-{client} shows {place:?} again, as {:?}", message.seq));
         }
-        Err(format!("client-{client} shows {place:?} again, as {:?}", message.seq))
+        if let ReceivedContent::Text { text, .. } = &message.content
+            && !self.texts.insert((*client, message.sender, text.clone()))
+        {
+            return Err(format!("client-{client} shows {text:?} again, as {place:?}"));
+        }
+        Ok(())
     }
 }

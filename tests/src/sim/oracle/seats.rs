@@ -1,8 +1,10 @@
-//! A router gives no seat above the cap, by what it has been told when it gives it.
+//! A router gives no seat above the cap, by what it has been told when it gives it; and none before
+//! all servers have told it how they are, or have had their time.
 
 use std::collections::BTreeMap;
 
 use router::core::event::{Event, Side};
+use router::limits::START_TIME_MAX;
 use wire::limits::{REPORT_SILENCE_MAX, RESERVATION_TIME};
 use wire::message::{Placed, Report};
 use wire::{ConnId, Instant, Name, Reservation, ServerId, ServerToRouter, ToRouter};
@@ -12,12 +14,16 @@ use crate::sim::plan::Plan;
 
 pub(super) struct Seats {
     percent: u64,
+    servers: usize,
     routers: BTreeMap<usize, Told>,
 }
 
 /// What one router has been told.
 #[derive(Default)]
 struct Told {
+    started: Instant,
+    /// All servers have reported at one time, or have had their time.
+    is_ready: bool,
     conns: BTreeMap<ConnId, ServerId>,
     loads: BTreeMap<ServerId, (ConnId, Instant, Report)>,
     asked: BTreeMap<ConnId, Name>,
@@ -80,7 +86,8 @@ impl Told {
 
 impl Seats {
     pub(super) fn new(plan: &Plan) -> Self {
-        Self { percent: u64::from(plan.percent), routers: BTreeMap::new() }
+        let (percent, servers) = (u64::from(plan.percent), usize::from(plan.servers));
+        Self { percent, servers, routers: BTreeMap::new() }
     }
 
     fn give(
@@ -91,6 +98,9 @@ impl Seats {
     ) -> Result<(), String> {
         let percent = self.percent;
         let told = self.routers.entry(router).or_default();
+        if !told.is_ready && now.since(told.started) < START_TIME_MAX {
+            return Err(format!("router-{router} gives {} before it knows anything", placed.seat));
+        }
         // What waited for the first reports is answered together: whose it is, is not known.
         let Some(name) = told.asked.get(&conn).copied() else {
             return Err(format!("router-{router} gives {} to nobody", placed.seat));
@@ -124,10 +134,12 @@ impl Property for Seats {
     fn hear(&mut self, now: Instant, fact: &Fact<'_>, _ledger: &Ledger) -> Result<(), String> {
         match fact {
             Fact::RouterStarted { router } => {
-                self.routers.insert(*router, Told::default());
+                self.routers.insert(*router, Told { started: now, ..Told::default() });
             }
             Fact::RouterHears { router, event } => {
-                self.routers.entry(*router).or_default().hear(now, event);
+                let told = self.routers.entry(*router).or_default();
+                told.hear(now, event);
+                told.is_ready |= told.loads.len() == self.servers;
             }
             Fact::Placed { router, conn, placed } => {
                 return self.give(now, (*router, *conn), placed);
