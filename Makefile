@@ -16,13 +16,14 @@ ROCKSDB := $(ROCKSDB_LIB_DIR)/librocksdb.a
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test powercut sim lint format bindir
+.PHONY: help setup build demo test powercut sim mutants lint format bindir
 
 help:
 	@echo 'make demo    build, then watch people chat over a router and three servers'
 	@echo 'make test    build, then run all tests'
 	@echo 'make powercut IMAGES=2000 EVERY=1  what a store holds after a power cut, or a failed call'
 	@echo 'make sim SEEDS=200 FROM=0x1      simulated clusters, a seed each; TRACE=1: every event of one'
+	@echo 'make mutants SEEDS=2000          whether the simulator finds planted bugs; ONLY=word: some'
 	@echo 'make build   build the four programs; `make -s bindir` prints their folder'
 	@echo 'make lint    formatting, lints and documentation, warnings denied'
 	@echo 'make format  format the code'
@@ -47,6 +48,11 @@ powercut: setup
 sim: setup
 	$(CARGO) build --release --locked --package fastchat-tests --bin fastchat-sim
 	$(BINDIR)/fastchat-sim --seeds $(or $(SEEDS),200) --from $(or $(FROM),0x1) $(if $(TRACE),--trace)
+
+# Bugs planted in a copy of the project, one at a time; the last line counts those found.
+mutants: setup
+	$(CARGO) build --release --locked --package fastchat-tests --bin fastchat-mutants
+	$(BINDIR)/fastchat-mutants --seeds $(or $(SEEDS),2000) $(if $(ONLY),--only $(ONLY))
 
 lint: setup
 	$(CARGO) fmt --all --check

@@ -1,5 +1,6 @@
 //! What the end-to-end tests, the demo and the tidy checks share: real programs, driven as people
-//! and operators drive them. Nothing here sleeps; everything has a deadline.
+//! and operators drive them. Nothing here sleeps; everything has a deadline. Beside them: simulated
+//! clusters, and bugs planted to see whether those find them.
 
 pub mod cluster;
 pub mod crowd;
@@ -7,6 +8,7 @@ pub mod interceptor;
 pub mod lines;
 pub mod member;
 pub mod multitude;
+pub mod mutants;
 pub mod person;
 pub mod programs;
 pub mod raw;
