@@ -320,12 +320,21 @@ impl Groups {
         };
         let is_out = matches!(self.know(change.group, ctx).standing, Standing::Out(_));
         if change.noted && is_out {
-            self.forgetting.insert(change.group);
+            self.drop_note(change.group);
         }
         if let GroupWish::Invite(user) = change.wish {
             ctx.store(StoreOp::DropInvitation { group: change.group, user });
         }
         change.answer(Err(failure), ctx);
+    }
+
+    /// The account is not in a group: its note goes, once no joining that needs it is under way.
+    pub(super) fn drop_note(&mut self, group: Name) {
+        let mut entries = self.changes.values_mut().filter(|change| change.is_entry());
+        match entries.find(|change| change.is_of(&group)) {
+            Some(entry) => entry.noted = true,
+            None => drop(self.forgetting.insert(group)),
+        }
     }
 
     fn begin(&mut self, id: u32, contacts: &mut Contacts, ctx: &mut Context<'_>) {
@@ -334,6 +343,7 @@ impl Groups {
         };
         let group = change.group;
         if change.is_entry() && !change.noted {
+            self.forgetting.remove(&group);
             self.ask(id, Step::Noting, ctx, |request| {
                 NoteGroup { request, group, kept: true }.into()
             });

@@ -115,6 +115,6 @@ impl Groups {
         let ended = Ended { why, is_unread: false };
         ctx.store(StoreOp::EndGroup { group, ended });
         ctx.notify(Notice::GroupChanged(group));
-        self.forgetting.insert(group);
+        self.drop_note(group);
     }
 }

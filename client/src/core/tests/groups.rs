@@ -193,6 +193,20 @@ fn a_taken_name_is_refused_and_its_note_dropped() {
 }
 
 #[test]
+fn a_note_stays_while_another_joining_needs_it() {
+    let (mut world, mut home) = (online(), GroupHome::of_bob(Policy::Open));
+    let group = name("rust");
+    let create = GroupWish::Create(Admission::Open);
+    let refused = world.ask(Request::Group { group, wish: create });
+    let joined = world.ask(Request::Group { group, wish: GroupWish::Join(None) });
+    home.serve(&mut world);
+    assert_eq!(code(world.answer(refused).expect("answered")), Code::GroupNameTaken);
+    assert_eq!(world.answer(joined), Some(Ok(())));
+    home.serve(&mut world);
+    assert!(home.notes.contains(&group), "other machines find it");
+}
+
+#[test]
 fn each_refusal_of_a_join_is_its_own() {
     let mut world = online();
     let mut nothing = GroupHome::new();
