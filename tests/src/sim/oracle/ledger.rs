@@ -74,6 +74,10 @@ pub struct Ledger {
     pub kept: BTreeSet<(Name, Place)>,
     /// Who has seen a post's text, or that it was written before they joined the group.
     pub shown: BTreeSet<(Name, Place)>,
+    /// Who was told, in the place of a post, that its sender has not granted its key.
+    pub ungranted: BTreeSet<(Name, Place)>,
+    /// Where each former member's departure is in its group's log.
+    pub departures: BTreeMap<(Name, Name), Seq>,
     /// Up to where each log was deleted.
     pub truncated: BTreeMap<LogId, Seq>,
     /// Group entries that were deleted before this member had them.
@@ -125,6 +129,8 @@ impl Ledger {
                 // A sender who did not know of a newcomer yet writes to the others alone.
                 if message.content.is_opened() || is_from_before(&message.content) {
                     self.shown.insert((*reader, place));
+                } else if is_ungranted(&message.content) {
+                    self.ungranted.insert((*reader, place));
                 }
             }
             _ => {}
@@ -224,16 +230,16 @@ impl Ledger {
         let bytes = entry.body.bytes().clone();
         let statement = Statement::decode(bytes).expect("a home appends whole statements");
         let members = self.members.entry(group).or_default();
+        let mut depart = |account: Name| {
+            members.remove(&account);
+            self.departures.insert((group, account), entry.seq);
+        };
         match statement.act {
             Act::Create | Act::Join => {
                 members.insert(statement.actor, Membership { joined: entry.seq });
             }
-            Act::Leave => {
-                members.remove(&statement.actor);
-            }
-            Act::Remove => {
-                members.remove(&statement.subject);
-            }
+            Act::Leave => depart(statement.actor),
+            Act::Remove => depart(statement.subject),
             Act::Close => members.clear(),
             Act::Invite | Act::HandOver => {}
         }
@@ -265,6 +271,13 @@ fn is_from_before(content: &ReceivedContent) -> bool {
     match content {
         ReceivedContent::BeforeYouJoined => true,
         ReceivedContent::Undecryptable { reason } => reason.contains("before you joined"),
+        _ => false,
+    }
+}
+
+fn is_ungranted(content: &ReceivedContent) -> bool {
+    match content {
+        ReceivedContent::Undecryptable { reason } => reason.contains("has not granted its key"),
         _ => false,
     }
 }

@@ -23,7 +23,10 @@ impl Lost {
         let readers = members.iter().filter(|(_, member)| member.joined < *seq);
         let readers = readers.map(|(name, _)| *name);
         let kept = readers.filter(|name| !ledger.expired.contains(&(*name, log, *seq)));
-        kept.filter(|name| !was_shown(name)).collect()
+        // Who did not know of a newcomer yet grants it the key later, unless it departs before.
+        let has_departed = ledger.departures.get(&(log.name, place.0)).is_some_and(|at| at > seq);
+        let is_excused = |name: &Name| has_departed && ledger.ungranted.contains(&(*name, place));
+        kept.filter(|name| !was_shown(name) && !is_excused(name)).collect()
     }
 
     /// The posts that someone should have seen and has not.
