@@ -379,6 +379,7 @@ impl Traffic {
                 number: number(post.number),
                 settled: number(post.settled),
                 message_session: MessageSession(0),
+                again: !post.is_first,
                 body: self.bodies.compose(identity),
             };
             say(user, message, out);

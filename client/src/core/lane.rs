@@ -39,6 +39,8 @@ pub(crate) struct Lane {
     posts: VecDeque<Waiting>,
     pause: Option<Instant>,
     backoff: Backoff,
+    /// How many may be unanswered: one after a refusal for now, twice as many after each answer.
+    window: u64,
     /// When the oldest unanswered post was sent or the last answer came.
     quiet_since: Option<Instant>,
     /// The home's base was compared with ours on this connection.
@@ -62,8 +64,19 @@ enum State {
     Saving(Sealed, [u8; 32]),
     Sealed {
         sealed: Sealed,
-        sent: bool,
+        copies: Copies,
     },
+}
+
+/// What has left of a sealed post.
+#[derive(Clone, Copy, Debug, Default)]
+struct Copies {
+    /// One is on its way, and its answer is awaited.
+    is_sent: bool,
+    /// One left on this connection: an answer to it counts, also when it is to be sent again.
+    has_left: bool,
+    /// One may have left before, from this process or an earlier one.
+    again: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -93,6 +106,7 @@ impl Lane {
             posts: VecDeque::new(),
             pause: None,
             backoff: Backoff::new(PAUSE_FIRST, PAUSE_LONGEST),
+            window: UNANSWERED_MAX,
             quiet_since: None,
             checked: false,
         }
@@ -106,7 +120,8 @@ impl Lane {
     pub(crate) fn restore(&mut self, post: &SealedPost, body: Body) {
         assert!(post.number < self.next, "sealed numbers are below the next");
         let sealed = Sealed { number: post.number, message_session: post.message_session, body };
-        self.posts.push_back(Waiting::new(post.id, State::Sealed { sealed, sent: false }));
+        let copies = Copies { again: true, ..Copies::default() };
+        self.posts.push_back(Waiting::new(post.id, State::Sealed { sealed, copies }));
     }
 
     /// Takes a draft to its place, unless it is here already. Most come behind all others, but not
@@ -185,7 +200,7 @@ impl Lane {
             return;
         };
         if let State::Saving(sealed, _) = &post.state {
-            post.state = State::Sealed { sealed: sealed.clone(), sent: false };
+            post.state = State::Sealed { sealed: sealed.clone(), copies: Copies::default() };
         }
     }
 
@@ -235,22 +250,24 @@ impl Lane {
         }
         self.pause = None;
         let settled = self.settled();
+        let mut left = self.window.saturating_sub(self.unanswered());
         let mut room = room;
         for post in &mut self.posts {
-            let State::Sealed { sealed, sent } = &mut post.state else {
+            let State::Sealed { sealed, copies } = &mut post.state else {
                 continue;
             };
-            if *sent {
+            if copies.is_sent {
                 continue;
             }
-            if room == 0 || sealed.number.value() > settled.value() + UNANSWERED_MAX {
+            if room == 0 || left == 0 || sealed.number.value() > settled.value() + UNANSWERED_MAX {
                 break;
             }
-            *sent = true;
-            room -= 1;
+            (room, left) = (room - 1, left - 1);
             self.quiet_since.get_or_insert(ctx.now);
             let Sealed { number, message_session, body } = sealed.clone();
-            ctx.send(Post { handle, number, settled, message_session, body });
+            let again = copies.again;
+            *copies = Copies { is_sent: true, has_left: true, again: true };
+            ctx.send(Post { handle, number, settled, message_session, again, body });
         }
         room
     }
@@ -273,7 +290,7 @@ impl Lane {
 
     /// Posts up to a number are safe; whether any of ours was.
     pub(crate) fn on_accepted(&mut self, accepted: &Accepted, ctx: &mut Context<'_>) -> bool {
-        if !self.posts.iter().any(|post| post.is_sent_as(accepted.upto)) {
+        if !self.posts.iter().any(|post| post.has_left_as(accepted.upto)) {
             return false;
         }
         self.posts.retain(|post| post.number().is_none_or(|number| number > accepted.upto));
@@ -285,7 +302,7 @@ impl Lane {
 
     /// A post was definitely not stored; whether it was ours.
     pub(crate) fn on_rejected(&mut self, number: Number, ctx: &mut Context<'_>) -> bool {
-        let Some(at) = self.posts.iter().position(|post| post.is_sent_as(number)) else {
+        let Some(at) = self.posts.iter().position(|post| post.has_left_as(number)) else {
             return false;
         };
         self.posts.remove(at);
@@ -300,7 +317,7 @@ impl Lane {
         number: Number,
         ctx: &mut Context<'_>,
     ) -> Option<MessageSession> {
-        let post = self.posts.iter_mut().find(|post| post.is_sent_as(number))?;
+        let post = self.posts.iter_mut().find(|post| post.has_left_as(number))?;
         let State::Sealed { sealed, .. } = &post.state else {
             return None;
         };
@@ -319,6 +336,15 @@ impl Lane {
             self.pause = Some(ctx.now + ctx.jitter(pause));
         }
         Some(message_session)
+    }
+
+    /// The home does not take a post now: it and those behind it are sent again after a pause,
+    /// fewer at a time. An answer to an earlier copy of a post that waits for that says nothing new.
+    pub(crate) fn on_busy(&mut self, number: Number, ctx: &mut Context<'_>) {
+        if self.posts.iter().any(|post| post.is_sent() && post.number() == Some(number)) {
+            self.window = 1;
+            self.go_back(ctx);
+        }
     }
 
     /// Nothing is known of what was sent: send it again after a pause, or when the home is back.
@@ -342,6 +368,7 @@ impl Lane {
         self.pause = None;
         self.checked = false;
         self.unsend();
+        self.copies_mut().for_each(|copies| copies.has_left = false);
     }
 
     /// Whether the home knows no number that this store has not given yet. Were it so, the store
@@ -376,17 +403,21 @@ impl Lane {
 
     fn on_progress(&mut self, ctx: &Context<'_>) {
         self.backoff.reset();
+        self.window = (self.window * 2).min(UNANSWERED_MAX);
         let waits = self.posts.iter().any(Waiting::is_sent);
         self.quiet_since = waits.then_some(ctx.now);
     }
 
     fn unsend(&mut self) {
         self.quiet_since = None;
-        for post in &mut self.posts {
-            if let State::Sealed { sent, .. } = &mut post.state {
-                *sent = false;
-            }
-        }
+        self.copies_mut().for_each(|copies| copies.is_sent = false);
+    }
+
+    fn copies_mut(&mut self) -> impl Iterator<Item = &mut Copies> {
+        self.posts.iter_mut().filter_map(|post| match &mut post.state {
+            State::Sealed { copies, .. } => Some(copies),
+            _ => None,
+        })
     }
 }
 
@@ -414,11 +445,13 @@ impl Waiting {
     }
 
     fn is_sent(&self) -> bool {
-        matches!(self.state, State::Sealed { sent: true, .. })
+        matches!(self.state, State::Sealed { copies: Copies { is_sent: true, .. }, .. })
     }
 
-    fn is_sent_as(&self, wanted: Number) -> bool {
-        self.is_sent() && self.number() == Some(wanted)
+    fn has_left_as(&self, wanted: Number) -> bool {
+        let has_left =
+            matches!(self.state, State::Sealed { copies: Copies { has_left: true, .. }, .. });
+        has_left && self.number() == Some(wanted)
     }
 }
 

@@ -188,8 +188,10 @@ impl Outbox {
         let log = ctx.handles.log(refused.handle)?;
         let (lane, sealing) = self.lanes.get_mut(&log)?;
         match refused.refusal {
-            Refusal::Busy => lane.go_back(ctx),
-            Refusal::Expected(number) if lane.can_go_back_to(number) => lane.go_back(ctx),
+            Refusal::Busy => lane.on_busy(refused.number, ctx),
+            Refusal::Expected(number) if lane.can_go_back_to(number) => {
+                lane.on_busy(refused.number, ctx);
+            }
             Refusal::Expected(_) | Refusal::Conflict => self.worn_out = true,
             Refusal::Rejected(code) if is_about_key(code) => {
                 match lane.on_rejected_for_key(refused.number, ctx) {

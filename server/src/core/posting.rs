@@ -50,6 +50,7 @@ impl Seat {
                     number: post.number,
                     settled: post.settled,
                     message_session: post.message_session,
+                    again: post.again,
                     body: post.body,
                 };
                 turn.tell_server(handle.home, stamped);

@@ -271,6 +271,7 @@ pub(crate) fn post(handle: u32, number: u64, settled: u64, text: &str) -> Post {
         number: Number::new(number).expect("small"),
         settled: Number::new(settled).expect("small"),
         message_session: MessageSession(0),
+        again: false,
         body: Body::new(Bytes::copy_from_slice(text.as_bytes())).expect("short"),
     }
 }

@@ -173,6 +173,8 @@ message! {
         settled: Number,
         /// The message session that the body is sealed under; 0 = it brings its own key.
         message_session: MessageSession,
+        /// These bytes may have left before under this number: no answer to them is known.
+        again: bool,
         /// The sealed content.
         body: Body,
     }

@@ -68,9 +68,9 @@ fn auth() -> Vec<Example> {
 fn log() -> Vec<Example> {
     let (handle, number) = (LogHandle(1), number(7));
     let refused = |refusal| Refused { handle, number, refusal };
-    let post = |message_session| {
+    let post = |message_session, again| {
         let (settled, body) = (self::number(5), opaque(b"sealed"));
-        Post { handle, number, settled, message_session, body }
+        Post { handle, number, settled, message_session, again, body }
     };
     let mailbox = LogId::mailbox(name("bob"));
     let group = LogId::group(name("rust"));
@@ -79,8 +79,9 @@ fn log() -> Vec<Example> {
         show("open a group", &OpenLog { handle, log: group }),
         show("log opened", &LogOpened { handle, base: number }),
         show("close log", &CloseLog { handle }),
-        show("post", &post(MessageSession(3))),
-        show("post that brings its own key", &post(MessageSession(0))),
+        show("post", &post(MessageSession(3), false)),
+        show("post sent again", &post(MessageSession(3), true)),
+        show("post that brings its own key", &post(MessageSession(0), false)),
         show(
             "accepted as stored",
             &Accepted { handle, upto: number, seq: seq(), class: Class::Stored },
@@ -120,6 +121,7 @@ fn peer() -> Vec<Example> {
                 number,
                 settled: self::number(5),
                 message_session: MessageSession(3),
+                again: true,
                 body: opaque(b"sealed"),
             },
         ),

@@ -185,8 +185,8 @@ fn the_largest_post_and_delivery_fit_a_client_frame() {
     let (handle, entry) = (LogHandle(u32::MAX), largest_entry());
     let (number, settled, body) = (entry.number, entry.number, entry.body.clone());
     let mut out = BytesMut::new();
-    Post { handle, number, settled, message_session: MessageSession(u32::MAX), body }
-        .append_frame(&mut out);
+    let message_session = MessageSession(u32::MAX);
+    Post { handle, number, settled, message_session, again: true, body }.append_frame(&mut out);
     assert!(out.len() <= max);
     out.clear();
     Deliver { handle, entry }.append_frame(&mut out);

@@ -216,7 +216,7 @@ structs! {
     OpenLog { handle log }
     LogOpened { handle base }
     CloseLog { handle }
-    Post { handle number settled message_session body }
+    Post { handle number settled message_session again body }
     Accepted { handle upto seq class }
     Refused { handle number refusal }
     Unavailable { handle }
@@ -229,7 +229,7 @@ structs! {
     Ask { exchange question }
     Answer { exchange body }
     AskOpenLog { handle log account origin epoch }
-    PeerPost { log sender origin epoch number settled message_session body }
+    PeerPost { log sender origin epoch number settled message_session again body }
     PeerAccepted { log sender origin upto seq class }
     PeerRefused { log sender origin number refusal }
     PeerAttach { log account epoch cursor }

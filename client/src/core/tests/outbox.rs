@@ -164,7 +164,44 @@ fn a_skipped_number_goes_back_once_however_many_complain() {
     }
     assert!(world.numbers(from).is_empty());
     world.pass(Duration::from_secs(1));
-    assert_eq!(world.numbers(from), (1..=10).collect::<Vec<_>>());
+    for at in 4..=10 {
+        refuse(&mut world, at, Refusal::Expected(number(3)));
+    }
+    assert_eq!(world.numbers(from), [1], "what is said of earlier copies changes nothing");
+    world.accept(2);
+    assert_eq!(world.numbers(from), [1, 3, 4]);
+    world.accept(3);
+    assert_eq!(world.numbers(from), [1, 3, 4, 5, 6, 7], "as many more as before");
+}
+
+#[test]
+fn an_answer_to_an_earlier_copy_counts_while_the_next_one_waits() {
+    let mut world = posted(3);
+    let from = world.sent.len();
+    refuse(&mut world, 3, Refusal::Busy);
+    world.accept(1);
+    refuse(&mut world, 2, Refusal::Rejected(FaultCode::SENDER_FULL));
+    assert_eq!(world.store.accepted, [(mailbox("bob"), number(1))]);
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.numbers(from), [3]);
+}
+
+#[test]
+fn a_post_says_when_it_may_have_left_before() {
+    let mut world = posted(2);
+    assert_eq!(world.said_again(0), [false, false]);
+    let from = world.sent.len();
+    refuse(&mut world, 1, Refusal::Busy);
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.said_again(from), [true]);
+    world.cut();
+    world.restart();
+    let from = world.sent.len();
+    world.ask(Request::Outbox);
+    world.go_online();
+    world.work();
+    world.answer_questions(from, 0);
+    assert_eq!(world.said_again(from), [true, true], "an earlier process may have sent them");
 }
 
 #[test]

@@ -322,6 +322,16 @@ impl World {
             .collect()
     }
 
+    /// Of each post that was sent since `from`, whether it said that it may have left before.
+    pub(super) fn said_again(&self, from: usize) -> Vec<bool> {
+        let posts = self.sent.get(from..).unwrap_or_default().iter();
+        let again = posts.filter_map(|message| match message {
+            ToServer::Post(post) => Some(post.again),
+            _ => None,
+        });
+        again.collect()
+    }
+
     pub(super) fn numbers(&self, from: usize) -> Vec<u64> {
         self.posts(from).into_iter().map(|(number, _)| number).collect()
     }

@@ -133,10 +133,10 @@ impl Log {
         assert!(self.in_flight, "a batch of this log was composed");
         self.in_flight = false;
         let before = std::mem::replace(&mut self.durable, self.composed);
-        self.reveal(before, home, out);
         self.settle_grants(home, out);
-        self.rows.settle_riding();
-        let rows = self.tail.rows(before, self.durable);
+        self.reveal(before, home, out);
+        let mut rows = self.tail.rows(before, self.durable);
+        rows.extend(self.rows.on_committed());
         self.settle_committed(before, home);
         for row in rows {
             self.release(row, home, out);

@@ -61,6 +61,18 @@ pub struct LogLimits {
 }
 
 impl LogLimits {
+    /// What a post that is sent again may take: an eighth more of a mailbox.
+    pub(super) fn for_post(&self, again: bool) -> Self {
+        let more = |bound: u64| if again { bound.saturating_add(bound / 8) } else { bound };
+        Self {
+            mailbox_entries_max: more(self.mailbox_entries_max),
+            mailbox_bytes_max: more(self.mailbox_bytes_max),
+            sender_entries_max: more(self.sender_entries_max),
+            sender_bytes_max: more(self.sender_bytes_max),
+            ..*self
+        }
+    }
+
     /// What a server runs with.
     #[must_use]
     pub const fn standard() -> Self {

@@ -190,14 +190,7 @@ impl Log {
         out: &mut LogOut,
     ) {
         if let Some(code) = self.forbidden(key, &post, home) {
-            let is_settling = self.group.as_ref().is_some_and(|group| group.is_settling());
-            if is_settling && code != FaultCode::GRANT_MISSING {
-                // The statement that forbids it may be lost by a crash: nothing is said yet.
-                return home.refuse(from, &post, Refusal::Busy, out);
-            }
-            self.rows.ready(key).0.push(hash, Outcome::Rejected(code));
-            self.rows.note_change(key, false);
-            return self.release(key, home, out);
+            return self.reject((key, hash), code, (from, &post), home, out);
         }
         if self.rows.ready(key).0.is_blocked() || !home.has_room(cost(&post.body)) {
             return home.refuse(from, &post, Refusal::Busy, out);
@@ -211,7 +204,35 @@ impl Log {
         self.keep(Some(key), Entry { seq, sender, origin, number, at, body }, home, out);
     }
 
-    /// Keeps the entry for a batch, and for readers. Those of a mailbox have it at once.
+    /// Rejects a post for good, unless that is not certain yet.
+    fn reject(
+        &mut self,
+        (key, hash): (usize, u64),
+        code: FaultCode,
+        (from, post): (ServerId, &PeerPost),
+        home: &mut Home,
+        out: &mut LogOut,
+    ) {
+        let is_settling = self.group.as_ref().is_some_and(|group| group.is_settling());
+        // The statement that forbids it may be lost by a crash.
+        let may_be_undone = is_settling && code != FaultCode::GRANT_MISSING;
+        // Its reader may hold it, see `row.rs`.
+        let may_be_held =
+            post.again && matches!(code, FaultCode::SENDER_FULL | FaultCode::MAILBOX_FULL);
+        if may_be_undone || may_be_held {
+            return home.refuse(from, post, Refusal::Busy, out);
+        }
+        self.stop_holding(home);
+        self.mark_dirty(home);
+        if self.rows.unwritten() >= home.limits.rows_max {
+            return home.refuse(from, post, Refusal::Busy, out);
+        }
+        self.rows.ready(key).0.push(hash, Outcome::Rejected(code));
+        self.rows.note_change(key, false);
+    }
+
+    /// Keeps the entry for a batch, and for readers. Those of a mailbox have it at once, unless
+    /// grants that it may need are not durable.
     pub(super) fn keep(
         &mut self,
         row: Option<usize>,
@@ -219,8 +240,11 @@ impl Log {
         home: &mut Home,
         out: &mut LogOut,
     ) {
-        if self.is_mailbox() {
+        let is_pushed = self.is_mailbox() && self.grants.len() == 0;
+        if is_pushed {
+            assert_eq!(self.pushed, self.head, "entries are pushed in order");
             self.push(&entry, home, out);
+            self.pushed = entry.seq;
         }
         let (cost, len) = (cost(&entry.body), entry.body.bytes().len());
         let len = u32::try_from(len).expect("a body is at most BODY_LEN_MAX");
@@ -233,6 +257,17 @@ impl Log {
         home.metrics.appended += 1;
         self.hold(home);
         self.trim(home);
+    }
+
+    /// Sends the entries of a mailbox that waited for grants which are durable now.
+    pub(super) fn push_granted(&mut self, home: &mut Home, out: &mut LogOut) {
+        let upto = if self.grants.len() == 0 { self.head } else { self.head.min(self.durable) };
+        let waited: Vec<Entry> =
+            self.tail.above(self.pushed).map(|held| held.entry.clone()).collect();
+        for entry in waited.iter().take_while(|entry| entry.seq <= upto) {
+            self.push(entry, home, out);
+        }
+        self.pushed = self.pushed.max(upto);
     }
 
     /// Sends an entry to every server with attached readers, once.
@@ -265,7 +300,7 @@ impl Log {
         let session = post.message_session;
         let usable = self.rows.ready(key).0.message_sessions.usable(session);
         let Some(group) = &self.group else {
-            let full = self.usage.full(&post.sender, len, &home.limits);
+            let full = self.usage.full(&post.sender, len, &home.limits.for_post(post.again));
             let is_granted = session.0 == 0 || usable.is_some();
             return full.or((!is_granted).then_some(FaultCode::GRANT_MISSING));
         };

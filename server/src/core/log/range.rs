@@ -121,9 +121,10 @@ impl Log {
         self.ask(Pending::Range(range), read, home, out);
     }
 
-    /// What readers may be sent: of a group what is durable, see `roster.rs`.
+    /// What readers may be sent: of a group what is durable, see `roster.rs`; of a mailbox what
+    /// needs no grants but durable ones.
     pub(super) fn visible(&self) -> Seq {
-        if self.is_mailbox() { self.head } else { self.head.min(self.durable) }
+        if self.is_mailbox() { self.pushed } else { self.head.min(self.durable) }
     }
 
     /// Sends `page`, which holds everything above `asker.after` and up to `covered`, with as much

@@ -105,7 +105,7 @@ impl Log {
     ) {
         if self.is_mailbox() && self.head < upto && upto <= home.opened() {
             // A crash took what says that it was seen. Everything here that old is seen, too.
-            self.head = upto;
+            (self.head, self.pushed) = (upto, upto);
         }
         if upto > self.head {
             if !std::mem::replace(&mut self.is_alarmed, true) {

@@ -161,7 +161,7 @@ impl Log {
     /// statements say comes true between them.
     pub(super) fn reveal(&mut self, before: Seq, home: &mut Home, out: &mut LogOut) {
         if self.is_mailbox() {
-            return;
+            return self.push_granted(home, out);
         }
         let mut after = before;
         while let Some(entry) = self.next_revealed(after) {

@@ -5,6 +5,7 @@
 //! | number | answer |
 //! | --- | --- |
 //! | `base + 1` | it is appended, or rejected for want of room; either way it is used |
+//! | `base + 1`, sent again, and there is no room | `Busy` |
 //! | `base + 1`, there is room, but the number before was rejected and is not settled | `Busy` |
 //! | up to `last`, same bytes | the same answer again, once it is safe |
 //! | up to `last`, other bytes, or answered so long ago that its hash is gone | `Conflict` |
@@ -18,22 +19,18 @@
 //! is not spent, try again. The client of that session is on its way out; its newer session sends
 //! the same post.
 //!
-//! **A rejection is used up but never synced for.** The row remembers it and is written with the
-//! next entry of the log; a crash, or dropping the log from memory, may forget it. That is sound
-//! because answers leave in the order of numbers: a rejection waits until every lower number is
-//! safe. So a client that heard of it has settled it, its next post says so, and
-//! `base = max(last, settled)` passes over it. A client that did not hear of it sends the same
-//! post again, and it is decided anew. Never is a number stored that its sender was told is not.
-//! (A client that sent more before it heard is answered `Expected(n)` with n settled meanwhile:
-//! it goes on from its settled + 1.)
+//! **A rejection is told once the row on disk knows it**, and after every lower number was answered:
+//! a copy of the post that is still under way when the home dies gets the same answer afterwards.
+//! One that no sync covered may be decided anew: nobody was told of it.
 //!
 //! **Nothing is appended behind a rejection that its sender has not settled**: the reader would
 //! hold the later entry when a crash lets the earlier number be decided anew, and appended. The
 //! sender's next try, once it has heard, carries what it settled.
 //!
-//! One thing a crash may undo: an entry is pushed before it is durable, so that a reader may hold
-//! an entry that the home then loses. Its sender, who was not answered, sends it again and it is
-//! decided anew; if others have filled the mailbox meanwhile, it is rejected though it was shown.
+//! **What a reader may hold is not rejected.** A mailbox's entry is pushed before it is durable, and
+//! may be lost by a crash with its row. Its grants are not: they are durable before it is pushed. Its
+//! sender, who was not answered, says that it sends the post *again*, and such a post may take an
+//! eighth more room; when others have taken that too it is `Busy`, until the reader makes room.
 //!
 //! `Accepted` is cumulative. To each session that posts, the row therefore answers its numbers one
 //! after the other from what that session said is settled: no `Accepted` passes over a rejection
@@ -73,9 +70,10 @@ impl Outcome {
         }
     }
 
-    fn is_within(self, upto: Seq) -> bool {
+    /// Whether a batch that holds the log's entries up to `composed` may say so.
+    fn is_within(self, composed: Seq) -> bool {
         match self {
-            Self::Appended(seq) => seq <= upto,
+            Self::Appended(seq) => seq <= composed,
             Self::Rejected(_) => true,
         }
     }
@@ -140,6 +138,10 @@ pub(super) struct Row {
     last: Number,
     /// Hash and outcome of each number above `settled` up to `last`.
     seen: VecDeque<(u64, Outcome)>,
+    /// Numbers up to this are in the row that a batch held last.
+    composed: Number,
+    /// Numbers up to this are in the row on disk.
+    durable: Number,
     pub(super) message_sessions: MessageSessions,
     /// The session that posts, and the server it sits on.
     poster: Option<(ServerId, SessionEpoch)>,
@@ -155,19 +157,37 @@ impl Row {
         let message_sessions = MessageSessions::from_record(sessions);
         let seen = seen.into_iter().map(|(hash, seq)| (hash, Outcome::from_seq(seq))).collect();
         let last = last.max(settled);
-        let row = Self { epoch, settled, last, seen, message_sessions, ..Self::default() };
+        let (composed, durable) = (last, last);
+        let row = Self {
+            epoch,
+            settled,
+            last,
+            seen,
+            composed,
+            durable,
+            message_sessions,
+            ..Self::default()
+        };
         assert!(row.is_coherent(), "the store keeps what was put");
         row
     }
 
-    /// The row with the numbers that a batch holds up to `composed`, and whether that is all.
-    pub(super) fn record(&self, composed: Seq) -> (RowRecord, bool) {
+    /// The row for a batch, with the numbers that are safe with it when it holds the log's entries
+    /// up to `composed`, and whether that is all.
+    pub(super) fn compose(&mut self, composed: Seq) -> (RowRecord, bool) {
         let within = self.seen.iter().take_while(|(_, outcome)| outcome.is_within(composed));
         let seen: Vec<_> = within.map(|(hash, outcome)| (*hash, outcome.to_seq())).collect();
         let is_whole = seen.len() == self.seen.len();
         let last = self.number_at(seen.len());
+        self.composed = last;
         let (epoch, settled, sessions) = (self.epoch, self.settled, self.message_sessions.record());
         (RowRecord { epoch, settled, last, seen, sessions }, is_whole)
+    }
+
+    /// The batch that held the row last is durable; whether a rejection may now be told.
+    pub(super) fn on_committed(&mut self) -> bool {
+        self.durable = self.composed;
+        self.is_blocked()
     }
 
     /// `max(last, settled)`: the next number is the one after.
@@ -242,7 +262,8 @@ impl Row {
         while self.told < self.asked {
             let number = self.told.next();
             match self.outcome(number) {
-                Some(outcome) if !outcome.is_within(safe.upto) => break,
+                Some(Outcome::Appended(seq)) if seq > safe.upto => break,
+                Some(Outcome::Rejected(_)) if number > self.durable => break,
                 Some(Outcome::Appended(seq)) => {
                     let class = safe.class(seq);
                     let others = accepted.replace((number, seq, class));
@@ -270,6 +291,8 @@ impl Row {
         used == u64::try_from(self.seen.len()).ok()
             && used.is_some_and(|used| used <= UNANSWERED_MAX)
             && self.asked <= self.last.max(self.told)
+            && self.durable <= self.composed
+            && self.composed <= self.last
             && self.message_sessions.is_coherent()
     }
 

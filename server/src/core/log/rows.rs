@@ -23,7 +23,7 @@ pub(super) struct Rows {
     regranted: BTreeSet<Name>,
     /// Places whose row knows of entries that were seen and never written, and that no batch held.
     riding: usize,
-    /// Places whose row rides in the batch that is in flight: read again, it would be an older one.
+    /// Places whose row is in the batch that is in flight: read again, it would be an older one.
     in_flight: Vec<usize>,
 }
 
@@ -151,11 +151,18 @@ impl Rows {
         }
     }
 
-    /// The batch in flight is durable, and with it what rode there.
-    pub(super) fn settle_riding(&mut self) {
+    /// The batch in flight is durable; the places of rows with rejections that may be told now.
+    pub(super) fn on_committed(&mut self) -> Vec<usize> {
+        let places = &mut self.places;
+        let mut rejected = Vec::new();
         for key in self.in_flight.drain(..) {
-            self.places[key].uncommitted -= 1;
+            let place = &mut places[key];
+            place.uncommitted -= 1;
+            if place.row().on_committed() {
+                rejected.push(key);
+            }
         }
+        rejected
     }
 
     /// Whether some row knows of entries that were seen and never written, and is not in a batch.
@@ -183,15 +190,13 @@ impl Rows {
         let (riding, in_flight) = (&mut self.riding, &mut self.in_flight);
         self.changed.retain(|key| {
             let place = &mut places[*key];
-            let (record, is_whole) = place.row().record(composed);
+            let (record, is_whole) = place.row().compose(composed);
             let (sender, origin) = (place.sender, place.origin);
             batch.changes.push(Change::PutRow { log, sender, origin, row: record });
             place.is_changed = !is_whole;
-            if std::mem::take(&mut place.is_riding) {
-                *riding -= 1;
-                place.uncommitted += 1;
-                in_flight.push(*key);
-            }
+            *riding -= usize::from(std::mem::take(&mut place.is_riding));
+            place.uncommitted += 1;
+            in_flight.push(*key);
             place.is_changed
         });
         for sender in std::mem::take(&mut self.regranted) {
@@ -214,6 +219,11 @@ impl Rows {
 
     pub(super) fn len(&self) -> usize {
         self.places.len()
+    }
+
+    /// Rows that differ from what a batch held last.
+    pub(super) fn unwritten(&self) -> usize {
+        self.changed.len()
     }
 
     /// Operations that wait for rows, and their costs.
@@ -255,12 +265,12 @@ impl Rows {
         }
     }
 
-    /// Forgets rows that are as a batch held them last; rejections may go with them, see `row.rs`.
+    /// Forgets rows that are as the disk has them.
     fn forget_idle(&mut self) {
         let (by_poster, elsewhere) = (&mut self.by_poster, &mut self.elsewhere);
         self.places.retain(|_, place| {
             let State::Ready(row) = &place.state else { return true };
-            if place.uncommitted > 0 || place.is_riding {
+            if place.uncommitted > 0 || place.is_changed {
                 return true;
             }
             by_poster.remove(&(place.sender, place.origin));
@@ -268,7 +278,6 @@ impl Rows {
             *elsewhere = elsewhere.saturating_add(row.message_sessions.len());
             false
         });
-        self.changed.retain(|key| self.places.contains(*key));
         let ready = self.places.iter().filter(|(_, place)| matches!(place.state, State::Ready(_)));
         let ready: BTreeSet<Name> = ready.map(|(_, place)| place.sender).collect();
         self.elsewhere.retain(|sender, _| ready.contains(sender));

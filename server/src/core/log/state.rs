@@ -31,6 +31,8 @@ pub(super) struct Log {
     pub(super) tail: Tail,
     /// The newest entry that the log ever held, as far as is known.
     pub(super) head: Seq,
+    /// A mailbox's readers were sent everything up to this, or can ask for it.
+    pub(super) pushed: Seq,
     /// Entries up to this are in a batch or on disk, or were seen and are never written.
     pub(super) composed: Seq,
     /// Entries up to this are on disk, or were seen and are never written.
@@ -71,6 +73,7 @@ impl Log {
             rows: Rows::default(),
             tail: Tail::new(Seq(0)),
             head: Seq(0),
+            pushed: Seq(0),
             composed: Seq(0),
             durable: Seq(0),
             due: Seq(0),
@@ -104,7 +107,7 @@ impl Log {
         self.usage.truncate(self.truncated);
         self.tail = Tail::new(self.head);
         (self.composed, self.durable) = (last_seq, last_seq);
-        (self.due, self.written) = (self.head, self.head);
+        (self.due, self.written, self.pushed) = (self.head, self.head, self.head);
         self.is_ready = true;
     }
 
@@ -233,8 +236,15 @@ impl Log {
         self.tail.len()
     }
 
+    /// What waits to be pushed waits for grants, and is not durable.
+    fn is_pushed_well(&self) -> bool {
+        (self.grants.len() > 0 || self.pushed == self.head)
+            && self.tail.above(self.pushed).all(|held| held.entry.seq > self.durable)
+    }
+
     pub(super) fn is_coherent(&self) -> bool {
         self.truncated <= self.head
+            && (!self.is_mailbox() || self.is_pushed_well())
             && self.durable <= self.composed
             && (self.in_flight || self.durable == self.composed)
             && (self.is_mailbox() || !self.is_ready || !self.is_holding())

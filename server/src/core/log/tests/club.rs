@@ -23,6 +23,7 @@ pub(super) fn say(sender: &str, value: u64, settled: u64, text: &str) -> PeerPos
         log: rust(),
         sender: name(sender),
         message_session: MessageSession(1),
+        again: false,
         ..post(value, settled, text)
     }
 }

@@ -228,6 +228,7 @@ fn grants_stay_while_an_entry_that_needs_them_is_left() {
     assert!(club.stores_grant("bob", 2, "carol"));
     let mut club = club.crash(InFlight::Lost);
     club.rig.post(SEAT, say("bob", 3, 2, "under 1"));
+    club.rig.settle();
     club.rig.post(SEAT, under(2, say("bob", 4, 3, "under 2")));
     club.rig.settle();
     assert_eq!(club.rig.answers(), [Rejected(3, FaultCode::GRANT_MISSING), Accepted(4)]);
@@ -355,6 +356,24 @@ fn grants_of_an_installation_that_is_gone_go_when_its_entries_have() {
     assert!(club.stores_grant("bob", 3, "carol"), "it may post again");
     club.sweep(later);
     assert!(!club.stores_grant("bob", 1, "carol") && !club.stores_grant("bob", 3, "carol"));
+}
+
+#[test]
+fn what_may_need_grants_is_pushed_when_they_are_durable() {
+    let mut club = club();
+    club.rig.attach(SEAT, "alice", 1, Seq(0));
+    club.ask("bob", put(alice(), 1, 0, &["alice"]));
+    club.rig.post(SEAT, under(1, post(1, 0, "first")));
+    club.rig.post(SEAT, PeerPost { sender: name("carol"), ..post(1, 0, "behind it") });
+    club.rig.load();
+    assert_eq!(club.rig.pushed(), [], "a crash would lose the grants that it was let in for");
+    club.rig.read(SEAT, "alice", 1, Seq(0));
+    assert_eq!(texts(&club.rig.range()), [""; 0]);
+    club.rig.settle();
+    let pushed = club.rig.pushed().into_iter().map(|(_, entry)| entry.body);
+    assert_eq!(pushed.collect::<Vec<_>>(), [body("first"), body("behind it")]);
+    club.rig.post(SEAT, under(1, post(2, 1, "at once")));
+    assert_eq!(club.rig.pushed().len(), 1);
 }
 
 #[test]

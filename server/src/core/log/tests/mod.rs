@@ -62,6 +62,7 @@ fn post(value: u64, settled: u64, text: &str) -> PeerPost {
         number: number(value),
         settled: number(settled),
         message_session: MessageSession(0),
+        again: false,
         body: body(text),
     }
 }

@@ -209,36 +209,86 @@ fn a_new_session_is_told_of_every_number_that_it_has_not_settled() {
 }
 
 #[test]
-fn a_forgotten_rejection_is_passed_over_once_it_is_settled() {
+fn a_rejection_is_told_when_it_is_on_disk() {
     let mut rig = warm(LogLimits { sender_entries_max: 1, ..LogLimits::standard() });
     rig.post(SEAT, post(1, 0, "a"));
     rig.settle();
     rig.post(SEAT, post(2, 1, "b"));
-    assert_eq!(rig.answers(), [Accepted(1), Rejected(2, FaultCode::SENDER_FULL)]);
+    rig.post(SEAT, post(2, 1, "b"));
+    assert_eq!(rig.answers(), [Accepted(1)]);
+    assert!(rig.compose());
+    assert_eq!(rig.answers(), []);
+    assert!(rig.poll());
+    assert_eq!(rig.answers(), [Rejected(2, FaultCode::SENDER_FULL)]);
     let mut rig = rig.crash(InFlight::Lost);
-    rig.post(SEAT, post(4, 2, "d"));
+    rig.limits = LogLimits::standard();
+    rig.post(SEAT, post(2, 1, "b"));
     rig.load();
-    assert_eq!(rig.answers(), [Expected(4, 3)], "2 is not asked for");
-    rig.post(SEAT, post(3, 2, "c"));
-    assert_eq!(rig.answers(), [Rejected(3, FaultCode::SENDER_FULL)], "it is decided");
+    assert_eq!(rig.answers(), [Rejected(2, FaultCode::SENDER_FULL)], "a copy changes nothing");
+    rig.post(SEAT, post(2, 1, "c"));
+    assert_eq!(rig.answers(), [Conflict(2)], "the number is used");
 }
 
 #[test]
-fn a_rejection_rides_with_the_next_entry() {
-    let mut rig = warm(LogLimits { sender_bytes_max: 4, ..LogLimits::standard() });
-    rig.post(SEAT, post(1, 0, "four"));
+fn a_rejection_that_nobody_heard_of_is_decided_anew() {
+    let mut rig = warm(LogLimits { sender_entries_max: 1, ..LogLimits::standard() });
+    rig.post(SEAT, post(1, 0, "a"));
     rig.settle();
-    rig.post(SEAT, post(2, 0, "more"));
-    assert!(!rig.logs.has_changes(), "a rejection causes no sync");
-    rig.post(SEAT, PeerPost { sender: name("carol"), ..post(1, 0, "c") });
-    rig.settle();
-    let mut rig = rig.crash(InFlight::Lost);
+    rig.post(SEAT, post(2, 1, "b"));
+    assert_eq!(rig.answers(), [Accepted(1)]);
     rig.limits = LogLimits::standard();
-    rig.post(SEAT, post(2, 0, "less"));
-    rig.load();
-    assert_eq!(rig.answers(), [Conflict(2)], "the number is used");
-    rig.post(SEAT, post(2, 0, "more"));
+    let mut rig = rig.crash(InFlight::Lost);
+    rig.post(SEAT, post(2, 1, "b"));
+    rig.settle();
+    assert_eq!(rig.answers(), [Accepted(2)]);
+}
+
+#[test]
+fn a_rejection_is_told_after_what_was_held_before_it() {
+    let mut rig = warm(LogLimits { sender_entries_max: 1, ..LogLimits::standard() });
+    rig.attach(SEAT, "alice", 1, Seq(0));
+    rig.read(SEAT, "alice", 1, Seq(0));
+    rig.settle();
+    rig.take();
+    rig.post(SEAT, post(1, 0, "a"));
+    assert!(!rig.logs.has_changes(), "it waits for its reader");
+    rig.post(SEAT, post(2, 0, "b"));
+    assert!(rig.compose() && rig.poll());
     assert_eq!(rig.answers(), [Accepted(1), Rejected(2, FaultCode::SENDER_FULL)]);
+}
+
+#[test]
+fn what_its_reader_may_hold_is_not_rejected() {
+    let limits = LogLimits { mailbox_entries_max: 8, ..LogLimits::standard() };
+    let mut rig = warm(limits);
+    rig.attach(SEAT, "alice", 1, Seq(0));
+    rig.take();
+    rig.post(SEAT, post(1, 0, "a"));
+    assert_eq!(rig.pushed().len(), 1);
+    let mut rig = rig.crash(InFlight::Lost);
+    let carol = |n| PeerPost { sender: name("carol"), ..post(n, n - 1, "c") };
+    (1..=8).for_each(|n| {
+        rig.post(SEAT, carol(n));
+        rig.settle();
+    });
+    rig.answers();
+    rig.post(SEAT, post(1, 0, "a"));
+    rig.settle();
+    assert_eq!(rig.answers(), [Rejected(1, FaultCode::MAILBOX_FULL)], "never sent before");
+    let from_another = |again| PeerPost { again, ..from_origin(8) };
+    rig.post(SEAT, from_another(true));
+    rig.settle();
+    assert_eq!(rig.answers(), [Accepted(1)], "an eighth more room");
+    let others = PeerPost { again: true, ..from_origin(9) };
+    rig.post(SEAT, others.clone());
+    rig.settle();
+    assert_eq!(rig.answers(), [Busy(1)], "it may have been pushed");
+    rig.attach(SEAT, "alice", 2, Seq(0));
+    let head = rig.logs.logs[0].head;
+    rig.seen(SEAT, 2, head);
+    rig.post(SEAT, others);
+    rig.settle();
+    assert_eq!(rig.answers(), [Accepted(1)]);
 }
 
 #[test]
@@ -367,10 +417,19 @@ fn rows_of_entries_that_are_not_durable_stay() {
 fn rows_of_mere_rejections_are_bounded() {
     let limits = LogLimits { rows_max: 2, sender_entries_max: 0, ..LogLimits::standard() };
     let mut rig = warm(limits);
+    let full = Rejected(1, FaultCode::SENDER_FULL);
     for origin in 0..5 {
         rig.post(SEAT, from_origin(origin));
         rig.load();
     }
+    assert!(rig.logs.logs[0].rows.len() <= 3);
+    assert_eq!(rig.answers(), [Busy(1); 3], "two wait for the disk");
+    rig.settle();
+    assert_eq!(rig.answers(), [full; 2]);
+    (2..5).for_each(|origin| {
+        rig.post(SEAT, from_origin(origin));
+        rig.settle();
+    });
+    assert_eq!(rig.answers(), [full; 3]);
     assert!(rig.logs.logs[0].rows.len() <= 2);
-    assert_eq!(rig.answers(), [Rejected(1, FaultCode::SENDER_FULL); 5]);
 }
