@@ -10,7 +10,7 @@ use wire::Instant;
 use wire::net::Clock;
 
 const USAGE: &str =
-    "usage: fastchat-sim [--seeds N] [--from 0xSEED] [--threads N] [--trace] [--first]";
+    "usage: fastchat-sim [--seeds N] [--from 0xSEED] [--threads N] [--trace] [--until PROPERTIES]";
 /// How often the progress is shown.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     let seconds = clock.now().since(begun).as_secs_f64();
     let Summary { seeds, violations, tally, .. } = &summary;
     let faults = tally.total();
-    if let Some(first) = summary.first.filter(|_| options.how.stops) {
+    if let Some(first) = summary.first {
         println!("{first}");
     }
     println!("seeds {seeds} violations {violations} faults {faults} seconds {seconds:.1}");
@@ -68,12 +68,11 @@ fn report(verdict: &Verdict) {
 fn options(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let seeds = Seeds { first: 1, count: 100 };
-    let how = runner::Options { world: run, threads, is_traced: false, stops: false };
+    let how = runner::Options { world: run, threads, is_traced: false, until: "" };
     let mut options = Options { seeds, how };
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--trace" => (options.how.is_traced, options.how.threads) = (true, 1),
-            "--first" => options.how.stops = true,
             _ => set(&mut options, &arg, args.next())?,
         }
     }
@@ -82,6 +81,10 @@ fn options(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
 
 fn set(options: &mut Options, arg: &str, value: Option<String>) -> Result<(), String> {
     let value = value.ok_or_else(|| format!("{arg} needs a value"))?;
+    if arg == "--until" {
+        options.how.until = value.leak();
+        return Ok(());
+    }
     let number = number(&value).ok_or_else(|| format!("{arg} {value}: not a number"))?;
     match arg {
         "--seeds" => options.seeds.count = number,

@@ -19,6 +19,8 @@ pub struct Mutant {
     pub name: String,
     /// What is broken, in a line.
     pub what: String,
+    /// Properties, one of which must not hold then.
+    pub by: String,
     /// How.
     pub patch: Patch,
 }
@@ -43,6 +45,9 @@ pub fn all() -> io::Result<Vec<(String, Result<Mutant, BadPatch>)>> {
 
 fn mutant(name: String, text: &str) -> Result<Mutant, BadPatch> {
     let patch = Patch::parse(text)?;
-    let what = text.lines().next().unwrap_or_default().to_owned();
-    Ok(Mutant { name, what, patch })
+    let mut lines = text.lines();
+    let what = lines.next().unwrap_or_default().to_owned();
+    let by = lines.next().and_then(|line| line.strip_prefix("Found by: "));
+    let by = by.ok_or_else(|| BadPatch::Line(what.clone()))?.to_owned();
+    Ok(Mutant { name, what, by, patch })
 }

@@ -94,28 +94,33 @@ impl Scratch {
     /// # Errors
     /// When files cannot be written or programs not be started.
     pub fn run(&self, mutant: &Mutant, seeds_max: u64) -> io::Result<Ran> {
+        let mut whole = Vec::new();
         for file in &mutant.patch.files {
-            let text = fs::read_to_string(root().join(&file.path))?;
-            match file.apply(&text) {
-                Ok(text) => fs::write(self.tree.join(&file.path), text)?,
-                Err(error) => return Ok(Ran::NotFound(format!("{}: {error}", file.path))),
+            let path = self.tree.join(&file.path);
+            let text = fs::read_to_string(&path)?;
+            let broken = file.apply(&text);
+            whole.push((path, text));
+            match broken {
+                Ok(broken) => fs::write(self.tree.join(&file.path), broken)?,
+                Err(error) => {
+                    mend(whole)?;
+                    return Ok(Ran::NotFound(format!("{}: {error}", file.path)));
+                }
             }
         }
-        let ran = self.build_and_run(seeds_max);
-        for file in &mutant.patch.files {
-            fs::write(self.tree.join(&file.path), fs::read(root().join(&file.path))?)?;
-        }
+        let ran = self.build_and_run(&mutant.by, seeds_max);
+        mend(whole)?;
         ran
     }
 
-    fn build_and_run(&self, seeds_max: u64) -> io::Result<Ran> {
+    fn build_and_run(&self, by: &str, seeds_max: u64) -> io::Result<Ran> {
         let (built, lines) = finish(&mut self.build())?;
         if !built {
             let why = lines.into_iter().find(|line| line.starts_with("error"));
             return Ok(Ran::NotFound(why.unwrap_or_else(|| "it was not built".to_owned())));
         }
         let mut command = Command::new(self.target.join("release/fastchat-sim"));
-        command.args(["--first", "--seeds"]).arg(seeds_max.to_string());
+        command.args(["--until", by, "--seeds"]).arg(seeds_max.to_string());
         let (_, lines) = finish(&mut command)?;
         let found = lines.iter().rev().find_map(|line| found(line));
         let is_over = lines.iter().any(|line| line.starts_with("seeds "));
@@ -166,6 +171,11 @@ impl Drop for Scratch {
     }
 }
 
+/// Writes files as they were, and so that Cargo sees it.
+fn mend(whole: Vec<(PathBuf, String)>) -> io::Result<()> {
+    whole.into_iter().try_for_each(|(path, text)| fs::write(path, text))
+}
+
 /// Takes along what is built of others' crates.
 fn seed(from: &Path, to: &Path) -> io::Result<()> {
     let is_other = |name: &str| !OWN_FILES.iter().any(|own| name.starts_with(own));
@@ -199,7 +209,7 @@ fn copy(from: &Path, to: &Path, wants: &dyn Fn(&str) -> bool, has_times: bool) -
     Ok(())
 }
 
-/// Reads the line that names the first seed with violations.
+/// Reads the line that names the first seed that violates what is looked for.
 fn found(line: &str) -> Option<Ran> {
     let mut words = line.strip_prefix("first after ")?.splitn(4, ' ');
     let seeds = words.next()?.parse().ok()?;

@@ -20,6 +20,7 @@ use wire::{Frame, LogHandle, LogId, Name, Origin, Seq, ToClient, ToServer};
 
 use super::fault::FaultKind;
 use super::host::{Node, State};
+use super::lies::Hearing;
 use super::links::Told;
 use super::net::{Local, Purpose};
 use super::oracle::Fact;
@@ -47,6 +48,8 @@ pub struct Installation {
     pub notices: Vec<Notice>,
     /// The process is about to end by itself.
     pub is_leaving: bool,
+    /// Of its mailbox, on its newest connection to a seat.
+    pub hearing: Hearing,
     handles: BTreeMap<LogHandle, LogId>,
     last_ticket: u64,
 }
@@ -64,6 +67,7 @@ impl Installation {
             identity: None,
             notices: Vec::new(),
             is_leaving: false,
+            hearing: Hearing::default(),
             handles: BTreeMap::new(),
             last_ticket: 0,
         }
@@ -73,6 +77,33 @@ impl Installation {
     #[must_use]
     pub fn origin(&self) -> Origin {
         self.store.origin().expect("the store works")
+    }
+
+    /// What it calls an open log on its newest connection.
+    #[must_use]
+    pub fn handle_of(&self, log: LogId) -> Option<LogHandle> {
+        let mut handles = self.handles.iter();
+        handles.find(|(_, open)| **open == log).map(|(handle, _)| *handle)
+    }
+
+    /// A message came on its connection to a seat.
+    fn hear(&mut self, message: &ToClient, own: LogId) {
+        let is_own = |handle: &LogHandle| self.handles.get(handle) == Some(&own);
+        match message {
+            ToClient::Deliver(deliver) if is_own(&deliver.handle) => {
+                self.hearing.newest = deliver.entry.seq;
+            }
+            ToClient::CaughtUp(caught_up) if is_own(&caught_up.handle) => {
+                self.hearing.is_live = true;
+            }
+            _ => {}
+        }
+    }
+
+    /// Another connection to a seat begins.
+    fn begin_hearing(&mut self) {
+        self.handles.clear();
+        self.hearing = Hearing::default();
     }
 
     /// A name for a question.
@@ -88,7 +119,7 @@ impl World {
         let client = &mut self.clients[index];
         client.core = Some(Core::new(saved(&client.store).expect("the store works"), seed));
         client.is_leaving = false;
-        client.handles.clear();
+        client.begin_hearing();
         client.notices.clear();
     }
 
@@ -195,6 +226,8 @@ impl World {
                 self.note(body, format_args!("{node:?} {link:?} {kind} {len} bytes"));
                 if let Ok(message) = ToClient::decode(frame) {
                     self.trace.explain(&message);
+                    let own = LogId::mailbox(self.users[self.clients[index].user].name);
+                    self.clients[index].hear(&message, own);
                 }
             }
             Event::Worked { key, .. } => self.note(&[], format_args!("{node:?} worked {key:?}")),
@@ -210,6 +243,7 @@ impl World {
                 self.dial_from_client(index, link, (to, Policy::early_client()), Policy::router());
             }
             Effect::DialSeat { link, server, .. } => {
+                self.clients[index].begin_hearing();
                 let to = Node::Server(server);
                 self.dial_from_client(index, link, (to, Policy::early_client()), Policy::seat());
             }

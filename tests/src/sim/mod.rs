@@ -11,6 +11,7 @@ pub mod dice;
 pub mod disk;
 pub mod fault;
 pub mod host;
+pub mod lies;
 mod links;
 pub mod net;
 pub mod oracle;
@@ -65,7 +66,7 @@ pub struct Verdict {
 pub fn run(seed: u64, is_printed: bool) -> Verdict {
     let mut dice = Dice::new(seed);
     let plan = Plan::draw(&mut dice);
-    let mut world = World::new(plan.clone(), dice, is_printed);
+    let mut world = World::new(plan.clone(), (dice, Dice::new(!seed)), is_printed);
     let begun = world.now;
     let safety_end = begun + plan.safety;
     run_until(&mut world, safety_end);

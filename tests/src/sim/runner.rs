@@ -35,7 +35,7 @@ pub struct Summary {
     pub seeds: u64,
     /// Violations in all.
     pub violations: u64,
-    /// The lowest place of a seed with violations, counted from 1, with its first one.
+    /// The first seed that violates what is looked for.
     pub first: Option<First>,
     /// The faults that happened.
     pub tally: Tally,
@@ -43,7 +43,7 @@ pub struct Summary {
     pub events: u64,
 }
 
-/// The first seed with violations.
+/// The first seed that violates something.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct First {
     /// How many seeds there were, with this one.
@@ -62,16 +62,17 @@ impl fmt::Display for First {
 }
 
 impl Summary {
-    fn add(&mut self, verdict: &Verdict, first: u64) {
+    fn add(&mut self, verdict: &Verdict, seeds: Seeds, wanted: &str) {
         self.seeds += 1;
         self.violations += u64::try_from(verdict.violations.len()).expect("few");
         self.tally.add(&verdict.tally);
         self.events += verdict.events;
-        let place = verdict.seed.wrapping_sub(first) + 1;
+        let place = verdict.seed.wrapping_sub(seeds.first) + 1;
         let is_first = self.first.is_none_or(|first| place < first.place);
-        if let Some(violation) = verdict.violations.first().filter(|_| is_first) {
-            let (seed, property) = (verdict.seed, violation.property);
-            self.first = Some(First { place, seed, property });
+        let mut properties = verdict.violations.iter().map(|violation| violation.property);
+        let property = properties.find(|property| wanted.contains(property));
+        if let Some(property) = property.filter(|_| is_first) {
+            self.first = Some(First { place, seed: verdict.seed, property });
         }
     }
 }
@@ -94,8 +95,8 @@ pub struct Options {
     pub threads: usize,
     /// Every event is printed.
     pub is_traced: bool,
-    /// No seed is begun after one that has violations; all before it are run.
-    pub stops: bool,
+    /// No seed is begun after one that violates a property named here; all before it are run.
+    pub until: &'static str,
 }
 
 enum Told {
@@ -141,8 +142,8 @@ pub fn run_all(
                 verdict
             }
         };
-        summary.add(&verdict, seeds.first);
-        if (options.stops && summary.first.is_some()) || panics >= PANICS_MAX {
+        summary.add(&verdict, seeds, options.until);
+        if summary.first.is_some() || panics >= PANICS_MAX {
             next.store(seeds.count, Ordering::Relaxed);
         }
         tell(&summary, &verdict);

@@ -98,6 +98,7 @@ impl World {
         if self.host(Node::Client(index)).paused.is_some() {
             return;
         }
+        self.perhaps_lie(index);
         match self.has_faults {
             true => self.act_by_chance(user, index),
             false => self.settle_user(user, index),

@@ -156,6 +156,8 @@ pub struct World {
     pub(super) now: Instant,
     pub(super) plan: Plan,
     pub(super) dice: Dice,
+    /// Whether clients lie has dice of its own: it changes nothing else.
+    pub(super) lies: Dice,
     pub(super) queue: Queue<What>,
     pub(super) trace: Trace,
     pub(super) tally: Tally,
@@ -177,7 +179,7 @@ pub struct World {
 impl World {
     /// The world of a plan, at its beginning: everything is about to start.
     #[must_use]
-    pub fn new(plan: Plan, mut dice: Dice, is_printed: bool) -> Self {
+    pub fn new(plan: Plan, (mut dice, lies): (Dice, Dice), is_printed: bool) -> Self {
         let ids: Vec<ServerId> = (1..=plan.servers).map(ServerId).collect();
         let setup = ServerSetup::new(&mut dice);
         let server = |id: &ServerId| (*id, ServerProcess::new(*id));
@@ -200,6 +202,7 @@ impl World {
             has_faults: true,
             plan,
             dice,
+            lies,
         };
         world.add_hosts();
         world
