@@ -10,7 +10,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tests::mutants::process::end_all;
 use tests::mutants::scratch::{Ran, Scratch};
-use tests::mutants::table::{HEAD, document, last, row};
+use tests::mutants::table::{HEAD, document, known_row, last, row};
 use tests::mutants::{Mutant, all};
 use tests::source::root;
 
@@ -22,7 +22,7 @@ const INTERRUPTED: i32 = 130;
 
 struct Options {
     seeds_max: u64,
-    /// Only mutants with this in their names, and nothing is written down.
+    /// Only mutants with this in their names; what is written of the others stays.
     only: Option<String>,
 }
 
@@ -50,7 +50,7 @@ fn run(options: &Options) -> io::Result<bool> {
     let scratch = Scratch::new()?;
     clean_up_on_signals(scratch.tree().to_owned())?;
     print!("{HEAD}");
-    let (mut rows, mut found) = (String::new(), 0);
+    let (mut rows, mut found) = (Vec::new(), 0);
     for (at, mutant) in mutants.iter().enumerate() {
         show(&format!("{} of {}, {found} found: {}", at + 1, mutants.len(), mutant.name));
         let ran = scratch.run(mutant, options.seeds_max)?;
@@ -59,14 +59,23 @@ fn run(options: &Options) -> io::Result<bool> {
         let row = row(mutant, &ran);
         print!("{row}");
         stdout().flush()?;
-        rows += &row;
+        rows.push(row);
+        write_down(&rows)?;
     }
-    let last = last(mutants.len(), found);
-    if options.only.is_none() {
-        fs::write(root().join(DOCUMENT), document(options.seeds_max, &rows, &last))?;
-    }
-    print!("{last}");
+    print!("{}", last(mutants.len(), found));
     Ok(found == mutants.len())
+}
+
+/// Writes the table with these rows, and those that it had of others.
+fn write_down(rows: &[String]) -> io::Result<()> {
+    let path = root().join(DOCUMENT);
+    let before = match fs::read_to_string(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        before => before.unwrap_or_default(),
+    };
+    let names = all()?.into_iter().map(|(name, _)| name);
+    let known = names.map(|name| known_row(&name, rows, &before));
+    fs::write(path, document(&known.collect::<Vec<_>>()))
 }
 
 fn chosen(options: &Options) -> io::Result<Vec<Mutant>> {
