@@ -24,7 +24,7 @@ pub fn last(count: usize, found: usize) -> String {
     format!("mutants {count} found {found}\n")
 }
 
-/// The newest row of a mutant: from this run, from the document as it was, or one that says nothing.
+/// The newest row of a mutant: of this run, of the document as it was, or one that says nothing.
 #[must_use]
 pub fn known_row(name: &str, rows: &[String], before: &str) -> String {
     let begins = format!("| {name} |");
