@@ -32,6 +32,14 @@ pub struct Args {
     #[argh(option, arg_name = "address")]
     pub peer_listen: Option<SocketAddr>,
 
+    /// where clients are told to connect, if not --listen: what forwards to it
+    #[argh(option, arg_name = "address")]
+    pub advertise: Option<SocketAddr>,
+
+    /// where other servers are told to connect, if not --peer-listen: what forwards to it
+    #[argh(option, arg_name = "address")]
+    pub peer_advertise: Option<SocketAddr>,
+
     /// a router's address for servers, such as router.example:7101; may be given again
     #[argh(option, arg_name = "host:port")]
     pub router: Vec<String>,

@@ -27,6 +27,10 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where peers connect.
     pub peer_listen: SocketAddr,
+    /// Where clients are told to connect, if not at `listen`.
+    pub advertise: Option<SocketAddr>,
+    /// Where peers are told to connect, if not at `peer_listen`.
+    pub peer_advertise: Option<SocketAddr>,
     /// The routers' addresses for servers.
     pub routers: Vec<SocketAddr>,
     /// Most sessions.
@@ -89,8 +93,10 @@ fn missing(args: &Args) -> Vec<String> {
 
 fn complete(args: Args, routers: Vec<SocketAddr>, mistakes: &mut Vec<String>) -> Option<Config> {
     let id = server_id(args.id?, mistakes);
-    let listen = reachable("--listen", args.listen?, mistakes);
-    let peer_listen = reachable("--peer-listen", args.peer_listen?, mistakes);
+    let (listen, peer_listen) = (args.listen?, args.peer_listen?);
+    check_told(("--listen", listen), ("--advertise", args.advertise), mistakes);
+    let peer_advertise = ("--peer-advertise", args.peer_advertise);
+    check_told(("--peer-listen", peer_listen), peer_advertise, mistakes);
     let cluster = args.cluster?;
     let beside = || cluster.join(format!("server-{}", id.0));
     Some(Config {
@@ -100,6 +106,8 @@ fn complete(args: Args, routers: Vec<SocketAddr>, mistakes: &mut Vec<String>) ->
         store: args.store?,
         listen,
         peer_listen,
+        advertise: args.advertise,
+        peer_advertise: args.peer_advertise,
         routers,
         sessions_max: args.sessions_max.unwrap_or(SESSIONS_MAX_DEFAULT),
         is_local: args.local,
@@ -114,13 +122,21 @@ fn server_id(id: u16, mistakes: &mut Vec<String>) -> ServerId {
     ServerId(id)
 }
 
-/// Clients and peers are told this very address: it must name a machine.
-fn reachable(flag: &str, address: SocketAddr, mistakes: &mut Vec<String>) -> SocketAddr {
-    if address.ip().is_unspecified() {
-        let ip = address.ip();
+/// What clients or peers are told must name a machine; and a port, where that is not any that was
+/// free.
+fn check_told(
+    (listen_flag, listen): (&str, SocketAddr),
+    (flag, advertise): (&str, Option<SocketAddr>),
+    mistakes: &mut Vec<String>,
+) {
+    let (flag, told) = advertise.map_or((listen_flag, listen), |told| (flag, told));
+    if told.ip().is_unspecified() {
+        let ip = told.ip();
         mistakes.push(format!("{flag} is told to others, who cannot connect to {ip}"));
     }
-    address
+    if advertise.is_some() && told.port() == 0 {
+        mistakes.push(format!("{flag} is told to others, who cannot connect to port 0"));
+    }
 }
 
 fn routers(names: &[String], mistakes: &mut Vec<String>) -> Vec<SocketAddr> {
@@ -159,6 +175,21 @@ mod tests {
         assert_eq!(config.sessions_max, SESSIONS_MAX_DEFAULT);
         let named = parse(&format!("{WHOLE} --identity i")).expect("complete");
         assert_eq!(named.identity, std::path::Path::new("i"));
+    }
+
+    #[test]
+    fn what_is_told_may_differ_from_where_it_listens() {
+        let line = "--id 2 --cluster c --store s --router 127.0.0.1:7101 --listen 0.0.0.0:7200 \
+                    --peer-listen [::]:7201 --advertise 10.0.0.1:72 --peer-advertise 10.0.0.1:73";
+        let config = parse(line).expect("complete");
+        assert_eq!(config.advertise, Some(([10, 0, 0, 1], 72).into()));
+        assert_eq!(config.peer_advertise, Some(([10, 0, 0, 1], 73).into()));
+        let wrong = format!("{WHOLE} --advertise 10.0.0.1:0 --peer-advertise 0.0.0.0:1");
+        let error = parse(&wrong).expect_err("mistakes").to_string();
+        assert_eq!(error.lines().count(), 2, "{error}");
+        for flag in ["--advertise", "--peer-advertise"] {
+            assert!(error.contains(flag), "{flag} in {error}");
+        }
     }
 
     #[test]
