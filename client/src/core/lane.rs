@@ -134,6 +134,11 @@ impl Lane {
         }
     }
 
+    /// There are sealed posts without an answer.
+    pub(crate) fn has_sealed(&self) -> bool {
+        self.posts.iter().any(Waiting::is_sealed)
+    }
+
     /// Every number up to this was answered.
     pub(crate) fn settled(&self) -> Number {
         let first = self.posts.iter().find_map(Waiting::number);
@@ -234,7 +239,7 @@ impl Lane {
 
     /// Gives up the posts that are sealed and unanswered; whether there were any.
     pub(crate) fn abandon(&mut self, fate: Fate, ctx: &mut Context<'_>) -> bool {
-        if !self.posts.iter().any(Waiting::is_sealed) {
+        if !self.has_sealed() {
             return false;
         }
         self.posts.retain(|post| !post.is_sealed());

@@ -355,7 +355,8 @@ fn seal(
     contacts: &mut Contacts,
     ctx: &mut Context<'_>,
 ) {
-    match sealing.prepare(readers, &mut Audience { contacts }, ctx) {
+    let unanswered = lane.has_sealed();
+    match sealing.prepare(readers, unanswered, &mut Audience { contacts }, ctx) {
         Prepared::Waiting => {}
         Prepared::Refused(failure) => refuse(lane.drain_drafts(), &failure, ctx),
         Prepared::Ready => {

@@ -2,7 +2,8 @@
 //! grants on their way to the log's home.
 //!
 //! A new message session begins when there is none, after [`MESSAGES_MAX`] messages, after
-//! [`AGE_MAX_MS`], when a reader has departed, or when a reader's wrapping key is another one.
+//! [`AGE_MAX_MS`], when a reader has departed, or when a reader's wrapping key is another one; then
+//! it waits until the posts in the one before are answered.
 //! Readers who come later get the key from where it is by a further part. Everything is in the
 //! store before it leaves; what the home has not confirmed is put again on the next connection,
 //! before the posts.
@@ -115,10 +116,14 @@ impl Sealing {
         self.job.is_none() && self.uploads.is_empty()
     }
 
-    /// Sees to it that the next post can be sealed for `readers`.
+    /// Sees to it that the next post can be sealed for `readers`. With posts `unanswered`, which are
+    /// sealed in the running message session, no other begins: were they rejected for theirs and
+    /// sealed anew, they would come behind those of the next. Their home may have forgotten its
+    /// grants by then, too, as those of a message session that was replaced.
     pub(crate) fn prepare(
         &mut self,
         readers: &ReaderList,
+        unanswered: bool,
         audience: &mut Audience<'_>,
         ctx: &mut Context<'_>,
     ) -> Prepared {
@@ -143,6 +148,7 @@ impl Sealing {
                 running.checked = Some(now);
                 Prepared::Ready
             }
+            Plan::Begin if unanswered => Prepared::Waiting,
             plan => {
                 self.work(plan, readers, &members, ctx);
                 Prepared::Waiting

@@ -103,8 +103,7 @@ impl Upload {
                 key_log,
             });
         }
-        // Later parts are for newcomers: without them a post is accepted all the same.
-        self.part == 0 || self.is_done()
+        self.is_done()
     }
 
     /// Questions that the home has not answered.

@@ -348,7 +348,8 @@ impl World {
             StoreOp::SealDraft { id, log, number, body, step, .. } => {
                 let text = client.texts.get(id).map(String::as_str);
                 let (place, message_session) = ((sender, origin, *log, *number), step.number);
-                let sealed = Fact::Sealed { client: index, place, message_session, body, text };
+                let (client, draft) = (index, id.0);
+                let sealed = Fact::Sealed { client, place, message_session, body, text, draft };
                 self.oracle.hear(now, &sealed);
             }
             StoreOp::Settle { log, upto, .. } => {

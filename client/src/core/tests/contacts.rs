@@ -42,6 +42,7 @@ fn send_with(world: &mut World, bundles: Vec<bytes::Bytes>) {
         }
     }
     world.work();
+    world.confirm_puts(from);
 }
 
 #[test]
@@ -72,8 +73,10 @@ fn nothing_is_sent_to_a_changed_key_before_the_user_agrees() {
     let agreed = world.ask(agree(carol().public().signing.id()));
     assert_eq!(world.answer(agreed), Some(Ok(())));
     assert_eq!(world.store.contacts[&name("bob")].trust, Trust::Verified);
+    let from = world.sent.len();
     world.draft("bob", "now");
     world.work();
+    world.confirm_puts(from);
     assert_eq!(world.numbers(0), [1]);
 }
 

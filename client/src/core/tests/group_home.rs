@@ -9,8 +9,8 @@ use opaque_ke::{
 };
 use wire::field::List;
 use wire::message::{
-    Challenge, ChangeRoster, Fault, FetchRoster, GroupChallenge, GroupNoted, GroupStart, Groups,
-    LogOpened, NoteGroup, Roster as RosterAnswer, RosterChanged, StatementBytes,
+    Challenge, ChangeRoster, Fault, FetchRoster, GrantsPut, GroupChallenge, GroupNoted, GroupStart,
+    Groups, LogOpened, NoteGroup, Roster as RosterAnswer, RosterChanged, StatementBytes,
 };
 use wire::opaque::{CONTEXT, Suite, group_identity};
 use wire::roster::{Act, Policy, Roster, Statement};
@@ -172,6 +172,7 @@ impl GroupHome {
             ToServer::OpenLog(open) => {
                 world.server(LogOpened { handle: open.handle, base: Number::NONE });
             }
+            ToServer::PutGrants(put) => world.server(GrantsPut { request: put.request }),
             ToServer::NoteGroup(note) => self.on_note(world, &note),
             ToServer::ListGroups(list) => {
                 let groups = List::new(self.notes.iter().copied().collect()).expect("few");

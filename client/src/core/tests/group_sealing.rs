@@ -64,6 +64,10 @@ fn a_departure_begins_a_new_message_session_that_the_departed_is_not_granted() {
     roster::refresh(&mut world);
     world.draft_to_group(GROUP, "2");
     world.answer_questions(from, 0);
+    assert!(puts(&world, from).is_empty(), "the first post has no answer yet");
+    let from = world.sent.len();
+    world.accept(1);
+    world.answer_questions(from, 0);
     let put = puts(&world, from).remove(0);
     assert_eq!((put.part, put.roster_version, put.message_session.0), (0, 4, 2));
     assert_eq!(readers(&put), [name("alice"), name("carol")]);

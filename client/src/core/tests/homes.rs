@@ -52,6 +52,15 @@ impl World {
         }
     }
 
+    /// Says that the home has the grants that were put since `from`.
+    pub(super) fn confirm_puts(&mut self, from: usize) {
+        for message in self.sent.get(from..).unwrap_or_default().to_vec() {
+            if let ToServer::PutGrants(put) = message {
+                self.server(GrantsPut { request: put.request });
+            }
+        }
+    }
+
     /// Answers the questions for grants that came since the last time.
     pub(super) fn give_grants(&mut self) {
         self.work();

@@ -117,6 +117,38 @@ fn a_key_is_granted_before_the_first_post_under_it() {
 }
 
 #[test]
+fn no_post_leaves_before_the_home_has_its_grants() {
+    let mut world = World::with_session();
+    world.put_fault = Some(FaultCode::UNAVAILABLE);
+    world.draft("bob", "1");
+    let from = world.sent.len();
+    world.go_online();
+    world.answer_questions(from, 0);
+    assert_eq!((puts(&world, from).len(), world.numbers(from)), (1, vec![]));
+    let from = world.sent.len();
+    world.pass(Duration::from_secs(1));
+    assert_eq!((puts(&world, from).len(), world.numbers(from)), (1, vec![]));
+    world.confirm_puts(from);
+    assert_eq!(world.numbers(from), [1]);
+}
+
+#[test]
+fn a_message_session_waits_until_the_posts_of_the_one_before_are_answered() {
+    let mut world = posted(100);
+    let from = world.sent.len();
+    world.draft("bob", "101");
+    world.answer_questions(from, 0);
+    world.accept(63);
+    world.answer_questions(from, 0);
+    assert!(puts(&world, from).is_empty(), "posts could still be rejected and sealed anew");
+    world.accept(64);
+    world.answer_questions(from, 0);
+    world.accept(100);
+    world.answer_questions(from, 0);
+    assert_eq!(sessions(&world, from).last(), Some(&(101, 2)));
+}
+
+#[test]
 fn nothing_of_a_message_session_leaves_before_the_store_has_it() {
     let mut world = World::with_session();
     world.slow = Some("begun");
@@ -125,7 +157,9 @@ fn nothing_of_a_message_session_leaves_before_the_store_has_it() {
     world.go_online();
     world.answer_questions(from, 0);
     assert!(puts(&world, 0).is_empty() && world.numbers(0).is_empty());
+    let from = world.sent.len();
     world.release();
+    world.answer_questions(from, 0);
     assert_eq!((puts(&world, 0).len(), world.numbers(0)), (1, vec![1]));
 }
 
@@ -145,7 +179,7 @@ fn grants_that_were_not_confirmed_are_put_again_before_the_posts() {
     });
     let handle = open.expect("the log is opened").handle;
     world.server(wire::message::LogOpened { handle, base: number(0) });
-    assert_eq!((puts(&world, from).len(), world.numbers(from)), (1, vec![1]));
+    assert_eq!((puts(&world, from).len(), world.numbers(from)), (1, vec![]));
     let before = puts(&world, from).remove(0);
     world.cut();
     world.pass(Duration::from_secs(10));
@@ -215,6 +249,7 @@ fn a_message_session_ends_after_7_days() {
     world.wall = Wall(world.wall.0 + super::super::sealing::AGE_MAX_MS - 1);
     world.draft("bob", "2");
     world.wall = Wall(world.wall.0 + 1);
+    world.accept(2);
     let from = world.sent.len();
     world.draft("bob", "3");
     world.answer_questions(from, 0);
@@ -283,9 +318,9 @@ fn a_post_that_is_rejected_again_and_again_fails_at_last() {
     let mut world = posted(1);
     for at in 1..=9 {
         assert!(world.store.rejected.is_empty(), "after {at} attempts");
+        let from = world.sent.len();
         refuse(&mut world, at, FaultCode::GRANT_MISSING);
         world.work();
-        let from = world.sent.len();
         world.pass(Duration::from_secs(8));
         world.answer_questions(from, 0);
     }
@@ -301,7 +336,7 @@ fn a_home_that_is_away_gets_grants_and_posts_again() {
     let from = world.sent.len();
     world.go_online();
     world.answer_questions(from, 0);
-    assert_eq!((puts(&world, 0).len(), world.numbers(0)), (1, vec![1]));
+    assert_eq!((puts(&world, 0).len(), world.numbers(0)), (1, vec![]));
     world.put_fault = None;
     let from = world.sent.len();
     world.pass(Duration::from_secs(1));

@@ -108,6 +108,8 @@ pub enum Fact<'a> {
         body: &'a Bytes,
         /// What it says.
         text: Option<&'a str>,
+        /// Its place among what was written on that installation.
+        draft: i64,
     },
     /// A client was told that its posts up to this one are safe.
     Accepted {

@@ -33,6 +33,8 @@ pub struct Post {
     pub body: Bytes,
     /// What a person wrote.
     pub text: Option<String>,
+    /// Its place among what was written on that installation.
+    pub draft: i64,
     /// What the sender knows.
     pub state: PostState,
 }
@@ -95,10 +97,10 @@ impl Ledger {
     pub fn hear(&mut self, now: Instant, fact: &Fact<'_>) {
         self.just_accepted.clear();
         match fact {
-            Fact::Sealed { client, place, body, text, .. } => {
-                let text = text.map(str::to_owned);
-                let (body, state) = ((*body).clone(), PostState::Sealed);
-                self.posts.insert(*place, Post { client: *client, body, text, state });
+            Fact::Sealed { client, place, body, text, draft, .. } => {
+                let (text, body) = (text.map(str::to_owned), (*body).clone());
+                let (client, draft, state) = (*client, *draft, PostState::Sealed);
+                self.posts.insert(*place, Post { client, body, text, draft, state });
             }
             Fact::Accepted { place, .. } => self.accept(*place),
             Fact::Rejected { place, .. } | Fact::Redrafted { place, .. } => {
@@ -166,10 +168,15 @@ impl Ledger {
 
     fn accept(&mut self, (sender, origin, log, upto): Place) {
         let range = (sender, origin, log, Number::NONE)..=(sender, origin, log, upto);
-        for (place, post) in self.posts.range_mut(range) {
-            if post.state == PostState::Sealed {
-                post.state = PostState::Accepted;
-                self.just_accepted.push(*place);
+        for (place, post) in self.posts.range_mut(range).rev() {
+            match post.state {
+                PostState::Sealed => {
+                    post.state = PostState::Accepted;
+                    self.just_accepted.push(*place);
+                }
+                // Everything before it was accepted with it, or decided already.
+                PostState::Accepted => break,
+                PostState::Rejected | PostState::Abandoned => {}
             }
         }
     }

@@ -1,6 +1,6 @@
 //! No accepted post is lost: when everything has come to rest, each reader was shown it.
 
-use wire::{Instant, LogKind, Name};
+use wire::{Instant, LogKind, Name, Seq};
 
 use super::ledger::Post;
 use super::{Fact, Ledger, Place, PostState, Property};
@@ -15,16 +15,15 @@ impl Lost {
         if log.kind == LogKind::Mailbox {
             return [log.name].into_iter().filter(|name| !was_shown(name)).collect();
         }
-        let (Some(seq), Some(members)) =
-            (ledger.durable.get(&place), ledger.members.get(&log.name))
-        else {
-            return Vec::new();
-        };
-        let readers = members.iter().filter(|(_, member)| member.joined < *seq);
+        let Some(members) = ledger.members.get(&log.name) else { return Vec::new() };
+        // Nobody tells of the disks of real processes; whoever is a member there was one before.
+        let seq = ledger.durable.get(&place).copied().unwrap_or(Seq(u64::MAX));
+        let readers = members.iter().filter(|(_, member)| member.joined < seq);
         let readers = readers.map(|(name, _)| *name);
-        let kept = readers.filter(|name| !ledger.expired.contains(&(*name, log, *seq)));
+        let kept = readers.filter(|name| !ledger.expired.contains(&(*name, log, seq)));
         // Who did not know of a newcomer yet grants it the key later, unless it departs before.
-        let has_departed = ledger.departures.get(&(log.name, place.0)).is_some_and(|at| at > seq);
+        let departed = ledger.departures.get(&(log.name, place.0));
+        let has_departed = departed.is_some_and(|at| *at > seq);
         let is_excused = |name: &Name| has_departed && ledger.ungranted.contains(&(*name, place));
         kept.filter(|name| !was_shown(name) && !is_excused(name)).collect()
     }

@@ -33,7 +33,7 @@ use std::fmt;
 use wire::Instant;
 
 pub use fact::{Attempt, Fact, Place};
-pub use ledger::{Ledger, PostState};
+pub use ledger::{Ledger, Membership, PostState};
 
 use super::plan::Plan;
 
@@ -111,6 +111,20 @@ impl Oracle {
             Box::new(sessions::Sessions::default()),
             Box::new(stale::Stale::default()),
             Box::new(takeover::Takeover::default()),
+        ];
+        Self { ledger: Ledger::default(), properties, found: Vec::new() }
+    }
+
+    /// The judge of real processes, of which is known what their people have sent, heard and seen.
+    #[must_use]
+    pub fn of_people() -> Self {
+        let properties: Vec<Box<dyn Property>> = vec![
+            Box::new(authentic::Authentic),
+            Box::new(group_order::GroupOrder::default()),
+            Box::new(lost::Lost),
+            Box::new(once::Once::default()),
+            Box::new(order::Order::default()),
+            Box::new(rejection::Rejection),
         ];
         Self { ledger: Ledger::default(), properties, found: Vec::new() }
     }

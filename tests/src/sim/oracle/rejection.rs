@@ -10,7 +10,7 @@ impl Rejection {
     fn check(place: Place, ledger: &Ledger) -> Result<(), String> {
         match ledger.posts.get(&place).map(|post| post.state) {
             Some(PostState::Rejected) if place.3 != Number::NONE => {
-                Err(format!("{place:?} was rejected, and is in the log"))
+                Err(format!("{place:?} was rejected, and is in the log, or shown"))
             }
             _ => Ok(()),
         }
@@ -39,6 +39,10 @@ impl Property for Rejection {
             Fact::Kept { log, items, .. } => items.iter().try_for_each(|item| {
                 Self::check((item.sender, item.origin, *log, item.number), ledger)
             }),
+            Fact::Shown { message, .. } => {
+                let place = (message.sender, message.origin, message.log, message.number);
+                Self::check(place, ledger)
+            }
             _ => Ok(()),
         }
     }
