@@ -16,7 +16,7 @@ ROCKSDB := $(ROCKSDB_LIB_DIR)/librocksdb.a
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test powercut sim mutants lint format bindir
+.PHONY: help setup build demo test powercut sim mutants chaos lint format bindir
 
 help:
 	@echo 'make demo    build, then watch people chat over a router and three servers'
@@ -24,6 +24,7 @@ help:
 	@echo 'make powercut IMAGES=2000 EVERY=1  what a store holds after a power cut, or a failed call'
 	@echo 'make sim SEEDS=200 FROM=0x1      simulated clusters, a seed each; TRACE=1: every event of one'
 	@echo 'make mutants SEEDS=2000          whether the simulator finds planted bugs; ONLY=word: some'
+	@echo 'make chaos KILLS=200 SEED=0x1    real processes under kills and a bad network'
 	@echo 'make build   build the four programs; `make -s bindir` prints their folder'
 	@echo 'make lint    formatting, lints and documentation, warnings denied'
 	@echo 'make format  format the code'
@@ -53,6 +54,11 @@ sim: setup
 mutants: setup
 	$(CARGO) build --release --locked --package fastchat-tests --bin fastchat-mutants
 	$(BINDIR)/fastchat-mutants --seeds $(or $(SEEDS),2000) $(if $(ONLY),--only $(ONLY))
+
+# Real processes, killed and cut off from each other; the last line counts what people saw.
+chaos: build
+	$(BINDIR)/fastchat-chaos --kills $(or $(KILLS),200) $(if $(SEED),--seed $(SEED)) \
+		$(if $(RATE),--rate $(RATE))
 
 lint: setup
 	$(CARGO) fmt --all --check

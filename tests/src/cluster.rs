@@ -116,19 +116,7 @@ impl Cluster {
     /// When the cluster's map cannot be read.
     #[must_use]
     pub fn group_at(&self, home: u16) -> String {
-        let map = self.map();
-        let fits = |candidate: &String| {
-            let name = Name::parse(candidate).expect("a valid name");
-            map.home_of(&LogId::group(name)) == ServerId(home)
-        };
-        let new = (0..).map(|number| format!("group{number}")).find(fits);
-        new.expect("some group has this home")
-    }
-
-    fn map(&self) -> SlotMap {
-        let file = fs::read(self.directory.path().join("cluster/map"));
-        let map = SlotMap::decode(Bytes::from(file.expect("a cluster has a map")));
-        map.expect("the map is whole")
+        group_at(&read_map(self.directory()), home)
     }
 
     /// Different usernames, one for each of these homes.
@@ -137,17 +125,7 @@ impl Cluster {
     /// When the cluster's map cannot be read.
     #[must_use]
     pub fn names_at(&self, homes: &[u16]) -> Vec<String> {
-        let map = self.map();
-        let mut found: Vec<String> = Vec::new();
-        for home in homes {
-            let fits = |candidate: &String| {
-                let name = Name::parse(candidate).expect("a valid name");
-                map.home_of(&LogId::mailbox(name)) == ServerId(*home) && !found.contains(candidate)
-            };
-            let new = (0..).map(|number| format!("user{number}")).find(fits);
-            found.push(new.expect("some name has this home"));
-        }
-        found
+        names_at(&read_map(self.directory()), homes)
     }
 
     /// The store of a server.
@@ -176,6 +154,49 @@ impl Drop for Cluster {
             }
         }
     }
+}
+
+/// The map of the cluster whose data directory this is.
+///
+/// # Panics
+/// When it cannot be read.
+#[must_use]
+pub fn read_map(directory: &Path) -> SlotMap {
+    let file = fs::read(directory.join("cluster/map"));
+    let map = SlotMap::decode(Bytes::from(file.expect("a cluster has a map")));
+    map.expect("the map is whole")
+}
+
+/// The name of a group with this home.
+///
+/// # Panics
+/// When the map gives that server nothing.
+#[must_use]
+pub fn group_at(map: &SlotMap, home: u16) -> String {
+    let fits = |candidate: &String| {
+        let name = Name::parse(candidate).expect("a valid name");
+        map.home_of(&LogId::group(name)) == ServerId(home)
+    };
+    let new = (0..).map(|number| format!("group{number}")).find(fits);
+    new.expect("some group has this home")
+}
+
+/// Different usernames, one for each of these homes.
+///
+/// # Panics
+/// When the map gives one of them nothing.
+#[must_use]
+pub fn names_at(map: &SlotMap, homes: &[u16]) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for home in homes {
+        let fits = |candidate: &String| {
+            let name = Name::parse(candidate).expect("a valid name");
+            map.home_of(&LogId::mailbox(name)) == ServerId(*home) && !found.contains(candidate)
+        };
+        let new = (0..).map(|number| format!("user{number}")).find(fits);
+        found.push(new.expect("some name has this home"));
+    }
+    found
 }
 
 fn launch(directory: &Path, servers: u16, options: &[String]) -> (Child, Lines) {

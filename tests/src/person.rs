@@ -1,5 +1,7 @@
 //! One person at one machine: a home directory, a data directory, and the `fastchat` commands.
 
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -16,7 +18,9 @@ pub struct Person {
     pub name: String,
     /// The password.
     pub password: String,
-    home: TempDir,
+    home: PathBuf,
+    /// Removes the home directory, unless that is someone else's business.
+    _folder: Option<TempDir>,
     environment: Vec<(String, String)>,
 }
 
@@ -27,15 +31,44 @@ impl Person {
     /// When no temporary directory can be made.
     #[must_use]
     pub fn new(cluster: &Cluster, name: &str, password: &str) -> Self {
-        let home = TempDir::new().expect("a temporary directory can be made");
-        let environment = cluster.environment().into_iter().collect();
-        Self { name: name.to_owned(), password: password.to_owned(), home, environment }
+        let folder = TempDir::new().expect("a temporary directory can be made");
+        let person = Self::at(folder.path(), cluster.environment(), name, password);
+        Self { _folder: Some(folder), ..person }
+    }
+
+    /// A machine whose home directory is `home`, with variables that lead to a cluster.
+    #[must_use]
+    pub fn at(
+        home: &Path,
+        environment: BTreeMap<String, String>,
+        name: &str,
+        password: &str,
+    ) -> Self {
+        Self {
+            name: name.to_owned(),
+            password: password.to_owned(),
+            home: home.to_owned(),
+            _folder: None,
+            environment: environment.into_iter().collect(),
+        }
     }
 
     /// The machine's home directory; the data directory is `data` in it.
     #[must_use]
-    pub fn home(&self) -> &std::path::Path {
-        self.home.path()
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
+    /// The client's data directory.
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
+        self.home.join("data")
+    }
+
+    /// Where the key of the client's store is.
+    #[must_use]
+    pub fn keys(&self) -> PathBuf {
+        self.home.join(".local/state/fastchat/keys")
     }
 
     /// Sets or replaces a variable of this person's environment.
@@ -51,8 +84,8 @@ impl Person {
         let inherited = ["PATH", "LANG"].map(|name| (name, std::env::var_os(name)));
         command.env_clear().envs(inherited.into_iter().filter_map(|(k, v)| Some((k, v?))));
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        command.env("HOME", self.home.path()).env("FASTCHAT_USER", &self.name);
-        command.env("FASTCHAT_DATA", self.home.path().join("data"));
+        command.env("HOME", &self.home).env("FASTCHAT_USER", &self.name);
+        command.env("FASTCHAT_DATA", self.data());
         command.env("FASTCHAT_PASSWORD", &self.password).args(arguments);
         command
     }

@@ -1,0 +1,158 @@
+//! Real processes under kills and a bad network: `fastchat-chaos --kills N`. The last line counts.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::thread;
+
+use rand::TryRng;
+use rand::rngs::SysRng;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use tempfile::TempDir;
+use tests::chaos::process::kill_all;
+use tests::chaos::{Options, Outcome, child, run};
+
+const USAGE: &str = "usage: fastchat-chaos [--kills N] [--seed 0xSEED] [--rate POSTS_PER_SECOND]";
+/// Where files cost no disk: what is killed loses nothing that it gave to the system.
+const MEMORY: &str = "/dev/shm";
+
+/// What must not stay behind when this process ends early.
+static FOLDERS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [flag, folder] = arguments.as_slice()
+        && flag == "--child"
+    {
+        return match child::run(Path::new(folder)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
+    match options(&arguments) {
+        Ok(options) => watch(&options),
+        Err(what) => {
+            eprintln!("{what}\n{USAGE}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn watch(options: &Options) -> ExitCode {
+    let folder = new_folder(&std::env::temp_dir());
+    let memory = Path::new(MEMORY);
+    let clients = new_folder(if memory.is_dir() { memory } else { folder.path() });
+    clean_up_whatever_happens();
+    println!("seed {:#x}, {} kills; again: {}", options.seed, options.kills, again(options));
+    let outcome = run(options, folder.path(), clients.path());
+    report(&outcome);
+    if !outcome.findings.is_clean() {
+        keep(folder, clients);
+    }
+    let findings = &outcome.findings;
+    println!(
+        "kills {} accepted {} lost {} doubled {} reordered {}",
+        outcome.kills.total(),
+        findings.accepted,
+        findings.lost,
+        findings.doubled,
+        findings.reordered
+    );
+    ExitCode::from(u8::from(!findings.is_clean()))
+}
+
+fn report(outcome: &Outcome) {
+    let Outcome { findings, kills, struck, faulty, rate, rest } = outcome;
+    for violation in &findings.violations {
+        println!("violated: {violation}");
+    }
+    for (why, count) in &findings.rejected {
+        println!("rejected {count}: {why}");
+    }
+    println!(
+        "killed: servers {} routers {} clients {}",
+        kills.servers, kills.routers, kills.clients
+    );
+    println!(
+        "connections: cut {} delayed {} blackholed {}",
+        struck.cuts, struck.delays, struck.blackholes
+    );
+    println!(
+        "shown {} printed again by the next recv after a kill {} not opened {}",
+        findings.shown, findings.reprinted, findings.unreadable
+    );
+    println!(
+        "posts/s {rate:.0} over {:.1} s of faults; at rest {:.1} s after them",
+        faulty.as_secs_f64(),
+        rest.as_secs_f64()
+    );
+}
+
+fn again(options: &Options) -> String {
+    format!("make chaos KILLS={} SEED={:#x}", options.kills, options.seed)
+}
+
+fn options(arguments: &[String]) -> Result<Options, String> {
+    let seed = SysRng.try_next_u64().map_err(|error| error.to_string())?;
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    let mut options = Options { kills: 200, seed, rate: 2600, children: 12, people: 3, program };
+    for pair in arguments.chunks(2) {
+        let [flag, value] = pair else { return Err(format!("{} needs a value", pair[0])) };
+        let number = match value.strip_prefix("0x") {
+            Some(digits) => u64::from_str_radix(digits, 16).ok(),
+            None => value.parse().ok(),
+        };
+        let number = number.ok_or_else(|| format!("{flag} {value}: not a number"))?;
+        match flag.as_str() {
+            "--kills" => options.kills = number,
+            "--seed" => options.seed = number,
+            "--rate" => options.rate = u32::try_from(number).map_err(|error| error.to_string())?,
+            _ => return Err(format!("{flag} is not known")),
+        }
+    }
+    Ok(options)
+}
+
+fn new_folder(parent: &Path) -> TempDir {
+    let folder = tempfile::Builder::new().prefix("fastchat-chaos-").tempdir_in(parent);
+    let folder = folder.expect("a temporary directory can be made");
+    FOLDERS.lock().expect("nothing panics while it is held").push(folder.path().to_owned());
+    folder
+}
+
+/// Something was wrong: what the processes left stays, for who looks for the cause.
+fn keep(folder: TempDir, clients: TempDir) {
+    println!("the cluster's files stay in {}", folder.keep().display());
+    println!("the clients' files stay in {}", clients.keep().display());
+}
+
+/// Leaves no process and no folder, also when this process fails or is interrupted.
+fn clean_up_whatever_happens() {
+    let default = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        default(panic);
+        clean_up();
+    }));
+    let mut signals = Signals::new([SIGINT, SIGTERM]).expect("signals can be watched");
+    thread::spawn(move || {
+        if signals.forever().next().is_some() {
+            clean_up();
+            std::process::exit(130);
+        }
+    });
+}
+
+fn clean_up() {
+    kill_all();
+    let folders = FOLDERS.lock().expect("nothing panics while it is held");
+    for folder in folders.iter().filter(|folder| folder.exists()) {
+        if let Err(error) = fs::remove_dir_all(folder) {
+            eprintln!("{} stays behind: {error}", folder.display());
+        }
+    }
+}
