@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, BufRead};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -17,12 +17,12 @@ use client::store::{
     ConnectionLock, DataDirectory, InboxId, InboxMessage, OutboxId, PostState, ReceivedContent,
     Store,
 };
-use serde_json::{Value, json};
 use wire::net::Clock;
-use wire::{Instant, LogId, Name};
+use wire::{Instant, LogId};
 
+use super::child_plan::ChildPlan;
 use super::journal::{Answer, Journal, Line, Show, read};
-use super::text::{Text, log_id};
+use super::text::Text;
 
 /// How often it looks whether it is time to write.
 const TICK: Duration = Duration::from_millis(25);
@@ -34,55 +34,6 @@ const ARREARS_MAX: Duration = Duration::from_secs(8);
 const PAGE: u32 = 128;
 /// The predecessor's lock is gone with it.
 const LOCK_TIME_MAX: Duration = Duration::from_secs(10);
-
-/// What a child does, and where.
-#[derive(Clone, Debug)]
-pub struct ChildPlan {
-    /// Whose account it is.
-    pub name: Name,
-    /// The client's data directory.
-    pub data: PathBuf,
-    /// Where its key is.
-    pub keys: PathBuf,
-    /// The router's address.
-    pub router: String,
-    /// The cluster's certificate authority.
-    pub ca: PathBuf,
-    /// The logs that it writes to, in turn.
-    pub logs: Vec<LogId>,
-    /// Texts in a second.
-    pub rate: u32,
-}
-
-impl ChildPlan {
-    /// Keeps the plan where [`run`] finds it.
-    ///
-    /// # Errors
-    /// The file system's own.
-    pub fn write(&self, folder: &Path) -> io::Result<()> {
-        let logs: Vec<String> = self.logs.iter().map(LogId::to_string).collect();
-        let plan = json!({
-            "name": self.name.as_str(), "data": self.data, "keys": self.keys,
-            "router": self.router, "ca": self.ca, "logs": logs, "rate": self.rate,
-        });
-        std::fs::write(folder.join("plan"), plan.to_string())
-    }
-
-    fn read(folder: &Path) -> Option<Self> {
-        let plan: Value = serde_json::from_slice(&std::fs::read(folder.join("plan")).ok()?).ok()?;
-        let path = |key: &str| plan[key].as_str().map(PathBuf::from);
-        let logs = plan["logs"].as_array()?.iter();
-        Some(Self {
-            name: plan["name"].as_str()?.parse().ok()?,
-            data: path("data")?,
-            keys: path("keys")?,
-            router: plan["router"].as_str()?.to_owned(),
-            ca: path("ca")?,
-            logs: logs.map(|log| log_id(log.as_str()?)).collect::<Option<_>>()?,
-            rate: u32::try_from(plan["rate"].as_u64()?).ok()?,
-        })
-    }
-}
 
 /// Runs the child of a folder until its standard input ends; it writes no more after a line there.
 ///

@@ -6,6 +6,7 @@
 //! compares what senders were told with what readers were shown.
 
 pub mod child;
+pub mod child_plan;
 pub mod journal;
 pub mod judge;
 pub mod machines;

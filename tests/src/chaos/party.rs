@@ -4,7 +4,7 @@ use client::crypto::Content;
 use client::store::{DataDirectory, OutboxId, PostState, Store};
 use wire::{Name, Number, Origin};
 
-use super::child::ChildPlan;
+use super::child_plan::ChildPlan;
 use super::journal::{Answer, Line, Show, read};
 use super::people::Human;
 use super::text::Text;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use wire::{LogId, Name};
 
 use super::Options;
-use super::child::ChildPlan;
+use super::child_plan::ChildPlan;
 use super::machines::Machines;
 use super::people::Human;
 use super::process::Process;

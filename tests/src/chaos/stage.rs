@@ -11,7 +11,7 @@ use std::time::Duration;
 use wire::net::Clock;
 use wire::{Instant, Name};
 
-use super::child::ChildPlan;
+use super::child_plan::ChildPlan;
 use super::machines::{Heard, Machines};
 use super::party::Party;
 use super::people::Human;
