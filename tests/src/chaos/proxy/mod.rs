@@ -1,8 +1,8 @@
 //! A TCP proxy on the loopback address that misbehaves when it is told to: it cuts connections,
 //! delays what they carry, and accepts bytes without forwarding them.
 //!
-//! It stands below TLS and sees bytes only. Its thread is in [`relay`]; [`pair`] is one connection,
-//! [`flow`] one direction of it.
+//! It stands below TLS and sees bytes only. Its thread is in `relay`; `pair` is one connection,
+//! `flow` one direction of it.
 
 mod flow;
 mod pair;
