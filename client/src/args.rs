@@ -41,7 +41,8 @@ const SEND_USAGE: &str = "write `fastchat send TARGET \"TEXT\"`, with -- before 
     error_code(16, "not the group's admin"),
     error_code(17, "the group is full"),
     error_code(18, "the reader's mailbox is full"),
-    error_code(19, "removed from the group")
+    error_code(19, "removed from the group"),
+    error_code(20, "the reader has not answered yet")
 )]
 pub struct Args {
     /// routers to ask for a server: HOST:PORT, several separated by commas

@@ -45,6 +45,8 @@ pub enum Code {
     MailboxFull,
     /// The group's admin has removed the account.
     Removed,
+    /// The reader has not answered yet, and enough waits there until then.
+    StrangerLimit,
 }
 
 impl Code {
@@ -69,9 +71,10 @@ impl Code {
         Self::GroupFull,
         Self::MailboxFull,
         Self::Removed,
+        Self::StrangerLimit,
     ];
 
-    /// The exit status: stable, 1 to 19.
+    /// The exit status: stable, 1 to 20.
     #[must_use]
     pub fn exit_status(self) -> u8 {
         match self {
@@ -94,6 +97,7 @@ impl Code {
             Self::GroupFull => 17,
             Self::MailboxFull => 18,
             Self::Removed => 19,
+            Self::StrangerLimit => 20,
         }
     }
 
@@ -120,6 +124,7 @@ impl Code {
             Self::GroupFull => "group-full",
             Self::MailboxFull => "mailbox-full",
             Self::Removed => "removed",
+            Self::StrangerLimit => "stranger-limit",
         }
     }
 
@@ -138,7 +143,8 @@ impl From<FaultCode> for Code {
             FaultCode::INCORRECT_PASSWORD => Self::IncorrectPassword,
             FaultCode::ALREADY_LOGGED_IN => Self::AlreadyLoggedIn,
             FaultCode::SIGNED_OUT | FaultCode::STALE_EPOCH => Self::SignedOut,
-            FaultCode::RATE_LIMITED | FaultCode::STRANGER_LIMIT => Self::RateLimited,
+            FaultCode::RATE_LIMITED => Self::RateLimited,
+            FaultCode::STRANGER_LIMIT => Self::StrangerLimit,
             FaultCode::MAILBOX_FULL
             | FaultCode::SENDER_FULL
             | FaultCode::GRANTS_FULL
@@ -253,6 +259,9 @@ fn advice(code: FaultCode) -> Option<&'static str> {
         FaultCode::QUOTA_EXCEEDED => {
             "your room for attachments is used up; what you sent 30 days ago makes room again"
         }
+        FaultCode::STRANGER_LIMIT => {
+            "enough of your messages wait there; wait until the reader has answered you once"
+        }
         FaultCode::GRANTS_FULL => {
             "too many of your messages wait there unread; try again when they have been read"
         }
@@ -295,6 +304,7 @@ mod tests {
                 (17, "group-full"),
                 (18, "mailbox-full"),
                 (19, "removed"),
+                (20, "stranger-limit"),
             ]
         );
         for code in Code::ALL {

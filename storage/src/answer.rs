@@ -16,7 +16,7 @@ use crate::image::{Image, damaged};
 use crate::key::{self, Family};
 use crate::read::{Answer, IndexEntry, Read};
 use crate::record::{CursorRecord, RowRecord};
-use crate::value::{self, Bundle, Chunk, Value};
+use crate::value::{self, Answered, Bundle, Chunk, Value};
 
 /// Answers `read` from `image`.
 pub(crate) fn answer(image: &impl Image, read: &Read) -> Result<Answer, StorageError> {
@@ -35,7 +35,10 @@ pub(crate) fn answer(image: &impl Image, read: &Read) -> Result<Answer, StorageE
             rows_after(image, after.as_ref(), *max).map(Answer::RowsAfter)
         }
         Read::Log { log } => {
-            Ok(Answer::Log { cursors: cursors(image, log)?, index: index(image, log)? })
+            let (cursors, index) = (cursors(image, log)?, index(image, log)?);
+            let answered = record(image, Family::Answered, &key::log(log))?;
+            let answered = answered.map(|Answered(people)| people).unwrap_or_default();
+            Ok(Answer::Log { cursors, index, answered })
         }
         Read::Range { log, after, entries_max, bytes_max } => {
             range(image, log, *after, Room::new(*entries_max, *bytes_max))

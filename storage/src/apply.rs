@@ -23,7 +23,9 @@ use crate::error::StorageError;
 use crate::identity;
 use crate::image::{Image, Writes};
 use crate::key::{self, Family, STORE};
-use crate::value::{Announcement, Bundle, Chunk, GrantFields, GrantsLen, KeyLog, Statement, Value};
+use crate::value::{
+    Announcement, Answered, Bundle, Chunk, GrantFields, GrantsLen, KeyLog, Statement, Value,
+};
 
 /// Logs whose ends are remembered from batch to batch. Above it all are forgotten, between two
 /// batches, which costs one seek per log.
@@ -170,6 +172,10 @@ impl Applier {
             Change::PutKeyLog { log, account, bundles } => {
                 let copy = KeyLog(bundles.clone());
                 self.put(Family::KeyLogs, &key::key_log(log, account), &copy, writes);
+            }
+            Change::PutAnswered { log, people } => {
+                let answered = Answered(people.clone());
+                self.put(Family::Answered, &key::log(log), &answered, writes);
             }
             Change::PutGrantsLen { log, sender, len } => {
                 let key = key::grants_len(log, sender);

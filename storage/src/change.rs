@@ -163,6 +163,13 @@ pub enum Change {
         /// How many bytes.
         len: u64,
     },
+    /// Replaces whom the owner of a mailbox has answered.
+    PutAnswered {
+        /// The mailbox.
+        log: LogId,
+        /// At most `ANSWERED_MAX`, in the order of their first answers.
+        people: Vec<Name>,
+    },
     /// Notes that an account is in a group; it has `GROUPS_MAX` notes at most. Noting it again
     /// changes nothing.
     PutNote {

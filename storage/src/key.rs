@@ -16,6 +16,7 @@
 //! grants     log ‖ sender name                                      bytes of all the sender's
 //! key_logs   log ‖ account name                                     copy of the account's key log
 //! notes      account name                                           names of groups
+//! answered   log                          mailboxes only            whom its owner has answered
 //! blobs      uploader name ‖ blob [32]                              BlobRecord
 //! chunks     uploader name ‖ blob [32] ‖ index u32                  ciphertext
 //! meta       "store"                                                magic, format, id, epoch
@@ -47,13 +48,14 @@ pub(crate) enum Family {
     Grants,
     KeyLogs,
     Notes,
+    Answered,
     Blobs,
     Chunks,
     Meta,
 }
 
 impl Family {
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::Accounts,
         Self::Sessions,
         Self::Bundles,
@@ -67,6 +69,7 @@ impl Family {
         Self::Grants,
         Self::KeyLogs,
         Self::Notes,
+        Self::Answered,
         Self::Blobs,
         Self::Chunks,
         Self::Meta,
@@ -88,6 +91,7 @@ impl Family {
             Self::Grants => "grants",
             Self::KeyLogs => "key_logs",
             Self::Notes => "notes",
+            Self::Answered => "answered",
             Self::Blobs => "blobs",
             Self::Chunks => "chunks",
             Self::Meta => "meta",

@@ -162,6 +162,8 @@ pub enum Answer {
         cursors: Vec<(Name, CursorRecord)>,
         /// Every entry, in order.
         index: Vec<IndexEntry>,
+        /// Whom the owner has answered, if it is a mailbox.
+        answered: Vec<Name>,
     },
     /// Entries in order.
     Range {

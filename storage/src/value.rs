@@ -17,7 +17,7 @@ mod blob;
 mod group;
 
 pub(crate) use blob::Chunk;
-pub(crate) use group::{Announcement, GrantFields, GrantsLen, KeyLog, Notes, Statement};
+pub(crate) use group::{Announcement, Answered, GrantFields, GrantsLen, KeyLog, Notes, Statement};
 
 /// The format of an entry and of its place in the index.
 const ENTRY_FORMAT: u8 = 1;

@@ -116,6 +116,7 @@ fn every_family_is_set() {
         "grants",
         "key_logs",
         "notes",
+        "answered",
         "blobs",
         "chunks",
         "meta",

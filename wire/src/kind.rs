@@ -102,6 +102,7 @@ kinds! {
     0x90 ASK_AS;
     0x91 DISMISS;
     0x92 SESSION_REGISTERED;
+    0x93 PEER_ANSWERED;
 
     0xc0 PLACE;
     0xc1 PLACED;

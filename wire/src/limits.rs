@@ -82,6 +82,11 @@ pub const MAILBOX_BYTES_MAX: u64 = 64 * 1024 * 1024;
 pub const SENDER_ENTRIES_MAX: u64 = 1_000;
 /// Bytes of one sender in another's mailbox.
 pub const SENDER_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// Entries of one sender in another's mailbox, until its owner has answered once.
+pub const STRANGER_ENTRIES_MAX: u64 = 20;
+/// People whom an account has answered, as its mailbox remembers them; the one that was answered
+/// first is forgotten, and a stranger again.
+pub const ANSWERED_MAX: usize = 1024;
 /// Origins remembered for one account; the oldest is replaced.
 pub const ORIGINS_MAX: usize = 16;
 

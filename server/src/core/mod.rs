@@ -285,6 +285,10 @@ impl Parts {
                 turn.tell_server(from, Pong { nonce: ping.nonce });
             }
             ToPeer::Pong(pong) => self.seat.on_answered_ping(from, Instant(pong.nonce), turn),
+            ToPeer::PeerAnswered(told) => {
+                self.logs.on_peer_answered(from, told, &mut self.log_out);
+                self.drain_logs(turn);
+            }
             ToPeer::SessionRegistered(message) => self.seat.on_registered(from, &message, turn),
             ToPeer::Fault(_) => {}
             ToPeer::Hello(_) | ToPeer::Ready(_) => turn.alarm(Alarm::PeerConfused { from }),

@@ -5,7 +5,8 @@
 
 use wire::limits::{POSTS_BURST, POSTS_PER_SECOND, UNANSWERED_MAX};
 use wire::message::{
-    Accepted, PeerAccepted, PeerPost, PeerRefused, Post, Refusal, Refused, Unavailable,
+    Accepted, PeerAccepted, PeerAnswered, PeerPost, PeerRefused, Post, Refusal, Refused,
+    Unavailable,
 };
 use wire::{ConnId, FaultCode, Instant, Kind, LogHandle, LogId, Name, Number, Origin, ServerId};
 
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use super::event::{Alarm, Effect};
 use super::limit::Bucket;
+use super::reading::is_mailbox_of_another;
 use super::seat::{Seat, signed};
 use super::session::{Handle, HandleState, Session, count};
 use super::timer::Timer;
@@ -73,6 +75,24 @@ impl Seat {
         let answer =
             Accepted { handle: id, upto: message.upto, seq: message.seq, class: message.class };
         turn.tell_client(conn, answer);
+        self.tell_answered(conn, id, turn);
+    }
+
+    /// The owner of that mailbox was answered: the poster's own home hears of the first time.
+    fn tell_answered(&mut self, conn: ConnId, id: LogHandle, turn: &mut Turn<'_>) {
+        let Some(session) = signed(&mut self.clients, conn) else {
+            return;
+        };
+        let (account, epoch, home) = (session.account, session.epoch, session.home);
+        let Some(handle) = session.handles.get_mut(&id).filter(|handle| !handle.is_answer_told)
+        else {
+            return;
+        };
+        if self.up.contains(&home) {
+            handle.is_answer_told = true;
+            let (log, person) = (LogId::mailbox(account), handle.log.name);
+            turn.tell_server(home, PeerAnswered { log, account, epoch, person });
+        }
     }
 
     /// A home did not append a post.
@@ -143,6 +163,13 @@ pub(super) fn drop_unanswered(
     turn.metrics.posts_dropped += dropped;
     turn.tell_client(conn, Unavailable { handle: id });
     dropped
+}
+
+/// The session's home may not have heard, or may have forgotten, whom it has answered.
+pub(super) fn tell_answers_again(session: &mut Session) {
+    for handle in session.handles.values_mut() {
+        handle.is_answer_told = !is_mailbox_of_another(&handle.log, session.account);
+    }
 }
 
 /// The allowance of posts of a new session.

@@ -286,7 +286,7 @@ pub(super) fn resume_reading(session: &mut Session, id: LogHandle, turn: &mut Tu
 }
 
 /// Its home knows who reads a group; a mailbox is its owner's.
-fn is_mailbox_of_another(log: &LogId, account: Name) -> bool {
+pub(super) fn is_mailbox_of_another(log: &LogId, account: Name) -> bool {
     log.kind == LogKind::Mailbox && log.name != account
 }
 

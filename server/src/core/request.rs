@@ -11,6 +11,7 @@ use wire::message::{
 use wire::{ConnId, FaultCode, Kind, LogHandle, ServerId, ToServer};
 
 use super::exchange::Exchange;
+use super::reading::is_mailbox_of_another;
 use super::seat::{Seat, State, signed};
 use super::session::{Handle, HandleState, Session};
 use super::turn::Turn;
@@ -76,6 +77,7 @@ impl Seat {
             state: HandleState::Opening { attach: None },
             posts: VecDeque::new(),
             reading: None,
+            is_answer_told: !is_mailbox_of_another(&open.log, session.account),
         };
         session.handles.insert(open.handle, handle);
         let id = self.exchanges.fresh();

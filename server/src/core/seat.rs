@@ -15,7 +15,7 @@ use super::conn::Early;
 use super::event::Alarm;
 use super::exchange::{Exchange, Exchanges};
 use super::lease::Leases;
-use super::posting::drop_unanswered;
+use super::posting::{drop_unanswered, tell_answers_again};
 use super::reading::resume_reading;
 use super::session::{Beat, HandleState, Session};
 use super::table::Table;
@@ -265,6 +265,7 @@ impl Seat {
                 shut(session, conn, id, turn);
             }
             if session.home == home {
+                tell_answers_again(session);
                 self.fail_sign_out(conn, turn);
             }
         }

@@ -66,6 +66,8 @@ pub(super) struct Handle {
     pub(super) posts: VecDeque<Number>,
     /// What the session reads of it, once attached.
     pub(super) reading: Option<Reading>,
+    /// The account's home was told that its owner was answered, or it is nobody's mailbox else.
+    pub(super) is_answer_told: bool,
 }
 
 /// How far an open log is.

@@ -226,6 +226,13 @@ impl Client {
         self.say(world, post(handle, number, settled, text));
     }
 
+    /// Writes to another mailbox: its owner is a stranger to this account's no more.
+    pub(crate) fn answer(&self, world: &mut World, person: Name) {
+        self.open(world, u32::MAX, person).expect("opens");
+        self.post(world, u32::MAX, 1, 0, "an answer");
+        self.accepted(world);
+    }
+
     pub(crate) fn seen(&self, world: &mut World, upto: Seq) {
         self.say(world, Seen { handle: MINE, upto });
     }

@@ -18,4 +18,5 @@ mod readings;
 mod router;
 mod sessions;
 mod sign;
+mod strangers;
 mod world;

@@ -133,6 +133,7 @@ fn what_waits_is_read_when_the_reader_comes() {
 fn a_reader_that_does_not_acknowledge_gets_a_windowful_and_then_the_rest() {
     let mut world = World::new(2);
     let (alice, bob) = pair(&mut world, 1, 1);
+    bob.answer(&mut world, alice.name);
     bob.attach(&mut world, Seq(0));
     alice.open(&mut world, 1, bob.name).expect("opens");
     let total = UNSEEN_ENTRIES_MAX + 9;
@@ -233,6 +234,7 @@ fn a_resend_is_answered_again_and_stored_once() {
 fn unanswered_posts_are_bounded_per_session() {
     let mut world = World::new(2);
     let (alice, bob) = pair(&mut world, 1, 2);
+    bob.answer(&mut world, alice.name);
     alice.open(&mut world, 1, bob.name).expect("opens");
     world.set_disk(2, DiskModel { commit_steps: 1, ..DiskModel::default() });
     for number in 1..=UNANSWERED_MAX {

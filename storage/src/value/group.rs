@@ -1,12 +1,13 @@
-//! Values of groups, grants and notes.
+//! Values of groups, grants and notes, and whom the owner of a mailbox has answered.
 
 use std::collections::BTreeSet;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use wire::field::List;
 use wire::limits::{
-    ANNOUNCEMENT_LEN_MAX, GROUP_MEMBERS_MAX, GROUPS_MAX, INVITED_MAX, MESSAGE_SESSIONS_MAX,
-    NAME_LEN_MAX, OPAQUE_LEN_MAX, REMOVED_MAX, STATEMENT_LEN_MAX, WRAPPED_LEN_MAX,
+    ANNOUNCEMENT_LEN_MAX, ANSWERED_MAX, GROUP_MEMBERS_MAX, GROUPS_MAX, INVITED_MAX,
+    MESSAGE_SESSIONS_MAX, NAME_LEN_MAX, OPAQUE_LEN_MAX, REMOVED_MAX, STATEMENT_LEN_MAX,
+    WRAPPED_LEN_MAX,
 };
 use wire::message::{Bundle, KeyLogCopy};
 use wire::{DecodeError, Field, MessageSession, Name, Reader, Seq, Wall};
@@ -198,5 +199,20 @@ impl Value for Notes {
             return Err(DecodeError::Value("notes"));
         }
         Ok(Self(names.into_iter().collect()))
+    }
+}
+
+/// Whom the owner of a mailbox has answered.
+pub(crate) struct Answered(pub(crate) Vec<Name>);
+
+/// Layout: `u16` count ‖ names, in the order of their first answers.
+impl Value for Answered {
+    fn put_fields(&self, out: &mut BytesMut) {
+        let names = List::<Name, ANSWERED_MAX>::new(self.0.clone());
+        names.expect("a home remembers at most ANSWERED_MAX").put(out);
+    }
+
+    fn get_fields(reader: &mut Reader, _format: u8) -> Result<Self, DecodeError> {
+        List::<Name, ANSWERED_MAX>::get(reader, "answered").map(|names| Self(names.into_items()))
     }
 }

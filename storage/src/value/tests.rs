@@ -8,8 +8,8 @@ use wire::message::Entry;
 use wire::{DecodeError, MessageSession, Name, Number, Opaque, Origin, Seq, SessionEpoch, Wall};
 
 use super::{
-    Announcement, Bundle, Chunk, GrantFields, KeyLog, Notes, Statement, Value, decode_entry,
-    decode_header, decode_index, encode_entry, encode_index,
+    Announcement, Answered, Bundle, Chunk, GrantFields, KeyLog, Notes, Statement, Value,
+    decode_entry, decode_header, decode_index, encode_entry, encode_index,
 };
 use crate::record::{
     Absence, AccountRecord, BlobRecord, CursorRecord, GrantedSession, GrantedState, GroupRecord,
@@ -126,6 +126,8 @@ fn formats_of_groups_and_blobs_stay_as_they_are() {
         "01000200000001\
                                       6b000000026b6b"
     );
+    let answered = ["go", "b"].map(|text| Name::parse(text).expect("a name"));
+    assert_eq!(hex(&encoded(&Answered(answered.to_vec()))), "01000202676f0162");
     let notes = Notes(["rust", "go"].map(|text| Name::parse(text).expect("a name")).into());
     assert_eq!(hex(&encoded(&notes)), "01000202676f0472757374");
     let falling = Bytes::from_static(b"\x01\0\x02\x04rust\x02go");

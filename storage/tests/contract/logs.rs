@@ -122,7 +122,10 @@ pub(crate) fn rows_and_cursors_outlive_entries<E: Engine>() {
     assert_eq!(read(&mut engine, Origin([4; 16])), Answer::Row { row: None, grants_len: 0 });
     // By length, then by letters: as the keys are.
     let cursors = vec![(name("bob"), record(9, 5)), (name("alice"), record(1, 0))];
-    assert_eq!(engine.read(Read::Log { log }), Answer::Log { cursors, index: vec![] });
+    assert_eq!(
+        engine.read(Read::Log { log }),
+        Answer::Log { cursors, index: vec![], answered: vec![] }
+    );
 }
 
 pub(crate) fn truncation_deletes_up_to_its_seq<E: Engine>() {
@@ -168,7 +171,25 @@ pub(crate) fn index_tells_sender_length_and_time<E: Engine>() {
             IndexEntry { seq: Seq(4), sender: name("alice"), len: 10, at: short.at },
             IndexEntry { seq, sender: long.sender, len, at: long.at },
         ];
-        let cursors = vec![];
-        assert_eq!(engine.read(Read::Log { log }), Answer::Log { cursors, index });
+        let (cursors, answered) = (vec![], vec![]);
+        assert_eq!(engine.read(Read::Log { log }), Answer::Log { cursors, index, answered });
     }
+}
+
+pub(crate) fn whom_a_mailbox_has_answered_is_replaced_as_a_whole<E: Engine>() {
+    let (mut engine, _) = E::fresh();
+    let log = mailbox("bob");
+    let put = |people: &[&str]| {
+        let people = people.iter().map(|text| name(text)).collect();
+        Change::PutAnswered { log, people }
+    };
+    engine.commit(vec![put(&["carol"])]);
+    engine.commit(vec![put(&["carol", "alice"])]);
+    let (mut engine, _) = engine.reopened();
+    let of = |engine: &mut E, log| match engine.read(Read::Log { log }) {
+        Answer::Log { answered, .. } => answered,
+        other => panic!("a log was asked for, not {other:?}"),
+    };
+    assert_eq!(of(&mut engine, log), [name("carol"), name("alice")]);
+    assert_eq!(of(&mut engine, mailbox("bo")), []);
 }

@@ -42,6 +42,7 @@ scenarios! {
         truncation_deletes_up_to_its_seq,
         truncation_reaches_into_its_own_batch,
         index_tells_sender_length_and_time,
+        whom_a_mailbox_has_answered_is_replaced_as_a_whole,
     }
     groups {
         groups_are_replaced,

@@ -135,7 +135,7 @@ impl Model {
             let expected = self.entries.get(&log).cloned().unwrap_or_default();
             let found: Vec<_> = engine.entries(log).into_iter().map(|(seq, _)| seq).collect();
             assert_eq!(found, expected, "{log}");
-            let Answer::Log { cursors, index } = engine.read(Read::Log { log }) else {
+            let Answer::Log { cursors, index, .. } = engine.read(Read::Log { log }) else {
                 panic!("a log was asked for");
             };
             let indexed: Vec<_> = index.iter().map(|entry| entry.seq.0).collect();

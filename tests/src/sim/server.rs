@@ -50,6 +50,7 @@ pub fn log_limits(is_tiny: bool) -> LogLimits {
     LogLimits {
         mailbox_bytes_max: 8_000,
         sender_bytes_max: 6_000,
+        stranger_entries_max: 5,
         group_bytes_max: 40_000,
         tail_len_max: 3_000,
         tails_len_max: 5_000,

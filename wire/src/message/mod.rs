@@ -34,9 +34,9 @@ pub use log::{
     Refusal, Refused, Seen, Unavailable, Up,
 };
 pub use peer::{
-    Answer, AnswerBody, Ask, AskAs, AskOpenLog, Dismiss, EndSession, PeerAccepted, PeerAttach,
-    PeerDeliver, PeerDetach, PeerPost, PeerRange, PeerRead, PeerRefused, PeerSeen, Probe,
-    ProbeAnswer, Question, RegisterSession, SessionClosed, SessionEnd, SessionQuestion,
+    Answer, AnswerBody, Ask, AskAs, AskOpenLog, Dismiss, EndSession, PeerAccepted, PeerAnswered,
+    PeerAttach, PeerDeliver, PeerDetach, PeerPost, PeerRange, PeerRead, PeerRefused, PeerSeen,
+    Probe, ProbeAnswer, Question, RegisterSession, SessionClosed, SessionEnd, SessionQuestion,
     SessionRegistered,
 };
 pub use router::{Directory, Place, Placed, Report, ServerEntry};
@@ -170,6 +170,7 @@ direction! {
         Hello, Ready, Fault, Ping, Pong, Ask, Answer, PeerPost, PeerAccepted, PeerRefused,
         PeerAttach, PeerDetach, PeerSeen, PeerRead, PeerRange, PeerDeliver, Probe, ProbeAnswer,
         EndSession, SessionClosed, RegisterSession, AskAs, Dismiss, SessionRegistered,
+        PeerAnswered,
     }
 }
 

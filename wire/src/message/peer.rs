@@ -376,3 +376,18 @@ message! {
         epoch: SessionEpoch,
     }
 }
+
+message! {
+    /// Seat → home of a mailbox: its owner has answered somebody; a post to that person's mailbox
+    /// was accepted.
+    PeerAnswered = PEER_ANSWERED {
+        /// The owner's mailbox.
+        log: LogId,
+        /// The owner.
+        account: Name,
+        /// The session's epoch.
+        epoch: SessionEpoch,
+        /// Who was answered: a stranger no more.
+        person: Name,
+    }
+}

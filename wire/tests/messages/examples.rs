@@ -155,6 +155,7 @@ fn peer() -> Vec<Example> {
         show("session closed", &SessionClosed { account, epoch, signed_out: false }),
         show("register session", &RegisterSession { account, origin, epoch }),
         show("session registered", &SessionRegistered { account, epoch }),
+        show("peer answered", &PeerAnswered { log, account, epoch, person: account }),
         show("dismiss", &Dismiss { log, account, epoch, code: FaultCode::REMOVED, upto: Seq(9) }),
     ]);
     examples.extend(crate::group::peer(account, origin, epoch));

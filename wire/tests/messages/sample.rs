@@ -246,6 +246,7 @@ structs! {
     AskAs { exchange account origin epoch question }
     Dismiss { log account epoch code upto }
     SessionRegistered { account epoch }
+    PeerAnswered { log account epoch person }
     GroupStart { request group act opening }
     GroupChallenge { request policy version head response }
     ChangeRoster { request group statement proof key_log }
@@ -316,7 +317,7 @@ choices! {
     ToPeer {
         Hello Ready Fault Ping Pong Ask Answer PeerPost PeerAccepted PeerRefused PeerAttach
         PeerDetach PeerSeen PeerRead PeerRange PeerDeliver Probe ProbeAnswer EndSession
-        SessionClosed RegisterSession AskAs Dismiss SessionRegistered
+        SessionClosed RegisterSession AskAs Dismiss SessionRegistered PeerAnswered
     }
     ToRouter { Hello Fault Ping Pong Place }
     FromRouter { Ready Fault Ping Pong Placed }

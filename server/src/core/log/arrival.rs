@@ -1,8 +1,8 @@
 //! One operation from a seat, in the form in which it may wait for cold state.
 
 use wire::message::{
-    Answer, AskOpenLog, Fault, LogOpened, PeerAttach, PeerDetach, PeerPost, PeerRange, PeerRead,
-    PeerRefused, PeerSeen, Refusal,
+    Answer, AskOpenLog, Fault, LogOpened, PeerAnswered, PeerAttach, PeerDetach, PeerPost,
+    PeerRange, PeerRead, PeerRefused, PeerSeen, Refusal,
 };
 use wire::{
     ExchangeId, FaultCode, Kind, LogId, LogKind, Name, Number, Origin, ServerId, SessionEpoch, Wall,
@@ -46,6 +46,10 @@ pub(super) enum Arrival {
         from: ServerId,
         read: PeerRead,
     },
+    Answered {
+        from: ServerId,
+        told: PeerAnswered,
+    },
     Ask(Box<Asked>),
     /// Nobody's: this home looks at a row, see `sweep.rs`.
     Sweep {
@@ -65,6 +69,7 @@ impl Arrival {
             Self::Detach { detach, .. } => &detach.log,
             Self::Seen { seen, .. } => &seen.log,
             Self::Read { read, .. } => &read.log,
+            Self::Answered { told, .. } => &told.log,
             Self::Ask(asked) => &asked.log,
             Self::Sweep { log, .. } => log,
         }
@@ -77,7 +82,8 @@ impl Arrival {
             | Self::Attach { from, .. }
             | Self::Detach { from, .. }
             | Self::Seen { from, .. }
-            | Self::Read { from, .. } => *from,
+            | Self::Read { from, .. }
+            | Self::Answered { from, .. } => *from,
             Self::Ask(asked) => asked.asker.to,
             Self::Sweep { me, .. } => *me,
         }
@@ -91,6 +97,7 @@ impl Arrival {
             Self::Detach { detach, .. } => Some((&detach.account, detach.epoch)),
             Self::Seen { seen, .. } => Some((&seen.account, seen.epoch)),
             Self::Read { read, .. } => Some((&read.account, read.epoch)),
+            Self::Answered { told, .. } => Some((&told.account, told.epoch)),
         }
     }
 
@@ -115,6 +122,7 @@ impl Arrival {
                 | Self::Post(_)
                 | Self::Read { .. }
                 | Self::Ask(_)
+                | Self::Answered { .. }
                 | Self::Sweep { .. }
         )
     }
@@ -157,7 +165,11 @@ impl Arrival {
             Self::Post(Posted { from, post, .. }) => home.refuse(from, &post, Refusal::Busy, out),
             Self::Read { from, read } => out.send(from, failed(&read)),
             Self::Ask(asked) => out.answer(asked.asker.fault(code)),
-            Self::Attach { .. } | Self::Detach { .. } | Self::Seen { .. } | Self::Sweep { .. } => {}
+            Self::Attach { .. }
+            | Self::Detach { .. }
+            | Self::Seen { .. }
+            | Self::Answered { .. }
+            | Self::Sweep { .. } => {}
         }
     }
 
@@ -178,7 +190,7 @@ impl Arrival {
             Self::Ask(asked) => out.answer(asked.asker.fault(FaultCode::UNAVAILABLE)),
             Self::Post(Posted { from, post, .. }) => home.refuse(from, &post, Refusal::Busy, out),
             Self::Read { from, read } => out.send(from, failed(&read)),
-            Self::Sweep { .. } => {}
+            Self::Answered { .. } | Self::Sweep { .. } => {}
             Self::Attach { .. } | Self::Detach { .. } | Self::Seen { .. } => {
                 home.alarm(AlarmCause::WaitingOverflow, self.from(), self.log(), out);
             }

@@ -38,7 +38,7 @@ impl Logs {
     pub(super) fn on_group(&mut self, key: usize, record: Option<GroupRecord>, out: &mut LogOut) {
         let log = &mut self.logs[key];
         let Some(record) = record else {
-            return self.on_log(key, &[], Vec::new(), out);
+            return self.on_log(key, (&[], Vec::new(), Vec::new()), out);
         };
         let group = Group::from_record(record);
         log.members = Members::of(group.roster().members().map(|(account, _)| *account));
@@ -71,11 +71,11 @@ impl Logs {
     pub(super) fn on_log(
         &mut self,
         key: usize,
-        cursors: &[(Name, CursorRecord)],
-        index: Vec<IndexEntry>,
+        (cursors, index, answered): (&[(Name, CursorRecord)], Vec<IndexEntry>, Vec<Name>),
         out: &mut LogOut,
     ) {
         let log = &mut self.logs[key];
+        log.answered.load(answered);
         log.load(cursors, index, self.home.last_seq());
         log.expire(&mut self.home);
         self.home.metrics.logs_loaded += 1;

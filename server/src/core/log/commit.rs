@@ -99,6 +99,7 @@ impl Log {
             group.compose(log, self.composed, batch);
             turns = group.turns(self.composed);
         }
+        self.answered.compose(log, batch);
         let count = |after, upto| self.usage.count(after, upto);
         self.members.compose((log, self.composed), &turns, count, batch);
         let upto = self.floor().min(self.composed);

@@ -16,6 +16,8 @@ pub struct LogLimits {
     pub sender_entries_max: u64,
     /// Bytes of one sender in one mailbox.
     pub sender_bytes_max: u64,
+    /// Entries of one sender in one mailbox whose owner has not answered it.
+    pub stranger_entries_max: u64,
     /// Entries of one group that are kept for members who have not received them.
     pub group_entries_max: u64,
     /// Bytes of one group that are kept.
@@ -69,6 +71,7 @@ impl LogLimits {
             mailbox_bytes_max: more(self.mailbox_bytes_max),
             sender_entries_max: more(self.sender_entries_max),
             sender_bytes_max: more(self.sender_bytes_max),
+            stranger_entries_max: more(self.stranger_entries_max),
             ..*self
         }
     }
@@ -81,6 +84,7 @@ impl LogLimits {
             mailbox_bytes_max: limits::MAILBOX_BYTES_MAX,
             sender_entries_max: limits::SENDER_ENTRIES_MAX,
             sender_bytes_max: limits::SENDER_BYTES_MAX,
+            stranger_entries_max: limits::STRANGER_ENTRIES_MAX,
             group_entries_max: limits::GROUP_ENTRIES_MAX,
             group_bytes_max: limits::GROUP_BYTES_MAX,
             group_retention: limits::GROUP_RETENTION,
@@ -113,6 +117,7 @@ impl LogLimits {
             mailbox_bytes_max: 160,
             sender_entries_max: 8,
             sender_bytes_max: 120,
+            stranger_entries_max: 8,
             group_entries_max: 24,
             group_bytes_max: 6_000,
             group_retention: Duration::from_secs(60),

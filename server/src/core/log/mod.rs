@@ -39,6 +39,7 @@ mod roster;
 mod row;
 mod rows;
 mod state;
+mod stranger;
 mod sweep;
 mod tail;
 mod usage;
@@ -48,7 +49,7 @@ use std::collections::BTreeMap;
 
 use slab::Slab;
 use storage::Answer;
-use wire::message::{AskOpenLog, PeerAttach, PeerDetach, PeerRead, PeerSeen};
+use wire::message::{AskOpenLog, PeerAnswered, PeerAttach, PeerDetach, PeerRead, PeerSeen};
 use wire::{ExchangeId, Instant, LogId, Name, ServerId, SessionEpoch};
 
 use arrival::Arrival;
@@ -126,6 +127,11 @@ impl Logs {
         self.arrive(Arrival::Seen { from, seen }, out);
     }
 
+    /// The owner of a mailbox has answered somebody. Nothing is answered.
+    pub fn on_peer_answered(&mut self, from: ServerId, told: PeerAnswered, out: &mut LogOut) {
+        self.arrive(Arrival::Answered { from, told }, out);
+    }
+
     /// A session that is behind asks for entries: answered by `PeerRange`, now or after a read.
     /// A reader that is not attached becomes so: its attach found no room, or was lost.
     pub fn on_read(&mut self, from: ServerId, read: PeerRead, out: &mut LogOut) {
@@ -183,8 +189,8 @@ impl Logs {
             (Pending::KeyLog { asker, name, .. }, Answer::KeyLog(bundles)) => {
                 answer_key_log(&asker, name, bundles, out);
             }
-            (Pending::Log { .. }, Answer::Log { cursors, index }) => {
-                self.on_log(key, &cursors, index, out);
+            (Pending::Log { .. }, Answer::Log { cursors, index, answered }) => {
+                self.on_log(key, (&cursors, index, answered), out);
             }
             (Pending::Row { row: at, .. }, Answer::Row { row, grants_len }) => {
                 self.logs[key].on_row(at, (row, grants_len), &mut self.home, out);

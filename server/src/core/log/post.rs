@@ -75,6 +75,7 @@ impl Log {
             Arrival::Detach { from, detach } => self.detach(from, &detach, home),
             Arrival::Seen { from, seen } => self.seen(from, &seen, home, out),
             Arrival::Read { from, read } => self.read(from, &read, home, out),
+            Arrival::Answered { from, told } => self.note_answered(from, &told, home, out),
         }
     }
 
@@ -217,8 +218,11 @@ impl Log {
         // The statement that forbids it may be lost by a crash.
         let may_be_undone = is_settling && code != FaultCode::GRANT_MISSING;
         // Its reader may hold it, see `row.rs`.
-        let may_be_held =
-            post.again && matches!(code, FaultCode::SENDER_FULL | FaultCode::MAILBOX_FULL);
+        let is_for_room = matches!(
+            code,
+            FaultCode::SENDER_FULL | FaultCode::STRANGER_LIMIT | FaultCode::MAILBOX_FULL
+        );
+        let may_be_held = post.again && is_for_room;
         if may_be_undone || may_be_held {
             return home.refuse(from, post, Refusal::Busy, out);
         }
@@ -300,7 +304,7 @@ impl Log {
         let session = post.message_session;
         let usable = self.rows.ready(key).0.message_sessions.usable(session);
         let Some(group) = &self.group else {
-            let full = self.usage.full(&post.sender, len, &home.limits.for_post(post.again));
+            let full = self.full(&post.sender, len, &home.limits.for_post(post.again));
             let is_granted = session.0 == 0 || usable.is_some();
             return full.or((!is_granted).then_some(FaultCode::GRANT_MISSING));
         };

@@ -10,6 +10,7 @@ use super::home::{Home, Pending};
 use super::member::Members;
 use super::out::LogOut;
 use super::rows::Rows;
+use super::stranger::Answered;
 use super::tail::Tail;
 use super::usage::Usage;
 use super::waiting::Waiting;
@@ -27,6 +28,8 @@ pub(super) struct Log {
     pub(super) members: Members,
     pub(super) grants: Grants,
     pub(super) usage: Usage,
+    /// Whom the owner of a mailbox has answered.
+    pub(super) answered: Answered,
     pub(super) rows: Rows,
     pub(super) tail: Tail,
     /// The newest entry that the log ever held, as far as is known.
@@ -70,6 +73,7 @@ impl Log {
             members: Members::of(owner),
             grants: Grants::default(),
             usage: Usage::default(),
+            answered: Answered::default(),
             rows: Rows::default(),
             tail: Tail::new(Seq(0)),
             head: Seq(0),
@@ -209,7 +213,7 @@ impl Log {
 
     /// What an idle log costs in memory, roughly in units of 64 bytes.
     pub(super) fn weight(&self) -> usize {
-        self.members.len().max(1) + self.usage.entries() + self.rows.len()
+        self.members.len().max(1) + self.usage.entries() + self.rows.len() + self.answered.len()
     }
 
     pub(super) fn readers(&self) -> usize {

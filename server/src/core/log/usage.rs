@@ -40,10 +40,18 @@ impl Usage {
     }
 
     /// Why a mailbox has no room for another `len` bytes of `sender`, if it has none.
-    pub(super) fn full(&self, sender: &Name, len: u64, limits: &LogLimits) -> Option<FaultCode> {
+    pub(super) fn full(
+        &self,
+        (sender, is_stranger): (&Name, bool),
+        len: u64,
+        limits: &LogLimits,
+    ) -> Option<FaultCode> {
         let own = self.by_sender.get(sender).copied().unwrap_or_default();
         if own.is_above(len, limits.sender_entries_max, limits.sender_bytes_max) {
             return Some(FaultCode::SENDER_FULL);
+        }
+        if is_stranger && own.entries >= limits.stranger_entries_max {
+            return Some(FaultCode::STRANGER_LIMIT);
         }
         self.all
             .is_above(len, limits.mailbox_entries_max, limits.mailbox_bytes_max)

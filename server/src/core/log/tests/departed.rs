@@ -50,9 +50,9 @@ fn stored(club: &mut Club) -> (usize, Vec<Name>) {
     let ticket = club.rig.ticket();
     club.rig.store.submit(Op::Read { ticket, read: Read::Log { log: rust() } });
     match club.rig.store.poll() {
-        Some(Completion::Answered { answer: storage::Answer::Log { cursors, index }, .. }) => {
-            (index.len(), cursors.into_iter().map(|(reader, _)| reader).collect())
-        }
+        Some(Completion::Answered {
+            answer: storage::Answer::Log { cursors, index, .. }, ..
+        }) => (index.len(), cursors.into_iter().map(|(reader, _)| reader).collect()),
         other => panic!("{other:?} does not answer"),
     }
 }

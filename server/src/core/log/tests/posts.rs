@@ -101,7 +101,7 @@ fn a_gap_is_sent_back() {
 
 #[test]
 fn numbers_outside_their_window_are_bad() {
-    let mut rig = warm(LogLimits::standard());
+    let mut rig = warm(LogLimits { stranger_entries_max: 64, ..LogLimits::standard() });
     for (value, settled) in [(0, 0), (1, 1), (4, 9), (65, 0), (NUMBER_MAX, 0)] {
         rig.post(SEAT, post(value, settled, "a"));
         assert_eq!(rig.answers(), [Rejected(value, FaultCode::BAD_NUMBER)]);
