@@ -34,6 +34,21 @@ pub fn kill_all() {
     }
 }
 
+/// What the operating system says of a child, unless [`kill_all`] has taken it away.
+fn its_own<T>(said: io::Result<T>) -> T {
+    match said {
+        Err(_) if IS_OVER.load(Ordering::Acquire) => stand_still(),
+        said => said.expect("a child can be asked and ended"),
+    }
+}
+
+/// This process is about to end.
+fn stand_still() -> ! {
+    loop {
+        std::thread::park();
+    }
+}
+
 /// A program, while it runs and after.
 #[derive(Debug)]
 pub struct Process {
@@ -59,9 +74,8 @@ impl Process {
         // Its own process group: Ctrl-C in the terminal is for this process alone.
         command.process_group(0);
         let mut running = running();
-        while IS_OVER.load(Ordering::Acquire) {
-            // This process is about to end.
-            std::thread::park();
+        if IS_OVER.load(Ordering::Acquire) {
+            stand_still();
         }
         let child = command.spawn();
         let child = child.unwrap_or_else(|error| panic!("{} does not start: {error}", self.name));
@@ -89,8 +103,8 @@ impl Process {
     pub fn kill(&mut self) -> bool {
         let Some(mut child) = self.child.take() else { return false };
         let has_run = matches!(child.try_wait(), Ok(None));
-        child.kill().expect("a child can be killed");
-        child.wait().expect("a child that was killed ends");
+        its_own(child.kill());
+        its_own(child.wait());
         running().remove(&child.id());
         has_run
     }
@@ -101,7 +115,7 @@ impl Process {
     /// When the operating system does not say.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         let child = self.child.as_mut()?;
-        let status = child.try_wait().expect("a child can be asked")?;
+        let status = its_own(child.try_wait())?;
         running().remove(&child.id());
         self.child = None;
         Some(status)
