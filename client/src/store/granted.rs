@@ -1,7 +1,7 @@
 //! The message sessions of others that this account was granted, and the grants it has asked for.
 
 use rusqlite::{OptionalExtension, Transaction};
-use wire::Wall;
+use wire::{LogId, Name, Wall};
 use zeroize::Zeroizing;
 
 use super::claims::{self, RosterClaim};
@@ -123,6 +123,20 @@ fn put_granted(
     transaction.execute(
         "DELETE FROM granted WHERE log = ?1 AND sender = ?2 AND origin = ?3 AND number <= ?4",
         (log, sender, origin, number.saturating_sub(KEPT)),
+    )?;
+    Ok(())
+}
+
+/// A group is joined again: what others granted during the former membership is forgotten. Their
+/// message sessions ended with that; what is still to be read of them is fetched anew.
+pub(super) fn forget_former(
+    transaction: &Transaction<'_>,
+    group: &Name,
+) -> Result<(), rusqlite::Error> {
+    transaction.execute(
+        "DELETE FROM granted WHERE log = ?1 AND sender NOT IN (SELECT name FROM account)
+         AND EXISTS (SELECT 1 FROM groups WHERE name = ?2 AND ended IS NOT NULL)",
+        (value::log_value(&LogId::group(*group)), group.as_str()),
     )?;
     Ok(())
 }

@@ -11,7 +11,7 @@ use wire::{FaultCode, Name};
 
 use super::claims::{self, KeptClaim};
 use super::error::StoreError;
-use super::{Sealer, Store, invitations, value};
+use super::{Sealer, Store, granted, invitations, value};
 
 const ROSTER: &str = "groups.roster";
 
@@ -100,12 +100,14 @@ impl Store {
         Ok(Some(KeptStatement { successor, ..kept }))
     }
 
-    /// The account is a member: its log is read from now on.
+    /// The account is a member: its log is read from now on. What members granted it when it was one
+    /// before says no more that they have heard of its joining.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn keep_group(&mut self, name: &Name) -> Result<(), StoreError> {
         self.write(|transaction, _| {
+            granted::forget_former(transaction, name)?;
             transaction.execute(
                 "INSERT INTO groups (name) VALUES (?1)
                  ON CONFLICT (name) DO UPDATE SET ended = NULL, unread = 0",

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use wire::message::{ReaderGrant, Wrapped};
-use wire::{LogId, MessageSession, Origin, Seq, Wall};
+use wire::{FaultCode, LogId, MessageSession, Origin, Seq, Wall};
 use zeroize::Zeroizing;
 
 use super::{Place, SESSION, begin, log, number, origin, part, seal};
@@ -11,8 +11,8 @@ use crate::crypto::grant::SessionPlace;
 use crate::crypto::keys::KeyId;
 use crate::crypto::test_keys::name;
 use crate::store::{
-    GrantedSession, Received, ReceivedContent, SessionPart, SessionRecord, Store, WantedGrant,
-    WantedId,
+    Ended, GrantedSession, Received, ReceivedContent, SessionPart, SessionRecord, Store,
+    WantedGrant, WantedId,
 };
 
 fn grant(reader: &str) -> ReaderGrant {
@@ -123,6 +123,22 @@ fn what_was_granted_is_kept_sealed_for_a_while() {
     assert!(store.is_granted_from(&place(77)).expect("reads"));
     let elsewhere = SessionPlace { origin: origin(3), ..place(9) };
     assert!(!store.is_granted_from(&elsewhere).expect("reads"));
+}
+
+#[test]
+fn who_joins_a_group_again_was_granted_nothing_there_yet() {
+    let mut store = Place::new().open();
+    let group = name("rust");
+    store.keep_group(&group).expect("keeps");
+    let state = Zeroizing::new(b"state".to_vec());
+    let session = GrantedSession { signing_key: KeyId([5; 32]), state };
+    store.keep_granted(&place(1), &session, None).expect("keeps");
+    store.keep_group(&group).expect("keeps");
+    assert!(store.is_granted_from(&place(2)).expect("reads"), "it is a member all the time");
+    let ended = Ended { why: FaultCode::NOT_A_MEMBER, is_unread: false };
+    store.end_group(&group, ended).expect("ends");
+    store.keep_group(&group).expect("keeps");
+    assert!(!store.is_granted_from(&place(2)).expect("reads"));
 }
 
 #[test]
