@@ -48,6 +48,11 @@ pub struct Args {
     #[argh(option, arg_name = "sessions")]
     pub sessions_max: Option<u32>,
 
+    /// MiB of messages that may be on their way to clients, at least 1 (default: 256); above it each
+    /// client is sent at most 16 KiB ahead of what it has confirmed
+    #[argh(option, arg_name = "mib")]
+    pub unseen_mib: Option<u32>,
+
     /// part of a local cluster: stops when standard input closes; no limit of connections from
     /// this machine, nor of posts per second
     #[argh(switch)]

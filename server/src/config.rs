@@ -9,8 +9,11 @@ use wire::limits::SERVERS_MAX;
 
 use crate::args::Args;
 
-/// Sessions of one server unless the flag says otherwise: their write queues alone may hold 10 GiB.
+/// Sessions of one server unless the flag says otherwise.
 pub const SESSIONS_MAX_DEFAULT: u32 = 10_000;
+
+/// MiB of entries that may be sent to sessions and not seen, unless the flag says otherwise.
+pub const UNSEEN_MIB_DEFAULT: u32 = 256;
 
 /// One server.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -35,6 +38,8 @@ pub struct Config {
     pub routers: Vec<SocketAddr>,
     /// Most sessions.
     pub sessions_max: u32,
+    /// Bytes of entries that may be sent to sessions and not seen, in all.
+    pub unseen_max: usize,
     /// Part of a local cluster.
     pub is_local: bool,
     /// Only check that it could run.
@@ -69,6 +74,9 @@ impl TryFrom<Args> for Config {
         let routers = routers(&args.router, &mut mistakes);
         if args.sessions_max == Some(0) {
             mistakes.push("--sessions-max is at least 1".to_owned());
+        }
+        if args.unseen_mib == Some(0) {
+            mistakes.push("--unseen-mib is at least 1".to_owned());
         }
         let config = complete(args, routers, &mut mistakes);
         match config {
@@ -110,9 +118,14 @@ fn complete(args: Args, routers: Vec<SocketAddr>, mistakes: &mut Vec<String>) ->
         peer_advertise: args.peer_advertise,
         routers,
         sessions_max: args.sessions_max.unwrap_or(SESSIONS_MAX_DEFAULT),
+        unseen_max: mebibytes(args.unseen_mib.unwrap_or(UNSEEN_MIB_DEFAULT)),
         is_local: args.local,
         is_check: args.check,
     })
+}
+
+fn mebibytes(count: u32) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX).saturating_mul(1 << 20)
 }
 
 fn server_id(id: u16, mistakes: &mut Vec<String>) -> ServerId {

@@ -105,6 +105,7 @@ impl Shell {
             peer_address: config.peer_advertise.unwrap_or(peer_address),
             routers: config.routers.len(),
             sessions_max: config.sessions_max,
+            unseen_max: config.unseen_max,
             unmetered: config.is_local,
             log_limits: LogLimits::standard(),
         };

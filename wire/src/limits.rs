@@ -44,6 +44,8 @@ pub const RANGE_ENTRIES_MAX: usize = 1024;
 pub const UNSEEN_ENTRIES_MAX: usize = 64;
 /// Bytes of entries sent to a session and not yet seen.
 pub const UNSEEN_BYTES_MAX: usize = 256 * KIB;
+/// The same, while the sessions of a server have not seen too much in all.
+pub const UNSEEN_BYTES_SCARCE: usize = 16 * KIB;
 /// Logs that one session may hold open.
 pub const HANDLES_MAX: usize = 1024;
 /// Requests of one session that may be unanswered.

@@ -30,6 +30,9 @@ pub struct Config {
     pub routers: usize,
     /// Sessions that may sit here.
     pub sessions_max: u32,
+    /// Bytes of entries that may be sent to sessions and not seen, in all; above it each session is
+    /// sent little ahead, see [`wire::limits::UNSEEN_BYTES_SCARCE`].
+    pub unseen_max: usize,
     /// Posts per second are not limited.
     pub unmetered: bool,
     /// The bounds of the logs.

@@ -73,6 +73,8 @@ metrics! {
     posts_dropped,
     /// Entries sent to clients.
     delivered,
+    /// Gauge: bytes of entries that sessions were sent and have not seen.
+    unseen_len,
     /// Times that a session fell behind.
     behind,
     /// Times that a client was not read for a while because it posted too fast.

@@ -42,6 +42,7 @@ mod sign;
 mod table;
 mod timer;
 mod turn;
+mod unseen;
 
 use std::collections::VecDeque;
 

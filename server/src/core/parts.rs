@@ -72,7 +72,13 @@ impl Parts {
         Self {
             me,
             conns: Table::default(),
-            seat: Seat::new(me, config.map, sessions_max, config.unmetered, random),
+            seat: Seat::new(
+                me,
+                config.map,
+                (sessions_max, config.unseen_max),
+                config.unmetered,
+                random,
+            ),
             accounts: Accounts::new(passwords, entropy, others, now),
             key_logs: KeyLogs::default(),
             blobs: Blobs::new(),
@@ -190,6 +196,7 @@ impl Parts {
     pub(super) fn measure(&self, metrics: &mut Metrics) {
         (metrics.conns, metrics.sessions) = self.held();
         metrics.clients = gauge(self.seat.clients.len());
+        metrics.unseen_len = gauge(self.seat.outstanding.bytes());
         metrics.exchanges = gauge(self.seat.exchanges.len());
         metrics.links = gauge(self.peers.up_count());
         metrics.accounts = gauge(self.accounts.len());

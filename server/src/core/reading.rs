@@ -5,9 +5,7 @@
 //! queue is full, and when the link to the home is lost. Behind, pushed entries are skipped; ranges
 //! after the session's position are read as room comes, and bring the same entries.
 
-use std::collections::VecDeque;
-
-use wire::limits::{REREAD_PAUSE, UNSEEN_BYTES_MAX, UNSEEN_ENTRIES_MAX};
+use wire::limits::{REREAD_PAUSE, UNSEEN_ENTRIES_MAX};
 use wire::message::{
     Attach, CaughtUp, Deliver, Dismiss, Entry, PeerAttach, PeerDeliver, PeerRange, PeerRead,
     PeerSeen, Seen,
@@ -19,6 +17,7 @@ use super::seat::{Seat, signed};
 use super::session::{Handle, HandleState, Session};
 use super::timer::Timer;
 use super::turn::Turn;
+use super::unseen::{Outstanding, Unseen};
 
 /// What a session has been sent of one log.
 #[derive(Debug)]
@@ -33,9 +32,7 @@ pub(super) struct Reading {
     /// The first range may be one that was asked for before this reading began: it says nothing
     /// of what was pushed in between.
     discards: bool,
-    /// What was sent and not seen: seq and length.
-    unseen: VecDeque<(Seq, usize)>,
-    unseen_bytes: usize,
+    unseen: Unseen,
     /// The length of the entry that found no room; asking earlier would bring it in vain.
     wants: usize,
     /// The last entry that is for this reader, while it is no member any more.
@@ -43,15 +40,14 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    fn new(cursor: Seq, discards: bool) -> Self {
+    fn new(cursor: Seq, discards: bool, outstanding: &Outstanding) -> Self {
         Self {
             position: cursor,
             seen: cursor,
             live: false,
             asked: None,
             discards,
-            unseen: VecDeque::new(),
-            unseen_bytes: 0,
+            unseen: Unseen::new(outstanding),
             wants: 0,
             end: None,
         }
@@ -87,8 +83,7 @@ impl Reading {
 
     /// Whether the window takes an entry of `len` bytes now; if not, it is remembered.
     fn makes_room(&mut self, len: usize) -> bool {
-        let fits = self.unseen_bytes + len <= UNSEEN_BYTES_MAX;
-        let room = self.unseen.is_empty() || (fits && self.unseen.len() < UNSEEN_ENTRIES_MAX);
+        let room = self.unseen.has_room(len);
         self.wants = if room { 0 } else { len };
         room
     }
@@ -96,17 +91,13 @@ impl Reading {
     fn sent(&mut self, seq: Seq, len: usize) {
         assert!(seq > self.position, "entries are sent in order, each once");
         self.position = seq;
-        self.unseen.push_back((seq, len));
-        self.unseen_bytes += len;
+        self.unseen.push(seq, len);
     }
 
     /// Whether `upto`, clamped to what was sent, is news.
     fn saw(&mut self, upto: Seq) -> Option<Seq> {
         let upto = upto.min(self.position);
-        while self.unseen.front().is_some_and(|(seq, _)| *seq <= upto) {
-            let (_, len) = self.unseen.pop_front()?;
-            self.unseen_bytes -= len;
-        }
+        self.unseen.pop(upto);
         (upto > self.seen).then(|| {
             self.seen = upto;
             upto
@@ -153,7 +144,7 @@ impl Seat {
             return;
         };
         let discards = session.stale_reads.remove(&handle.log);
-        handle.reading = Some(Reading::new(cursor, discards));
+        handle.reading = Some(Reading::new(cursor, discards, &self.outstanding));
         self.readers.entry(handle.log).or_default().push(conn);
         resume_reading(session, id, turn);
     }

@@ -32,6 +32,8 @@ pub(super) struct Seat {
     pub(super) clients: Table<Client>,
     /// The session of each account that sits here.
     pub(super) sessions: BTreeMap<Name, ConnId>,
+    /// What they were sent and have not seen.
+    pub(super) outstanding: Outstanding,
     /// Who reads which log.
     pub(super) readers: BTreeMap<LogId, Vec<ConnId>>,
     pub(super) exchanges: Exchanges,
@@ -77,7 +79,7 @@ impl Seat {
     pub(super) fn new(
         me: ServerId,
         map: Arc<SlotMap>,
-        sessions_max: usize,
+        (sessions_max, unseen_max): (usize, usize),
         unmetered: bool,
         random: u64,
     ) -> Self {
@@ -88,6 +90,7 @@ impl Seat {
             unmetered,
             clients: Table::default(),
             sessions: BTreeMap::new(),
+            outstanding: Outstanding::new(unseen_max),
             readers: BTreeMap::new(),
             exchanges: Exchanges::new(random),
             is_watching: false,

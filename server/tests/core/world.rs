@@ -309,6 +309,7 @@ impl World {
             peer_address: address(id, 2),
             routers: 1,
             sessions_max: self.sessions_max,
+            unseen_max: 1 << 28,
             unmetered: self.unmetered,
             log_limits: LogLimits::standard(),
         };

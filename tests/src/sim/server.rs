@@ -40,6 +40,12 @@ impl ServerProcess {
     }
 }
 
+/// Bytes that may be sent and not seen, in all, as a plan asks for.
+#[must_use]
+pub fn unseen_max(is_tiny: bool) -> usize {
+    if is_tiny { 2_000 } else { 1 << 28 }
+}
+
 /// The bounds that a plan asks for.
 #[must_use]
 pub fn log_limits(is_tiny: bool) -> LogLimits {
@@ -82,6 +88,7 @@ impl World {
             peer_address: address(id, 2),
             routers: self.plan.routers,
             sessions_max: self.plan.sessions_max,
+            unseen_max: unseen_max(self.plan.is_tiny),
             unmetered: self.plan.is_unmetered,
             log_limits: log_limits(self.plan.is_tiny),
         };

@@ -2,21 +2,28 @@
 
 use server::core::log::LogLimits;
 use wire::Instant;
-use wire::limits::{BODY_LEN_MAX, CHUNKS_PENDING_MAX, EXCHANGES_MAX, NOTES_MAX};
+use wire::limits::{
+    BODY_LEN_MAX, CHUNKS_PENDING_MAX, EXCHANGES_MAX, NOTES_MAX, UNSEEN_BYTES_SCARCE,
+};
 
 use super::{Fact, Ledger, Property};
 use crate::sim::plan::Plan;
-use crate::sim::server::log_limits;
+use crate::sim::server::{log_limits, unseen_max};
 
 pub(super) struct Bounds {
     limits: LogLimits,
     sessions_max: u64,
+    /// Each session may be sent a little above the common bound, or one entry.
+    unseen_max: u64,
 }
 
 impl Bounds {
     pub(super) fn new(plan: &Plan) -> Self {
         let limits = log_limits(plan.is_tiny);
-        Self { limits, sessions_max: u64::from(plan.sessions_max) }
+        let each = (UNSEEN_BYTES_SCARCE + BODY_LEN_MAX) * (plan.groups + 1) * plan.installations;
+        let unseen_max = unseen_max(plan.is_tiny) + each;
+        let unseen_max = u64::try_from(unseen_max).expect("small");
+        Self { limits, sessions_max: u64::from(plan.sessions_max), unseen_max }
     }
 }
 
@@ -40,6 +47,7 @@ impl Property for Bounds {
             ("accounts being noted", metrics.noting, count(NOTES_MAX)),
             ("bytes of chunks", metrics.chunks_pending_len, count(CHUNKS_PENDING_MAX)),
             ("reads", metrics.reads, count(storage::READS_MAX)),
+            ("bytes that sessions have not seen", metrics.unseen_len, self.unseen_max),
             ("sessions", metrics.sessions, self.sessions_max),
         ];
         match bounds.iter().find(|(_, held, max)| held > max) {
