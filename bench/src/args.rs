@@ -75,6 +75,11 @@ pub struct Direct {
     #[argh(option, arg_name = "seconds")]
     pub seconds: Option<u64>,
 
+    /// so many more users, up to 4000 and even, who after --seconds read nothing for as long again,
+    /// while 200 KiB are posted to each; they begin to read at the end (needs --local and --rate)
+    #[argh(option, arg_name = "users")]
+    pub silent: Option<u32>,
+
     /// seed of the bodies (default: a random one, printed)
     #[argh(option, arg_name = "number")]
     pub seed: Option<u64>,

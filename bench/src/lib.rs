@@ -20,6 +20,7 @@ pub mod schedule;
 pub mod seal;
 pub mod sender;
 pub mod shell;
+pub mod silent;
 pub mod stretch;
 pub mod traffic;
 pub mod usage;

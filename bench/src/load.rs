@@ -2,6 +2,7 @@
 //! time, frames and finished work come in as events, what to do comes out as effects.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::time::Duration;
 
 use client::crypto::OpaqueError;
@@ -72,6 +73,10 @@ pub enum Effect {
     SignedUp(usize),
     /// Posts begin to flow: read the CPU clocks.
     Begin,
+    /// These users' sockets are not read from now on.
+    Hush(Range<usize>),
+    /// They are read again: read first what the servers hold.
+    Hear(Range<usize>),
 }
 
 /// Why a run ends without a result.
@@ -121,8 +126,16 @@ enum Phase {
     SigningUp,
     Opening,
     Greeting,
-    Running { until: Instant },
-    Draining { backlog_until: Instant },
+    Running {
+        until: Instant,
+    },
+    /// Some users read nothing.
+    Hushed {
+        until: Instant,
+    },
+    Draining {
+        backlog_until: Instant,
+    },
     Done,
 }
 
@@ -131,7 +144,7 @@ impl Load {
     #[must_use]
     pub fn new(plan: &Plan, at_once: usize, secret: [u8; 32]) -> Self {
         let mut random = StdRng::from_seed(secret);
-        let users = (0..2 * plan.pairs).map(|_| User::new(&mut random));
+        let users = (0..plan.users()).map(|_| User::new(&mut random));
         Self {
             users: users.collect(),
             traffic: Traffic::new(plan),
@@ -182,7 +195,7 @@ impl Load {
                 let silence = self.last_progress() + SETUP_SILENCE_MAX;
                 Some(retry.map_or(silence, |at| at.min(silence)))
             }
-            Phase::Running { until } => Some(until),
+            Phase::Running { until } | Phase::Hushed { until } => Some(until),
             Phase::Draining { backlog_until } => {
                 let silence = self.last_progress() + DRAIN_SILENCE_MAX;
                 let backlog = (!self.traffic.is_stopped()).then_some(backlog_until);
@@ -268,9 +281,13 @@ impl Load {
         }
         self.traffic.on_turn_end(now, out);
         match self.phase {
-            Phase::Running { until } if until <= now => self.drain(now),
+            Phase::Running { until } if until <= now => self.on_run(now, until, out),
+            Phase::Hushed { until } if until <= now => {
+                out.push(Effect::Hear(self.traffic.silent()));
+                self.drain(now);
+            }
             Phase::Draining { backlog_until } => self.watch_drain(now, backlog_until),
-            Phase::Running { .. } | Phase::Done => {}
+            Phase::Running { .. } | Phase::Hushed { .. } | Phase::Done => {}
             setup if now >= self.last_progress() + SETUP_SILENCE_MAX => {
                 return Err(LoadError::Stalled(setup.name()));
             }
@@ -317,6 +334,16 @@ impl Load {
         out.push(Effect::Begin);
     }
 
+    /// The pairs have run alone for long enough.
+    fn on_run(&mut self, now: Instant, until: Instant, out: &mut Vec<Effect>) {
+        let silent = self.traffic.silent();
+        if silent.is_empty() {
+            return self.drain(now);
+        }
+        out.push(Effect::Hush(silent));
+        self.phase = Phase::Hushed { until: until + self.duration };
+    }
+
     fn drain(&mut self, now: Instant) {
         let backlog_until = match self.traffic.is_by_the_clock() {
             true => now + BACKLOG_TIME_MAX,
@@ -361,7 +388,7 @@ impl Phase {
             Self::SigningUp => "signing up",
             Self::Opening => "opening mailboxes",
             Self::Greeting => "greeting",
-            Self::Running { .. } => "posts flow",
+            Self::Running { .. } | Self::Hushed { .. } => "posts flow",
             Self::Draining { .. } | Self::Done => "the last posts drain",
         }
     }

@@ -17,6 +17,8 @@ pub const PAIRS_MAX: u32 = 5_000;
 pub const RATE_MAX: u64 = 1_000_000;
 /// Seconds of one run.
 pub const SECONDS_MAX: u64 = 3_600;
+/// Users who read nothing for a while.
+pub const SILENT_MAX: u32 = 4_000;
 /// Servers that `--local` starts.
 pub const SERVERS_MAX: u16 = 64;
 
@@ -33,7 +35,9 @@ pub struct Plan {
     pub pace: Pace,
     /// Bytes of a body.
     pub body_len: usize,
-    /// How long posts are sent.
+    /// Users beside the pairs who read nothing for a while; an even number.
+    pub silent: u32,
+    /// How long posts are sent; as long again when some are silent.
     pub duration: Duration,
     /// Seed of the bodies.
     pub seed: u64,
@@ -82,6 +86,9 @@ pub enum PlanError {
     /// Two ways of pacing.
     #[error("--rate sends by the clock and --window by the answers: say one of them")]
     Pace,
+    /// Users who read nothing, where that cannot be measured.
+    #[error("--silent takes an even number, with --local, and not with --window")]
+    Silent,
     /// A value outside its range.
     #[error("{flag} takes {min} to {max}, not {value}")]
     Range {
@@ -108,6 +115,12 @@ pub fn random_seed() -> Result<u64, PlanError> {
 }
 
 impl Plan {
+    /// All users: the pairs, then the silent ones.
+    #[must_use]
+    pub fn users(&self) -> u32 {
+        2 * self.pairs + self.silent
+    }
+
     /// Checks the command line.
     ///
     /// # Errors
@@ -120,12 +133,17 @@ impl Plan {
         let len_max = u64::try_from(BODY_LEN_MAX).expect("a small constant");
         let pairs = within("--pairs", pairs, 1, u64::from(PAIRS_MAX))?;
         let body_len = within("--body-len", body_len, len_min, len_max)?;
+        let silent = within("--silent", direct.silent.unwrap_or(0).into(), 0, SILENT_MAX.into())?;
+        if silent % 2 != 0 || silent > 0 && (direct.local.is_none() || direct.window.is_some()) {
+            return Err(PlanError::Silent);
+        }
         Ok(Self {
             scenario: "direct",
             target: target(direct)?,
             pairs: u32::try_from(pairs).expect("at most PAIRS_MAX"),
             pace: pace(direct)?,
             body_len: usize::try_from(body_len).expect("at most BODY_LEN_MAX"),
+            silent: u32::try_from(silent).expect("at most SILENT_MAX"),
             duration: Duration::from_secs(within("--seconds", seconds, 1, SECONDS_MAX)?),
             seed: direct.seed.unwrap_or(random_seed),
             json: direct.json,
@@ -201,6 +219,17 @@ mod tests {
     fn rate_and_window_exclude_each_other() {
         let direct = Direct { rate: Some(1), window: Some(1), ..local() };
         assert_eq!(plan(&direct), Err(PlanError::Pace));
+    }
+
+    #[test]
+    fn silent_users_are_even_and_beside_an_open_loop() {
+        let odd = Direct { silent: Some(3), ..local() };
+        let closed = Direct { silent: Some(2), window: Some(1), ..local() };
+        for direct in [odd, closed] {
+            assert_eq!(plan(&direct), Err(PlanError::Silent));
+        }
+        let plan = plan(&Direct { silent: Some(10), ..local() }).expect("good");
+        assert_eq!(plan.users(), 110);
     }
 
     #[test]

@@ -94,6 +94,20 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// A post is safe.
+    pub fn add_accepted(&mut self, class: Class) {
+        match class {
+            Class::Stored => self.stored += 1,
+            Class::Seen => self.seen += 1,
+        }
+    }
+
+    /// Whether what was sent is answered, and what was accepted delivered.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.posted == self.accepted() + self.refused() && self.delivered >= self.accepted()
+    }
+
     /// Posts that are safe.
     #[must_use]
     pub fn accepted(&self) -> u64 {
@@ -123,6 +137,13 @@ impl Counts {
 /// What one run found.
 #[derive(Clone, Debug, Default)]
 pub struct Record {
+    /// The counts of users who read nothing for a while.
+    pub silent: Counts,
+    /// From the intended time until the reader had it, for posts that were due while others read
+    /// nothing.
+    pub beside: Latencies,
+    /// When those stopped reading.
+    pub hushed: Instant,
     /// From the intended time until the post was handed to the socket: the generator's own delay.
     pub sent: Latencies,
     /// From the intended time until accepted.
@@ -138,12 +159,15 @@ pub struct Record {
 }
 
 impl Record {
-    /// A post is safe.
-    pub fn add_accepted(&mut self, class: Class) {
-        match class {
-            Class::Stored => self.counts.stored += 1,
-            Class::Seen => self.counts.seen += 1,
-        }
+    /// The counts of silent users, or of the others.
+    pub fn counts_mut(&mut self, is_silent: bool) -> &mut Counts {
+        if is_silent { &mut self.silent } else { &mut self.counts }
+    }
+
+    /// Whether the promise held for all.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.counts.is_sound() && self.silent.is_sound()
     }
 
     /// Posts delivered per second, from the first that was due to the last that arrived.

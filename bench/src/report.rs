@@ -75,8 +75,30 @@ impl Report {
             "held": counts.held,
             "unavailable": counts.unavailable,
             "rss_kib": self.after().map(Reading::rss_kib),
+            "silent": self.silent(),
         });
         object.to_string()
+    }
+
+    /// What users found who read nothing for a while, and the pairs beside them.
+    fn silent(&self) -> Value {
+        if self.plan.silent == 0 {
+            return Value::Null;
+        }
+        let Measured { record, hushed, cluster, .. } = &self.measured;
+        let counts = &record.silent;
+        json!({
+            "users": self.plan.silent,
+            "posted": counts.posted,
+            "stored": counts.stored,
+            "delivered": counts.delivered,
+            "lost": counts.lost,
+            "doubled": counts.doubled,
+            "errors": counts.errors(),
+            "beside_us": quantiles(&record.beside),
+            "rss_before_kib": cluster.as_ref().map(|(before, _)| before.rss_kib()),
+            "rss_hushed_kib": hushed.as_ref().map(Reading::rss_kib),
+        })
     }
 
     fn options(&self) -> Value {
@@ -129,13 +151,16 @@ impl Report {
 
     fn latencies(&self) -> String {
         let record = &self.measured.record;
-        let rows = [
+        let mut rows = vec![
             ("delivered", &record.delivered),
             ("accepted", &record.accepted),
             ("sent", &record.sent),
         ];
+        if self.plan.silent > 0 {
+            rows.insert(1, ("delivered, with silent", &record.beside));
+        }
         let mut text = format!(
-            "{:<22}{:>11}{:>11}{:>11}{:>11}{:>11}\n",
+            "{:<23}{:>11}{:>11}{:>11}{:>11}{:>11}\n",
             "µs from intended time", "p50", "p90", "p99", "p99.9", "max"
         );
         for (name, latencies) in rows {
@@ -143,7 +168,7 @@ impl Report {
                 Some(quantiles) => row(quantiles),
                 None => "           not measured".to_owned(),
             };
-            writeln!(text, "{name:<22}{row}").expect("a string takes all");
+            writeln!(text, "{name:<23}{row}").expect("a string takes all");
         }
         text
     }
@@ -164,6 +189,22 @@ impl Report {
             doubled = counts.doubled,
             errors = counts.errors(),
         );
+        if self.plan.silent > 0 {
+            let silent = &record.silent;
+            writeln!(
+                text,
+                "to {users} silent users: {posted} posted, {stored} stored, {delivered} delivered \
+                 when they read again; lost {lost}, doubled {doubled}, errors {errors}",
+                users = self.plan.silent,
+                posted = silent.posted,
+                stored = silent.stored,
+                delivered = silent.delivered,
+                lost = silent.lost,
+                doubled = silent.doubled,
+                errors = silent.errors(),
+            )
+            .expect("a string takes all");
+        }
         for (count, what) in self.oddities() {
             writeln!(text, "{count} {what}").expect("a string takes all");
         }
@@ -203,6 +244,10 @@ impl Report {
         }
         if let Some(cost) = self.bench_us() {
             add(format!("generator CPU {cost:.1} µs per delivered message"));
+        }
+        if let (Some((before, _)), Some(hushed)) = (&self.measured.cluster, &self.measured.hushed) {
+            let (before, hushed) = (before.rss_kib(), hushed.rss_kib());
+            add(format!("all held {before} KiB before, {hushed} KiB when the silent read least"));
         }
         for ((name, _), usage) in self.after().map_or(&[][..], |after| &after.0) {
             add(format!("{name} holds {} KiB", usage.rss_kib));

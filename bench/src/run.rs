@@ -39,10 +39,10 @@ pub fn run(plan: &Plan) -> Result<bool, RunError> {
     let machine = Machine::here();
     say(&opening(plan));
     let cluster = Cluster::open(&plan.target, &stop)?;
-    say(&format!("{} users sign up", 2 * plan.pairs));
+    say(&format!("{} users sign up", plan.users()));
     let measured = shell::run(plan, &cluster, &stop)?;
     drop(cluster);
-    let is_sound = measured.record.counts.is_sound();
+    let is_sound = measured.record.is_sound();
     let report = Report::new(plan, machine, measured);
     let text = match plan.json {
         true => report.json(),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -62,6 +63,8 @@ pub struct Measured {
     pub record: Record,
     /// The cluster's figures before and after, when it is our own.
     pub cluster: Option<(Reading, Reading)>,
+    /// Its figures when silent users had read nothing for longest.
+    pub hushed: Option<Reading>,
     /// CPU time of this process meanwhile.
     pub own_cpu: Duration,
 }
@@ -84,6 +87,7 @@ struct Shell<'a> {
     conns: Vec<Option<ConnId>>,
     effects: Vec<Effect>,
     before: Option<Before>,
+    hushed: Option<Reading>,
     bar: ProgressBar,
 }
 
@@ -113,7 +117,7 @@ impl<'a> Shell<'a> {
         let stretchers = Stretchers::start(move || waker.wake().unwrap_or_default())?;
         let mut secret = [0; 32];
         SysRng.try_fill_bytes(&mut secret).map_err(io::Error::other)?;
-        let users = 2 * plan.pairs;
+        let users = plan.users();
         Ok(Self {
             cluster,
             tls: tls::client_config(&cluster.endpoint().ca_pem, None)?,
@@ -126,6 +130,7 @@ impl<'a> Shell<'a> {
             conns: (0..users).map(|_| None).collect(),
             effects: Vec::new(),
             before: None,
+            hushed: None,
             bar: progress_bar(users),
         })
     }
@@ -190,8 +195,20 @@ impl<'a> Shell<'a> {
                 let own = Usage::of(std::process::id())?;
                 self.before = Some(Before { cluster, own });
             }
+            Effect::Hush(users) => self.set_reading(users, false),
+            Effect::Hear(users) => {
+                self.hushed = self.cluster.usage()?;
+                self.set_reading(users, true);
+            }
         }
         Ok(())
+    }
+
+    fn set_reading(&mut self, users: Range<usize>, is_reading: bool) {
+        let policy = Policy { paused: !is_reading, ..Policy::seat() };
+        for conn in self.conns[users].iter().flatten() {
+            self.net.set_policy(*conn, policy);
+        }
     }
 
     fn act(&mut self, user: usize, action: Action) {
@@ -235,6 +252,7 @@ impl<'a> Shell<'a> {
         Ok(Measured {
             cluster: before.cluster.zip(self.cluster.usage()?),
             own_cpu: own.cpu.saturating_sub(before.own.cpu),
+            hushed: self.hushed,
             record: self.load.finish(),
         })
     }

@@ -15,9 +15,10 @@ use crate::load::Effect;
 use crate::numbers::Numbers;
 use crate::plan::{Pace, Plan};
 use crate::reader::{Arrival, Reader};
-use crate::record::Record;
+use crate::record::{Counts, Record};
 use crate::schedule::Schedule;
 use crate::sender::{Consequence, Misanswer, Sender};
+use crate::silent::Silent;
 use crate::user::{Action, MAILBOX, PARTNER};
 
 /// The number of the greeting.
@@ -45,6 +46,9 @@ pub enum TrafficError {
 /// Every user's posts and deliveries.
 pub struct Traffic {
     bodies: Bodies,
+    /// Users of the pairs; silent ones follow.
+    paired: usize,
+    silent: Silent,
     parties: Vec<Party>,
     pace: Pace,
     duration: Duration,
@@ -77,6 +81,8 @@ impl Traffic {
     pub fn new(plan: &Plan) -> Self {
         Self {
             bodies: Bodies::new(plan.seed, plan.body_len),
+            paired: usize::try_from(2 * plan.pairs).expect("32 bits"),
+            silent: Silent::new(plan),
             parties: Vec::new(),
             pace: plan.pace,
             duration: plan.duration,
@@ -120,11 +126,15 @@ impl Traffic {
         (self.record.began, self.record.ended) = (start, start);
         match self.pace {
             Pace::Open { rate } => {
-                let pairs = u32::try_from(self.parties.len() / 2).expect("the plan bounds it");
-                self.schedule = Some(Schedule::new(start, rate, pairs, self.duration));
+                let pairs = u32::try_from(self.paired / 2).expect("the plan bounds it");
+                let rounds = if self.silent.users().is_empty() { 1 } else { 2 };
+                let duration = rounds * self.duration;
+                self.schedule = Some(Schedule::new(start, rate, pairs, duration));
+                self.record.hushed = start + self.duration;
+                self.silent.begin(self.record.hushed);
             }
             Pace::Closed { window } => {
-                for writer in writers(self.parties.len()) {
+                for writer in writers(self.paired) {
                     let sender = &mut self.parties[writer].sender;
                     sender.set_window(window);
                     sender.release(NUMBER_MAX - GREETING);
@@ -191,7 +201,13 @@ impl Traffic {
         let next = self.schedule.filter(|all| self.released < all.posts());
         let next = next.map(|all| all.intended(self.released));
         let hold = self.holds.first().map(|(until, _)| *until);
-        next.into_iter().chain(hold).min()
+        next.into_iter().chain(hold).chain(self.silent.deadline()).min()
+    }
+
+    /// Who reads nothing in the second half.
+    #[must_use]
+    pub fn silent(&self) -> std::ops::Range<usize> {
+        self.silent.users()
     }
 
     /// When something was accepted or delivered last.
@@ -216,7 +232,7 @@ impl Traffic {
     pub fn stop_sending(&mut self) {
         self.is_stopped = true;
         let unsent: u64 =
-            writers(self.parties.len()).map(|writer| self.parties[writer].sender.withdraw()).sum();
+            writers(self.paired).map(|writer| self.parties[writer].sender.withdraw()).sum();
         if self.schedule.is_some() {
             self.record.counts.unsent += unsent;
         }
@@ -227,8 +243,8 @@ impl Traffic {
     pub fn is_quiet(&self) -> bool {
         let counts = &self.record.counts;
         let all_sent = self.schedule.is_none_or(|all| counts.posted + counts.unsent == all.posts());
-        let answered = counts.accepted() + counts.refused();
-        all_sent && counts.posted == answered && counts.delivered >= counts.accepted()
+        let is_silent_sent = self.record.silent.posted == self.silent.released();
+        all_sent && is_silent_sent && counts.is_settled() && self.record.silent.is_settled()
     }
 
     /// What the run found.
@@ -236,8 +252,9 @@ impl Traffic {
     pub fn finish(mut self) -> Record {
         for (user, party) in self.parties.iter().enumerate() {
             let received = self.parties[partner(user)].reader.numbers();
-            self.record.counts.lost += party.accepted.missing_in(received);
-            self.record.counts.unanswered += party.sender.unanswered();
+            let counts = self.record.counts_mut(self.silent.has(user));
+            counts.lost += party.accepted.missing_in(received);
+            counts.unanswered += party.sender.unanswered();
         }
         self.record
     }
@@ -248,7 +265,8 @@ impl Traffic {
         user: usize,
         accepted: &Accepted,
     ) -> Result<(), Misanswer> {
-        let pace = (self.schedule, user);
+        let is_silent = self.silent.has(user);
+        let pace = (self.schedule.filter(|_| !is_silent), user);
         let party = &mut self.parties[user];
         let (record, greetings) = (&mut self.record, &mut self.greetings);
         let (known, sender) = (&mut party.accepted, &mut party.sender);
@@ -258,7 +276,7 @@ impl Traffic {
                 *greetings -= 1;
                 return;
             }
-            record.add_accepted(accepted.class);
+            record.counts_mut(is_silent).add_accepted(accepted.class);
             if let Some(at) = intended(pace, number) {
                 record.accepted.add(now.since(at));
             }
@@ -277,12 +295,12 @@ impl Traffic {
         let sender = &mut self.parties[user].sender;
         match sender.on_refused(refused.number, refused.refusal)? {
             Consequence::Spent(code) => {
-                *self.record.counts.rejected.entry(code).or_default() += 1;
+                *self.counts(user).rejected.entry(code).or_default() += 1;
                 self.progress = now;
                 self.mark_ready(user);
             }
             Consequence::Hold => {
-                self.record.counts.held += 1;
+                self.counts(user).held += 1;
                 self.holds.insert((now + HOLD_TIME, user));
             }
             Consequence::Nothing => {}
@@ -297,17 +315,17 @@ impl Traffic {
             self.unseen.push(user);
         }
         let writer = partner(user);
-        let identity = self.bodies.identify(entry.body.bytes());
+        let identity = self.bodies_of(writer).identify(entry.body.bytes());
         let number = entry.number.value();
         let is_own = identity == Some(identity_of(writer, number));
         if number == 0 || !is_own || entry.sender != self.parties[writer].name {
-            self.record.counts.damaged += 1;
+            self.counts(user).damaged += 1;
             return self.parties[user].reader.on_foreign(entry.seq);
         }
         match self.parties[user].reader.on_entry(entry.seq, number) {
-            Arrival::Doubled => self.record.counts.doubled += 1,
+            Arrival::Doubled => self.counts(user).doubled += 1,
             Arrival::OutOfOrder => {
-                self.record.counts.disordered += 1;
+                self.counts(user).disordered += 1;
                 self.on_new(now, writer, number);
             }
             Arrival::InOrder => self.on_new(now, writer, number),
@@ -319,15 +337,29 @@ impl Traffic {
             self.greetings -= 1;
             return;
         }
-        self.record.counts.delivered += 1;
+        self.counts(writer).delivered += 1;
+        if self.silent.has(writer) {
+            return;
+        }
         self.record.ended = now;
         if let Some(at) = intended((self.schedule, writer), number) {
-            self.record.delivered.add(now.since(at));
+            let is_beside = !self.silent.users().is_empty() && at >= self.record.hushed;
+            let record = &mut self.record;
+            let latencies = if is_beside { &mut record.beside } else { &mut record.delivered };
+            latencies.add(now.since(at));
         }
     }
 
+    fn counts(&mut self, user: usize) -> &mut Counts {
+        self.record.counts_mut(self.silent.has(user))
+    }
+
+    fn bodies_of(&self, writer: usize) -> &Bodies {
+        if self.silent.has(writer) { self.silent.bodies() } else { &self.bodies }
+    }
+
     fn on_unavailable(&mut self, user: usize, handle: LogHandle) {
-        self.record.counts.unavailable += 1;
+        self.counts(user).unavailable += 1;
         if handle == PARTNER {
             self.parties[user].sender.on_down();
         }
@@ -341,6 +373,10 @@ impl Traffic {
     }
 
     fn release(&mut self, now: Instant) {
+        for writer in self.silent.release(now) {
+            self.parties[writer].sender.release(1);
+            self.mark_ready(writer);
+        }
         let Some(schedule) = self.schedule else {
             return;
         };
@@ -380,7 +416,7 @@ impl Traffic {
                 settled: number(post.settled),
                 message_session: MessageSession(0),
                 again: !post.is_first,
-                body: self.bodies.compose(identity),
+                body: self.bodies_of(user).compose(identity),
             };
             say(user, message, out);
         }
@@ -391,10 +427,13 @@ impl Traffic {
             return;
         }
         if !is_first {
-            self.record.counts.resent += 1;
+            self.counts(user).resent += 1;
             return;
         }
-        self.record.counts.posted += 1;
+        self.counts(user).posted += 1;
+        if self.silent.has(user) {
+            return;
+        }
         if let Some(at) = intended((self.schedule, user), number) {
             self.record.sent.add(now.since(at));
         }

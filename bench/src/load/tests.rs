@@ -49,6 +49,9 @@ struct World {
     /// The cluster answers the first so many questions for a seat with `unavailable`.
     not_ready: u32,
     begins: u32,
+    /// Who reads nothing now, and what waits for them.
+    hushed: Range<usize>,
+    withheld: VecDeque<Event>,
     at_once: usize,
     under_way: usize,
 }
@@ -60,6 +63,7 @@ fn plan(pace: Pace) -> Plan {
         pairs: 3,
         pace,
         body_len: 32,
+        silent: 0,
         duration: Duration::from_secs(1),
         seed: 1,
         json: false,
@@ -89,6 +93,8 @@ impl World {
             trick: (0, Trick::Honest),
             not_ready: 0,
             begins: 0,
+            hushed: 0..0,
+            withheld: VecDeque::new(),
             at_once: 0,
             under_way: 0,
         }
@@ -119,6 +125,11 @@ impl World {
                 Effect::Act { user, action } => self.act(user, action),
                 Effect::SignedUp(_) => self.under_way -= 1,
                 Effect::Begin => self.begins += 1,
+                Effect::Hush(users) => self.hushed = users,
+                Effect::Hear(users) => {
+                    assert_eq!(users, std::mem::take(&mut self.hushed));
+                    self.inbox.append(&mut self.withheld);
+                }
             }
         }
         Ok(())
@@ -265,8 +276,40 @@ impl World {
         message.append_frame(&mut bytes);
         let frame = Frame::split(&mut bytes, u32::MAX).expect("a frame");
         let frame = frame.expect("a whole frame");
-        self.inbox.push_back(Event::Frame { user, frame });
+        let inbox = if self.hushed.contains(&user) { &mut self.withheld } else { &mut self.inbox };
+        inbox.push_back(Event::Frame { user, frame });
     }
+}
+
+#[test]
+fn silent_users_get_everything_in_the_end_and_pairs_are_measured_beside_them() {
+    let record = run(&Plan { silent: 4, ..open_loop() }, Trick::Honest);
+    let (pairs, silent) = (&record.counts, &record.silent);
+    assert_eq!((pairs.posted, pairs.delivered), (600, 600), "for twice as long");
+    assert!(silent.posted >= 52, "13 to each: {silent:?}");
+    assert_eq!((silent.stored, silent.delivered), (silent.posted, silent.posted));
+    assert!(record.is_sound());
+    assert!(record.delivered.quantiles().is_some() && record.beside.quantiles().is_some());
+}
+
+#[test]
+fn what_a_silent_user_never_gets_is_lost() {
+    let mut world = World::new(&Plan { silent: 4, ..open_loop() });
+    world.trick = (400, Trick::Honest);
+    let lost = loop {
+        world.turn().expect("goes on");
+        if world.load.is_done() {
+            break world.load.finish();
+        }
+        // One of the frames that wait for them goes astray.
+        let is_delivery = |event: &Event| matches!(event, Event::Frame { frame, .. } if frame.kind == wire::Kind::DELIVER);
+        if let Some(at) = world.withheld.iter().position(is_delivery)
+            && std::mem::replace(&mut world.trick.0, 0) > 0
+        {
+            world.withheld.remove(at);
+        }
+    };
+    assert_eq!((lost.silent.lost, lost.is_sound()), (1, false));
 }
 
 #[test]

@@ -16,6 +16,7 @@ fn plan(pace: Pace) -> Plan {
         pairs: 50,
         pace,
         body_len: 200,
+        silent: 0,
         duration: Duration::from_secs(10),
         seed: 42,
         json: false,
@@ -49,6 +50,7 @@ fn measured() -> Measured {
         record,
         cluster: Some((reading(1_000), reading(1_150))),
         own_cpu: Duration::from_millis(50),
+        hushed: None,
     }
 }
 

@@ -21,6 +21,7 @@ use super::session::{Beat, HandleState, Session};
 use super::table::Table;
 use super::timer::Timer;
 use super::turn::Turn;
+use super::unseen::Outstanding;
 
 /// Every client of this server.
 pub(super) struct Seat {

@@ -19,18 +19,19 @@
 //! is not spent, try again. The client of that session is on its way out; its newer session sends
 //! the same post.
 //!
-//! **A rejection is told once the row on disk knows it**, and after every lower number was answered:
-//! a copy of the post that is still under way when the home dies gets the same answer afterwards.
-//! One that no sync covered may be decided anew: nobody was told of it.
+//! **A rejection is told once the row on disk knows it**, and after every lower number was
+//! answered: a copy of the post that is still under way when the home dies gets the same answer
+//! afterwards. One that no sync covered may be decided anew: nobody was told of it.
 //!
 //! **Nothing is appended behind a rejection that its sender has not settled**: the reader would
 //! hold the later entry when a crash lets the earlier number be decided anew, and appended. The
 //! sender's next try, once it has heard, carries what it settled.
 //!
-//! **What a reader may hold is not rejected.** A mailbox's entry is pushed before it is durable, and
-//! may be lost by a crash with its row. Its grants are not: they are durable before it is pushed. Its
-//! sender, who was not answered, says that it sends the post *again*, and such a post may take an
-//! eighth more room; when others have taken that too it is `Busy`, until the reader makes room.
+//! **What a reader may hold is not rejected.** A mailbox's entry is pushed before it is durable,
+//! and may be lost by a crash with its row. Its grants are not: they are durable before it is
+//! pushed. Its sender, who was not answered, says that it sends the post *again*, and such a post
+//! may take an eighth more room; when others have taken that too it is `Busy`, until the reader
+//! makes room.
 //!
 //! `Accepted` is cumulative. To each session that posts, the row therefore answers its numbers one
 //! after the other from what that session said is settled: no `Accepted` passes over a rejection
