@@ -48,8 +48,8 @@ pub struct Args {
     #[argh(option, arg_name = "sessions")]
     pub sessions_max: Option<u32>,
 
-    /// most MiB of messages on their way to clients, at least 1 (default: 256); above it each client
-    /// is sent at most 16 KiB ahead of what it has confirmed
+    /// most MiB of messages on their way to clients, at least 1 (default: 256); above it each
+    /// client is sent at most 16 KiB ahead of what it has confirmed
     #[argh(option, arg_name = "mib")]
     pub unseen_mib: Option<u32>,
 

@@ -302,7 +302,10 @@ fn what_a_silent_user_never_gets_is_lost() {
             break world.load.finish();
         }
         // One of the frames that wait for them goes astray.
-        let is_delivery = |event: &Event| matches!(event, Event::Frame { frame, .. } if frame.kind == wire::Kind::DELIVER);
+        let is_delivery = |event: &Event| match event {
+            Event::Frame { frame, .. } => frame.kind == wire::Kind::DELIVER,
+            _ => false,
+        };
         if let Some(at) = world.withheld.iter().position(is_delivery)
             && std::mem::replace(&mut world.trick.0, 0) > 0
         {

@@ -344,7 +344,7 @@ impl Lane {
     }
 
     /// The home does not take a post now: it and those behind it are sent again after a pause,
-    /// fewer at a time. An answer to an earlier copy of a post that waits for that says nothing new.
+    /// fewer at a time. An answer to an earlier copy of a post that waits for that is no news.
     pub(crate) fn on_busy(&mut self, number: Number, ctx: &mut Context<'_>) {
         if self.posts.iter().any(|post| post.is_sent() && post.number() == Some(number)) {
             self.window = 1;

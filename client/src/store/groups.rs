@@ -100,8 +100,8 @@ impl Store {
         Ok(Some(KeptStatement { successor, ..kept }))
     }
 
-    /// The account is a member: its log is read from now on. What members granted it when it was one
-    /// before says no more that they have heard of its joining.
+    /// The account is a member: its log is read from now on. What members granted it when it was
+    /// one before says no more that they have heard of its joining.
     ///
     /// # Errors
     /// [`StoreError`].

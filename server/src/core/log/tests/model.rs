@@ -1,6 +1,7 @@
 //! Random traffic with lost links, full bounds and crashes against what must hold (DESIGN §5):
 //! what was accepted is shown exactly once and in its sender's order, what was rejected is not,
-//! and every post is answered once, in the order of numbers. Accepted as stored is only what was synced, and as seen what its reader holds durably.
+//! and every post is answered once, in the order of numbers. Accepted as stored is only what was
+//! synced, and as seen what its reader holds durably.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
