@@ -158,10 +158,10 @@ impl Conn {
         &mut self.pipes[end.index()]
     }
 
-    /// Both ends are closed.
+    /// Both ends are closed, and their processes have heard of it.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.sides.iter().all(|side| side.stage == Stage::Closed)
+        self.sides.iter().all(|side| side.stage == Stage::Closed && side.local.is_none())
     }
 }
 
