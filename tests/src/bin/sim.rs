@@ -37,6 +37,7 @@ fn main() -> ExitCode {
     if let Some(first) = summary.first {
         println!("{first}");
     }
+    println!("events {} hash {:#018x}", summary.events, summary.hash);
     println!("seeds {seeds} violations {violations} faults {faults} seconds {seconds:.1}");
     ExitCode::from(u8::from(summary.violations > 0))
 }

@@ -5,12 +5,14 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::hash::Hasher;
 use std::panic::{self, PanicHookInfo};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Once};
 use std::thread;
 
+use siphasher::sip::SipHasher13;
 use wire::Instant;
 
 use super::Verdict;
@@ -41,6 +43,8 @@ pub struct Summary {
     pub tally: Tally,
     /// Events in all.
     pub events: u64,
+    /// Of the trace hashes of all seeds, in whatever order they came: equal for equal runs.
+    pub hash: u64,
 }
 
 /// The first seed that violates something.
@@ -67,6 +71,7 @@ impl Summary {
         self.violations += u64::try_from(verdict.violations.len()).expect("few");
         self.tally.add(&verdict.tally);
         self.events += verdict.events;
+        self.hash = self.hash.wrapping_add(mixed(verdict));
         let place = verdict.seed.wrapping_sub(seeds.first) + 1;
         let is_first = self.first.is_none_or(|first| place < first.place);
         let mut properties = verdict.violations.iter().map(|violation| violation.property);
@@ -75,6 +80,14 @@ impl Summary {
             self.first = Some(First { place, seed: verdict.seed, property });
         }
     }
+}
+
+/// A seed's trace hash, spread so that sums of them tell runs apart.
+fn mixed(verdict: &Verdict) -> u64 {
+    let mut hasher = SipHasher13::new();
+    hasher.write_u64(verdict.seed);
+    hasher.write_u64(verdict.trace);
+    hasher.finish()
 }
 
 /// Seeds to run: so many from the first on.
