@@ -4,6 +4,7 @@ use rusqlite::Transaction;
 use wire::{FaultCode, LogId, Origin};
 
 use super::account::read_origin;
+use super::cached::Cached;
 use super::chain::advance;
 use super::error::StoreError;
 use super::outbox::{ACCEPTED, CONFLICT, REJECTED, SEALED};
@@ -35,7 +36,7 @@ impl Store {
             if code.is_some() {
                 accept_received(transaction, log, origin)?;
             }
-            transaction.execute(
+            transaction.run(
                 "UPDATE outbox SET state = ?1, code = ?2, body = NULL
                  WHERE log = ?3 AND origin = ?4 AND state = ?5",
                 (state, code, log_value, origin.0, SEALED),
@@ -51,7 +52,7 @@ fn accept_received(
     log: &LogId,
     origin: Origin,
 ) -> Result<(), StoreError> {
-    transaction.execute(
+    transaction.run(
         "UPDATE outbox SET state = ?1, body = NULL, seq = inbox.seq FROM inbox, account
          WHERE outbox.log = ?2 AND outbox.origin = ?3 AND outbox.state = ?4
          AND inbox.log = outbox.log AND inbox.sender = account.name

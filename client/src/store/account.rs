@@ -4,6 +4,7 @@ use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 use wire::{Name, Origin, SessionEpoch, Token};
 
+use super::cached::Cached;
 use super::error::StoreError;
 use super::{Sealer, Store, value};
 use crate::crypto::{Identity, sealed_keys};
@@ -64,10 +65,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn identity(&self) -> Result<Option<Identity>, StoreError> {
-        let sealed: Option<Vec<u8>> = self
-            .connection
-            .query_row("SELECT identity FROM account", (), |row| row.get(0))
-            .optional()?;
+        let sealed: Option<Vec<u8>> =
+            self.connection.row("SELECT identity FROM account", (), |row| row.get(0)).optional()?;
         let Some(sealed) = sealed else {
             return Ok(None);
         };
@@ -93,7 +92,7 @@ impl Store {
             put_account(transaction, sealer, name, identity, bundle)?;
             put_origin(transaction, origin)?;
             let frame = sealer.seal(SIGN_UP, b"1", frame);
-            transaction.execute("UPDATE account SET sign_up = ?1", (frame,))?;
+            transaction.run("UPDATE account SET sign_up = ?1", (frame,))?;
             Ok(())
         })
     }
@@ -104,7 +103,7 @@ impl Store {
     /// [`StoreError`].
     pub fn clear_sign_up(&mut self) -> Result<(), StoreError> {
         self.write(|transaction, _| {
-            transaction.execute("DELETE FROM account WHERE sign_up IS NOT NULL", ())?;
+            transaction.run("DELETE FROM account WHERE sign_up IS NOT NULL", ())?;
             Ok(())
         })
     }
@@ -144,7 +143,7 @@ impl Store {
     /// [`StoreError`].
     pub fn sign_out(&mut self) -> Result<(), StoreError> {
         self.write(|transaction, _| {
-            transaction.execute("UPDATE account SET epoch = NULL, token = NULL", ())?;
+            transaction.run("UPDATE account SET epoch = NULL, token = NULL", ())?;
             Ok(())
         })?;
         // Another process's reader may hold the journal open: then it goes with its last one.
@@ -161,7 +160,7 @@ impl Store {
     pub fn begin_origin(&mut self, origin: Origin) -> Result<(), StoreError> {
         self.write(|transaction, _| {
             put_origin(transaction, origin)?;
-            transaction.execute("UPDATE outbox SET state = 5, body = NULL WHERE state = 1", ())?;
+            transaction.run("UPDATE outbox SET state = 5, body = NULL WHERE state = 1", ())?;
             Ok(())
         })
     }
@@ -221,7 +220,7 @@ fn put_account(
         return Err(StoreError::OtherAccount { held });
     }
     let identity = sealer.seal(IDENTITY, b"1", &sealed_keys::encode(identity));
-    transaction.execute(
+    transaction.run(
         "INSERT INTO account (id, name, identity, bundle) VALUES (1, ?1, ?2, ?3)
          ON CONFLICT (id) DO UPDATE SET identity = ?2, bundle = ?3, sign_up = NULL",
         (name.as_str(), identity, bundle),
@@ -230,7 +229,7 @@ fn put_account(
 }
 
 fn put_origin(transaction: &Transaction<'_>, origin: Origin) -> Result<(), StoreError> {
-    transaction.execute("UPDATE installation SET origin = ?1", (origin.0,))?;
+    transaction.run("UPDATE installation SET origin = ?1", (origin.0,))?;
     Ok(())
 }
 
@@ -240,7 +239,7 @@ fn put_session(
     session: &Session,
 ) -> Result<(), StoreError> {
     let token = sealer.seal(TOKEN, b"1", &session.token.0);
-    let changed = transaction.execute(
+    let changed = transaction.run(
         "UPDATE account SET epoch = ?1, token = ?2, sign_up = NULL",
         (session.epoch.0.cast_signed(), token),
     )?;

@@ -16,6 +16,7 @@ use rusqlite::{OptionalExtension, Row};
 use wire::limits::CHUNK_LEN_MAX;
 use wire::{BlobId, FaultCode, LogId, Name, Wall};
 
+use super::cached::Cached;
 use super::error::StoreError;
 use super::outbox::{OutboxId, insert_draft};
 use super::{InboxId, ReceivedContent, Sealer, Store};
@@ -94,7 +95,7 @@ impl Store {
             let id = insert_draft(transaction, sealer, log, &caption, created)?;
             let sealed = sealer.seal(ATTACHMENT, &id.0.to_be_bytes(), &encoded);
             let sql = "INSERT INTO uploads (id, attachment, is_whole) VALUES (?1, ?2, 0)";
-            transaction.execute(sql, (id.0, sealed))?;
+            transaction.run(sql, (id.0, sealed))?;
             Ok(id)
         })
     }
@@ -143,7 +144,7 @@ impl Store {
     /// [`StoreError`].
     pub fn finish_upload(&mut self, id: OutboxId, blob: &BlobId) -> Result<(), StoreError> {
         self.write(|transaction, _| {
-            transaction.execute("UPDATE uploads SET is_whole = 1 WHERE id = ?1", (id.0,))?;
+            transaction.run("UPDATE uploads SET is_whole = 1 WHERE id = ?1", (id.0,))?;
             Ok(())
         })?;
         remove(&self.upload_path(blob));
@@ -162,7 +163,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         self.write(|transaction, _| {
             let sql = "UPDATE outbox SET state = 3, code = ?2 WHERE id = ?1 AND state = 0";
-            transaction.execute(sql, (id.0, code.0))?;
+            transaction.run(sql, (id.0, code.0))?;
             Ok(())
         })?;
         remove(&self.upload_path(blob));

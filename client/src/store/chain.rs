@@ -4,6 +4,7 @@
 use rusqlite::{Connection, OptionalExtension, Transaction};
 use wire::{LogId, Number, Origin};
 
+use super::cached::Cached;
 use super::error::StoreError;
 use super::outbox::{ACCEPTED, SEALED};
 use super::value;
@@ -26,7 +27,7 @@ pub(super) fn note_accepted(
     origin: Origin,
     upto: Number,
 ) -> Result<(), StoreError> {
-    transaction.execute(
+    transaction.run(
         "UPDATE chains SET accepted = coalesce((SELECT hash FROM outbox WHERE log = ?1
          AND origin = ?2 AND number <= ?3 AND state = ?4 ORDER BY number DESC LIMIT 1), accepted)
          WHERE log = ?1 AND origin = ?2",
@@ -42,7 +43,7 @@ pub(super) fn newest_hash(
     origin: Origin,
 ) -> Result<[u8; 32], StoreError> {
     let hash: Option<Option<Vec<u8>>> = transaction
-        .query_row(
+        .row(
             "SELECT coalesce((SELECT hash FROM outbox WHERE log = ?1 AND origin = ?2
              AND state = ?3 ORDER BY number DESC LIMIT 1), accepted)
              FROM chains WHERE log = ?1 AND origin = ?2",
@@ -104,7 +105,7 @@ pub(super) fn advance(
     origin: Origin,
 ) -> Result<(), StoreError> {
     let chain = read_chain(transaction, log, origin)?;
-    let first_unanswered: Option<i64> = transaction.query_row(
+    let first_unanswered: Option<i64> = transaction.row(
         "SELECT min(number) FROM outbox WHERE log = ?1 AND origin = ?2 AND state = ?3",
         (value::log_value(log), origin.0, SEALED),
         |row| row.get(0),

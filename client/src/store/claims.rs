@@ -6,6 +6,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use rusqlite::{Connection, OptionalExtension, Transaction};
 use wire::{DecodeError, LogId, Name, Number, Origin, Reader, Seq, Wall};
 
+use super::cached::Cached;
 use super::error::StoreError;
 use super::inbox::{self, InboxId, Received, ReceivedContent};
 use super::{Sealer, Store, value};
@@ -53,7 +54,7 @@ impl Store {
             let kept = read_one(transaction, sealer, group, sender)?;
             if kept.is_some_and(|kept| kept.state == ClaimState::Open) {
                 let sql = "DELETE FROM roster_claims WHERE name = ?1 AND sender = ?2";
-                transaction.execute(sql, (group.as_str(), sender.as_str()))?;
+                transaction.run(sql, (group.as_str(), sender.as_str()))?;
             }
             Ok(())
         })
@@ -159,7 +160,7 @@ fn put(
 ) -> Result<(), StoreError> {
     let sender = kept.claim.sender;
     let sealed = sealer.seal(CLAIM, &row_key(group, &sender), &encode(kept));
-    transaction.execute(
+    transaction.run(
         "INSERT OR REPLACE INTO roster_claims (name, sender, claim) VALUES (?1, ?2, ?3)",
         (group.as_str(), sender.as_str(), sealed),
     )?;

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use rusqlite::Transaction;
 use wire::Name;
 
+use super::cached::Cached;
 use super::error::StoreError;
 use super::{Sealer, Store, value};
 use crate::crypto::{KeyId, KeyLog, SignedBundle};
@@ -75,7 +76,7 @@ impl Store {
         let key = log.newest().keys.signing.id();
         self.write(|transaction, sealer| {
             let sealed = seal_trust(sealer, name, &key, Trust::Pinned);
-            let inserted = transaction.execute(
+            let inserted = transaction.run(
                 "INSERT INTO contacts (name, trust) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
                 (name.as_str(), sealed),
             )?;
@@ -123,7 +124,7 @@ impl Store {
             let (pinned, held) = read_trust(transaction, sealer, name)?;
             let trust = if log.has_changed_from(&pinned) { Trust::Changed } else { held };
             put_trust(transaction, sealer, name, &pinned, trust)?;
-            transaction.execute("DELETE FROM bundles WHERE name = ?1", (name.as_str(),))?;
+            transaction.run("DELETE FROM bundles WHERE name = ?1", (name.as_str(),))?;
             put_bundles(transaction, name, log)
         })
     }
@@ -201,7 +202,7 @@ fn put_trust(
 ) -> Result<(), StoreError> {
     let sealed = seal_trust(sealer, name, key, trust);
     let sql = "UPDATE contacts SET trust = ?2 WHERE name = ?1";
-    transaction.execute(sql, (name.as_str(), sealed))?;
+    transaction.run(sql, (name.as_str(), sealed))?;
     Ok(())
 }
 

@@ -4,6 +4,7 @@ use rusqlite::{OptionalExtension, Transaction};
 use wire::{LogId, Name, Wall};
 use zeroize::Zeroizing;
 
+use super::cached::Cached;
 use super::claims::{self, RosterClaim};
 use super::error::StoreError;
 use super::outbox::insert_draft;
@@ -93,7 +94,7 @@ impl Store {
     ) -> Result<bool, StoreError> {
         self.write(|transaction, sealer| {
             let (log, sender, origin, number) = sql_key(place);
-            let is_new = transaction.execute(
+            let is_new = transaction.run(
                 "INSERT OR IGNORE INTO grant_requests (log, sender, origin, number)
                  SELECT ?1, ?2, ?3, ?4 WHERE (SELECT count(*) FROM grant_requests
                  WHERE log = ?1 AND sender = ?2) < ?5",
@@ -115,12 +116,12 @@ fn put_granted(
     sealed: &[u8],
 ) -> Result<(), StoreError> {
     let (log, sender, origin, number) = sql_key(place);
-    transaction.execute(
+    transaction.run(
         "INSERT OR REPLACE INTO granted (log, sender, origin, number, signing_key, state)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         (&log, &sender, origin, number, signing_key.0, sealed),
     )?;
-    transaction.execute(
+    transaction.run(
         "DELETE FROM granted WHERE log = ?1 AND sender = ?2 AND origin = ?3 AND number <= ?4",
         (log, sender, origin, number.saturating_sub(KEPT)),
     )?;
@@ -133,7 +134,7 @@ pub(super) fn forget_former(
     transaction: &Transaction<'_>,
     group: &Name,
 ) -> Result<(), rusqlite::Error> {
-    transaction.execute(
+    transaction.run(
         "DELETE FROM granted WHERE log = ?1 AND sender NOT IN (SELECT name FROM account)
          AND EXISTS (SELECT 1 FROM groups WHERE name = ?2 AND ended IS NOT NULL)",
         (value::log_value(&LogId::group(*group)), group.as_str()),

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 use wire::roster::Roster;
 use wire::{FaultCode, Name};
 
+use super::cached::Cached;
 use super::claims::{self, KeptClaim};
 use super::error::StoreError;
 use super::{Sealer, Store, granted, invitations, value};
@@ -108,7 +109,7 @@ impl Store {
     pub fn keep_group(&mut self, name: &Name) -> Result<(), StoreError> {
         self.write(|transaction, _| {
             granted::forget_former(transaction, name)?;
-            transaction.execute(
+            transaction.run(
                 "INSERT INTO groups (name) VALUES (?1)
                  ON CONFLICT (name) DO UPDATE SET ended = NULL, unread = 0",
                 (name.as_str(),),
@@ -125,7 +126,7 @@ impl Store {
     pub fn end_group(&mut self, name: &Name, ended: Ended) -> Result<(), StoreError> {
         self.write(|transaction, _| {
             let sql = "UPDATE groups SET ended = ?2, unread = ?3 WHERE name = ?1";
-            transaction.execute(sql, (name.as_str(), ended.why.0, ended.is_unread))?;
+            transaction.run(sql, (name.as_str(), ended.why.0, ended.is_unread))?;
             Ok(())
         })
     }
@@ -142,7 +143,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let name = roster.group();
         self.write(|transaction, sealer| {
-            transaction.execute(
+            transaction.run(
                 "INSERT INTO groups (name, ended) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
                 (name.as_str(), FaultCode::NOT_A_MEMBER.0),
             )?;
@@ -169,7 +170,7 @@ fn add_statement(
     let (encoded, fault) = (statement.encoded.as_ref(), statement.fault.as_deref());
     let successor = statement.successor.as_ref().map(Name::as_str);
     let values = (name.as_str(), statement.version, encoded, fault, successor);
-    transaction.prepare_cached(sql)?.execute(values)?;
+    transaction.run(sql, values)?;
     Ok(())
 }
 
@@ -188,7 +189,7 @@ fn put_roster(
     let name = roster.group();
     let sealed = sealer.seal(ROSTER, name.as_bytes(), &roster.encode());
     let sql = "UPDATE groups SET roster = ?2 WHERE name = ?1";
-    transaction.execute(sql, (name.as_str(), sealed))?;
+    transaction.run(sql, (name.as_str(), sealed))?;
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use wire::roster::Act;
 use wire::{DecodeError, Field, LogId, Name, Number, Origin, Reader, Seq, Wall};
 use zeroize::{Zeroize, Zeroizing};
 
+use super::cached::Cached;
 use super::error::StoreError;
 use super::{Sealer, Store, continuity, replay, unsaved, value, wanted};
 use crate::crypto::Attachment;
@@ -257,7 +258,7 @@ impl Store {
     /// [`StoreError`].
     pub fn unshown_count(&self) -> Result<u64, StoreError> {
         let sql = "SELECT count(*) FROM inbox WHERE shown = 0";
-        Ok(self.connection.query_row(sql, (), |row| row.get::<_, i64>(0))?.cast_unsigned())
+        Ok(self.connection.row(sql, (), |row| row.get::<_, i64>(0))?.cast_unsigned())
     }
 
     /// One message, if it is kept here.
@@ -331,7 +332,7 @@ pub(super) fn insert(
     ))?;
     let content = sealer.seal(CONTENT, &id.to_be_bytes(), &encode_content(&entry.content));
     let sql = "UPDATE inbox SET content = ?2 WHERE id = ?1";
-    transaction.prepare_cached(sql)?.execute((id, content))?;
+    transaction.run(sql, (id, content))?;
     if let ReceivedContent::Attachment { .. } = entry.content {
         unsaved::note(transaction, InboxId(id), &entry.sender)?;
     }

@@ -6,6 +6,7 @@ use rusqlite::Transaction;
 use wire::roster::{Act, Statement};
 use wire::{LogId, Name};
 
+use super::cached::Cached;
 use super::error::StoreError;
 use super::outbox::insert_draft;
 use super::{KeptStatement, Sealer, Store};
@@ -19,7 +20,7 @@ impl Store {
     pub fn note_invitation(&mut self, group: &Name, user: &Name) -> Result<(), StoreError> {
         self.write(|transaction, _| {
             let sql = "INSERT INTO invitations (name, user) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
-            transaction.execute(sql, (group.as_str(), user.as_str()))?;
+            transaction.run(sql, (group.as_str(), user.as_str()))?;
             Ok(())
         })
     }
@@ -57,11 +58,11 @@ pub(super) fn write(
 /// Removes the note; whether there was one.
 fn take(transaction: &Transaction<'_>, group: &Name, user: &Name) -> Result<bool, StoreError> {
     let sql = "DELETE FROM invitations WHERE name = ?1 AND user = ?2";
-    Ok(transaction.execute(sql, (group.as_str(), user.as_str()))? > 0)
+    Ok(transaction.run(sql, (group.as_str(), user.as_str()))? > 0)
 }
 
 fn is_me(transaction: &Transaction<'_>, name: &Name) -> Result<bool, StoreError> {
     let sql = "SELECT count(*) FROM account WHERE name = ?1";
-    let count: i64 = transaction.query_row(sql, (name.as_str(),), |row| row.get(0))?;
+    let count: i64 = transaction.row(sql, (name.as_str(),), |row| row.get(0))?;
     Ok(count > 0)
 }

@@ -11,6 +11,7 @@ use wire::{LogId, MessageSession, Name, Origin};
 use zeroize::Zeroizing;
 
 use super::account::read_origin;
+use super::cached::Cached;
 use super::error::StoreError;
 use super::{Sealer, Store, value};
 use crate::crypto::grant::Secret;
@@ -86,7 +87,7 @@ impl Store {
             let row = SessionRow { log, origin: read_origin(transaction)?, number };
             row.end_those_before(transaction)?;
             let sealed = sealer.seal(STATE, &row.key(&[]), state);
-            transaction.execute(
+            transaction.run(
                 "INSERT INTO message_sessions (log, origin, number, state, ended)
                  VALUES (?1, ?2, ?3, ?4, 0)",
                 (value::log_value(log), row.origin.0, number.0, sealed),
@@ -166,12 +167,12 @@ impl Store {
         self.write(|transaction, _| {
             let row = SessionRow { log, origin: read_origin(transaction)?, number };
             let key = (value::log_value(log), row.origin.0, number.0);
-            transaction.execute(
+            transaction.run(
                 "UPDATE message_sessions SET ended = 1
                  WHERE log = ?1 AND origin = ?2 AND number = ?3",
                 key.clone(),
             )?;
-            transaction.execute(
+            transaction.run(
                 "UPDATE grants SET wrapped = x'', put = 1
                  WHERE log = ?1 AND origin = ?2 AND number = ?3",
                 key,
@@ -187,7 +188,7 @@ impl Store {
     pub fn message_sessions(&self, log: &LogId) -> Result<SessionsRecord, StoreError> {
         let origin = self.origin()?;
         let key = (value::log_value(log), origin.0);
-        let last: Option<u32> = self.connection.query_row(
+        let last: Option<u32> = self.connection.row(
             "SELECT max(number) FROM message_sessions WHERE log = ?1 AND origin = ?2",
             key.clone(),
             |row| row.get(0),
@@ -218,7 +219,7 @@ impl Store {
         let row = SessionRow { log, origin: self.origin()?, number };
         let found: Option<(Vec<u8>, bool)> = self
             .connection
-            .query_row(
+            .row(
                 "SELECT state, ended FROM message_sessions
                  WHERE log = ?1 AND origin = ?2 AND number = ?3",
                 (value::log_value(log), row.origin.0, number.0),
@@ -245,7 +246,7 @@ pub(super) fn turn(
 ) -> Result<(), StoreError> {
     let row = SessionRow { log, origin: read_origin(transaction)?, number };
     let sealed = sealer.seal(STATE, &row.key(&[]), state);
-    let changed = transaction.execute(
+    let changed = transaction.run(
         "UPDATE message_sessions SET state = ?4 WHERE log = ?1 AND origin = ?2 AND number = ?3",
         (value::log_value(log), row.origin.0, number.0, sealed),
     )?;
@@ -271,7 +272,7 @@ impl SessionRow<'_> {
     }
 
     fn end_those_before(&self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
-        transaction.execute(
+        transaction.run(
             "UPDATE message_sessions SET ended = 1
              WHERE log = ?1 AND origin = ?2 AND number < ?3",
             self.sql_key(),
@@ -281,7 +282,7 @@ impl SessionRow<'_> {
         for table in ["message_sessions", "announcements", "grants"] {
             let sql =
                 format!("DELETE FROM {table} WHERE log = ?1 AND origin = ?2 AND number <= ?3");
-            transaction.execute(&sql, (&log, origin, oldest))?;
+            transaction.run(&sql, (&log, origin, oldest))?;
         }
         Ok(())
     }
@@ -295,7 +296,7 @@ impl SessionRow<'_> {
         let (log, origin, number) = self.sql_key();
         let key = self.key(&part.part.to_be_bytes());
         let secret = sealer.seal(SECRET, &key, part.secret.as_bytes());
-        transaction.execute(
+        transaction.run(
             "INSERT INTO announcements
              (log, origin, number, part, roster_version, announcement, secret)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",

@@ -7,6 +7,7 @@
 mod abandon;
 mod account;
 mod blobs;
+mod cached;
 mod chain;
 mod claims;
 mod contacts;
@@ -36,6 +37,7 @@ use rand::rngs::{StdRng, SysRng};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use zeroize::Zeroizing;
 
+use self::cached::{Cached, STATEMENTS_MAX};
 use crate::crypto::{MasterKey, Vault};
 
 pub use abandon::Fate;
@@ -77,6 +79,7 @@ impl Store {
         let mut connection = Connection::open(&path)?;
         let is_new = schema::version(&connection)? == 0;
         schema::configure(&connection)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
         let mut rng = StdRng::try_from_rng(&mut SysRng)
             .map_err(|error| StoreError::file(&path)(std::io::Error::other(error)))?;
         let vault = Vault::new(key_file::master_key(directory, is_new, &mut rng)?);
@@ -101,6 +104,7 @@ impl Store {
     pub fn in_memory(seed: [u8; 32]) -> Result<Self, StoreError> {
         let mut connection = Connection::open_in_memory()?;
         schema::configure(&connection)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
         let mut rng = StdRng::from_seed(seed);
         let vault = Vault::new(MasterKey::generate(&mut rng));
         let mut sealer = Sealer { vault, rng };
@@ -114,7 +118,7 @@ impl Store {
     /// Fails when the key file is another store's.
     fn check_key(&self) -> Result<(), StoreError> {
         let probe: Vec<u8> =
-            self.connection.query_row("SELECT probe FROM installation", (), |row| row.get(0))?;
+            self.connection.row("SELECT probe FROM installation", (), |row| row.get(0))?;
         self.sealer.open(PROBE_CELL, b"1", &probe).map(drop)
     }
 

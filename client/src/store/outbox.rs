@@ -10,6 +10,7 @@ use wire::{FaultCode, LogId, MessageSession, Number, Seq, Wall};
 use zeroize::Zeroizing;
 
 use super::account::read_origin;
+use super::cached::Cached;
 use super::chain::{Chain, advance, newest_hash, note_accepted, put_chain, read_chain};
 use super::error::StoreError;
 use super::{Sealer, Store, blobs, message_sessions, value};
@@ -219,7 +220,7 @@ impl Store {
             }
             let body = sealer.seal(BODY, &id.0.to_be_bytes(), body);
             message_sessions::turn(transaction, sealer, log, *message_session, state)?;
-            let changed = transaction.execute(
+            let changed = transaction.run(
                 "UPDATE outbox SET state = ?1, origin = ?2, number = ?3, body = ?4,
                  message_session = ?5, hash = ?6 WHERE id = ?7 AND log = ?8 AND state = ?9",
                 (
@@ -403,7 +404,7 @@ impl Store {
     }
 
     fn change_state(&mut self, sql: &str, values: impl rusqlite::Params) -> Result<(), StoreError> {
-        self.write(|transaction, _| match transaction.execute(sql, values)? {
+        self.write(|transaction, _| match transaction.run(sql, values)? {
             1 => Ok(()),
             _ => Err(StoreError::Changed("the post is in another state")),
         })
@@ -419,13 +420,13 @@ pub(super) fn insert_draft(
     created: Wall,
 ) -> Result<OutboxId, StoreError> {
     let (kind, bytes) = content.encode().map_err(|_| StoreError::Damaged("draft"))?;
-    transaction.execute(
+    transaction.run(
         "INSERT INTO outbox (log, created, kind, text, state) VALUES (?1, ?2, ?3, x'', ?4)",
         (value::log_value(log), created.0.cast_signed(), kind, DRAFT),
     )?;
     let id = transaction.last_insert_rowid();
     let sealed = sealer.seal(CONTENT, &id.to_be_bytes(), &bytes);
-    transaction.execute("UPDATE outbox SET text = ?2 WHERE id = ?1", (id, sealed))?;
+    transaction.run("UPDATE outbox SET text = ?2 WHERE id = ?1", (id, sealed))?;
     Ok(OutboxId(id))
 }
 

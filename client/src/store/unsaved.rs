@@ -4,6 +4,7 @@
 use rusqlite::Transaction;
 use wire::{LogId, Name, Seq};
 
+use super::cached::Cached;
 use super::error::StoreError;
 use super::inbox::read_message;
 use super::{InboxId, InboxMessage, Store, value};
@@ -39,7 +40,7 @@ impl Store {
     /// [`StoreError`].
     pub fn mark_saved(&mut self, id: InboxId) -> Result<(), StoreError> {
         self.write(|transaction, _| {
-            transaction.execute("DELETE FROM unsaved WHERE id = ?1", (id.0,))?;
+            transaction.run("DELETE FROM unsaved WHERE id = ?1", (id.0,))?;
             Ok(())
         })
     }
@@ -53,6 +54,6 @@ pub(super) fn note(
 ) -> Result<(), StoreError> {
     let sql = "INSERT INTO unsaved (id) SELECT ?1
                WHERE NOT EXISTS (SELECT 1 FROM account WHERE name = ?2)";
-    transaction.prepare_cached(sql)?.execute((id.0, sender.as_str()))?;
+    transaction.run(sql, (id.0, sender.as_str()))?;
     Ok(())
 }

@@ -8,6 +8,7 @@ use rusqlite::{Row, Transaction};
 use wire::{LogId, MessageSession, Name};
 
 use super::account::read_origin;
+use super::cached::Cached;
 use super::error::StoreError;
 use super::inbox::Received;
 use super::{Store, value};
@@ -59,7 +60,7 @@ impl Store {
     /// [`StoreError`].
     pub fn drop_wanted(&mut self, id: WantedId) -> Result<(), StoreError> {
         self.write(|transaction, _| {
-            transaction.execute("DELETE FROM wanted_grants WHERE id = ?1", (id.0,))?;
+            transaction.run("DELETE FROM wanted_grants WHERE id = ?1", (id.0,))?;
             Ok(())
         })
     }
@@ -76,7 +77,7 @@ pub(super) fn note(transaction: &Transaction<'_>, entry: &Received) -> Result<()
     }
     let asker = entry.sender.as_str();
     let (log, number) = (value::log_value(&request.log), request.message_session.0);
-    let kept = transaction.execute(
+    let kept = transaction.run(
         "INSERT OR IGNORE INTO wanted_grants (asker, log, origin, number)
          SELECT ?1, log, origin, number FROM message_sessions
          WHERE log = ?2 AND origin = ?3 AND number = ?4",
@@ -85,12 +86,12 @@ pub(super) fn note(transaction: &Transaction<'_>, entry: &Received) -> Result<()
     if kept == 0 {
         return Ok(());
     }
-    transaction.execute(
+    transaction.run(
         "DELETE FROM wanted_grants WHERE asker = ?1 AND id NOT IN
          (SELECT id FROM wanted_grants WHERE asker = ?1 ORDER BY id DESC LIMIT ?2)",
         (asker, OF_ASKER_MAX),
     )?;
-    transaction.execute(
+    transaction.run(
         "DELETE FROM wanted_grants WHERE id NOT IN
          (SELECT id FROM wanted_grants ORDER BY id DESC LIMIT ?1)",
         (WANTED_MAX,),
