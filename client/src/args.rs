@@ -90,6 +90,8 @@ pub enum Command {
     Contacts(Contacts),
     /// See [`Verify`].
     Verify(Verify),
+    /// See [`Receipts`].
+    Receipts(Receipts),
     /// See [`group::Group`].
     Group(group::Group),
 }
@@ -224,6 +226,18 @@ pub struct Verify {
     pub json: bool,
 }
 
+/// whether people who write to you hear when you were shown it; on unless you say `off`
+#[derive(Debug, FromArgs, PartialEq)]
+#[argh(subcommand, name = "receipts")]
+pub struct Receipts {
+    /// on or off; without it: show which
+    #[argh(positional, from_str_fn(on_or_off))]
+    pub wish: Option<bool>,
+    /// print JSON
+    #[argh(switch)]
+    pub json: bool,
+}
+
 impl Args {
     /// Reads the words after the program's name.
     ///
@@ -270,6 +284,7 @@ impl Command {
             Self::WhoAmI(command) => command.json,
             Self::Contacts(command) => command.json,
             Self::Verify(command) => command.json,
+            Self::Receipts(command) => command.json,
             Self::Group(group) => group.command.is_json(),
         }
     }
@@ -300,6 +315,14 @@ impl Send {
     #[must_use]
     pub fn text(&self) -> &str {
         self.words.get(1).map_or("", String::as_str)
+    }
+}
+
+fn on_or_off(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(format!("{text:?} is neither `on` nor `off`")),
     }
 }
 
@@ -370,6 +393,8 @@ mod tests {
             "whoami",
             "contacts",
             "verify bob --ok",
+            "receipts",
+            "receipts off",
             "group create rust --invite-only",
             "group create rust --password",
             "group join rust --group-password-file secret",
@@ -388,9 +413,15 @@ mod tests {
 
     #[test]
     fn wrong_words_are_refused_and_help_is_not_an_error() {
-        for line in
-            ["sing", "send --nonsense", "recv --wait soon", "--nonsense", "group", "group join"]
-        {
+        for line in [
+            "sing",
+            "send --nonsense",
+            "recv --wait soon",
+            "--nonsense",
+            "group",
+            "group join",
+            "receipts no",
+        ] {
             let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
             let early = Args::parse(&words).expect_err(line);
             assert!(early.status.is_err());

@@ -29,6 +29,7 @@ fn a_message_that_arrives_leaves_the_line_being_typed() {
     menu.type_line("tence");
     menu.expect("accepted");
     assert_eq!(bob.receive(30, 1), ["half a sentence"]);
+    menu.expect("read: your messages to bob");
     menu.type_line("q");
     assert_eq!(menu.end(), 0);
 }

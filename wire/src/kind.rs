@@ -60,6 +60,7 @@ kinds! {
     0x25 PUT_CHUNK;
     0x26 FETCH_CHUNK;
     0x27 FETCH_KEY_LOG;
+    0x28 SHOWN;
 
     0x41 SIGN_UP_CHALLENGE;
     0x42 SIGN_IN_CHALLENGE;
@@ -82,6 +83,7 @@ kinds! {
     0x53 GROUPS;
     0x54 BLOB_STATE;
     0x55 CHUNK;
+    0x56 RECEIPT;
 
     0x80 ASK;
     0x81 ANSWER;
@@ -103,6 +105,8 @@ kinds! {
     0x91 DISMISS;
     0x92 SESSION_REGISTERED;
     0x93 PEER_ANSWERED;
+    0x94 PEER_SHOWN;
+    0x95 PEER_RECEIPT;
 
     0xc0 PLACE;
     0xc1 PLACED;

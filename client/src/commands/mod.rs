@@ -22,6 +22,7 @@ pub mod password;
 mod people;
 mod progress;
 mod pushing;
+mod receipts;
 mod receive;
 mod save;
 pub mod saving;
@@ -144,6 +145,7 @@ pub fn run(command: Command, config: Config) -> Result<(), Failure> {
         Command::Save(command) => save::save(local, &command),
         Command::Contacts(_) => people::contacts(&local),
         Command::Verify(command) => people::verify(local, &command),
+        Command::Receipts(command) => receipts::receipts(&local, &command),
         Command::Group(group) => group::group(local, group.command),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use wire::message::{CaughtUp, Deliver};
+use wire::message::{CaughtUp, Deliver, Shown};
 use wire::{FaultCode, Instant, LogHandle, LogId, LogKind, Name, Seq};
 
 use super::context::Context;
@@ -24,6 +24,10 @@ pub(crate) struct Inbox {
     waiting: Vec<Ticket>,
     /// Requests for grants went to the store.
     is_asked: bool,
+    /// Up to where the user was shown the mailbox.
+    shown: Seq,
+    /// Up to where that was said on this connection.
+    told_shown: Seq,
 }
 
 impl Inbox {
@@ -49,6 +53,13 @@ impl Inbox {
     pub(crate) fn on_offline(&mut self) {
         self.logs.clear();
         self.are_logs_known = false;
+        self.told_shown = Seq(0);
+    }
+
+    /// The user was shown the mailbox up to `upto`.
+    pub(crate) fn on_shown(&mut self, upto: Seq, ctx: &mut Context<'_>) {
+        self.shown = self.shown.max(upto);
+        self.tell_shown(ctx);
     }
 
     pub(crate) fn on_cursor(&mut self, log: LogId, cursor: Seq) {
@@ -159,7 +170,10 @@ impl Inbox {
         match self.reading {
             None => return,
             Some(Reading::Peek) => self.show_peeked(ctx),
-            Some(_) => self.receive(ctx),
+            Some(_) => {
+                self.receive(ctx);
+                self.tell_shown(ctx);
+            }
         }
         self.conclude(ctx);
     }
@@ -204,6 +218,21 @@ impl Inbox {
         }
         if is_over {
             self.answer(&Ok(()), ctx);
+        }
+    }
+
+    /// Says what the user was shown, once the mailbox is being read: the seat takes it only then.
+    /// Who peeks says nothing.
+    fn tell_shown(&mut self, ctx: &mut Context<'_>) {
+        let Some(me) = ctx.me.name.filter(|_| self.shown > self.told_shown) else {
+            return;
+        };
+        let own = LogId::mailbox(me);
+        let is_peek = self.reading == Some(Reading::Peek);
+        let is_read = self.logs.get(&own).is_some_and(LogReader::is_attached) && !is_peek;
+        if let Some(handle) = ctx.handles.open_handle(&own).filter(|_| is_read) {
+            ctx.send(Shown { handle, upto: self.shown });
+            self.told_shown = self.shown;
         }
     }
 

@@ -1,7 +1,7 @@
 //! What the core tells the user.
 
 use wire::message::Entry;
-use wire::{LogId, Name};
+use wire::{LogId, Name, Seq};
 
 use super::request::Ticket;
 use super::transfers::TransferProgress;
@@ -37,6 +37,14 @@ pub enum Notice {
     Received(Vec<InboxId>),
     /// Messages that stay where they are.
     Peeked(Vec<Peeked>),
+    /// The reader of a mailbox was shown what this installation sent there, as its home says. It
+    /// proves nothing.
+    Receipt {
+        /// The mailbox.
+        log: LogId,
+        /// The newest of the shown.
+        upto: Seq,
+    },
     /// An attachment has come further on its way.
     Transfer(TransferProgress),
     /// A contact was seen for the first time, or its key or trust has changed.

@@ -1,8 +1,8 @@
 //! How the core's parts work together: each event goes to its part, then every part does what it
 //! can do now.
 
-use wire::message::{Fault, Pong, ToClient};
-use wire::{FaultCode, Frame, Instant, Kind, LogHandle, RequestId};
+use wire::message::{Fault, Pong, Receipt, ToClient};
+use wire::{FaultCode, Frame, Instant, Kind, LogHandle, LogKind, RequestId};
 
 use super::asks::{Ask, answer};
 use super::auth::{Auth, Outcome};
@@ -136,6 +136,7 @@ impl Parts {
                 self.auth.sign_in(name, password, takeover, ctx);
             }
             Command::Stop => self.leave(ctx),
+            Command::Shown(upto) => self.inbox.on_shown(upto, ctx),
             Command::Ask { ticket, request } => {
                 self.asks.push(Ask { ticket, request, begun: false });
             }
@@ -195,6 +196,7 @@ impl Parts {
                 }
             }
             ToClient::CaughtUp(caught_up) => self.inbox.on_caught_up(&caught_up, ctx),
+            ToClient::Receipt(receipt) => on_receipt(&receipt, ctx),
             ToClient::Bundles(bundles) => self.contacts.on_bundles(bundles, ctx),
             ToClient::GroupChallenge(challenge) => self.groups.on_challenge(challenge, ctx),
             ToClient::RosterChanged(changed) => self.groups.on_roster_changed(&changed, ctx),
@@ -426,6 +428,14 @@ impl Parts {
             ctx.out.push(Effect::Send { link, message });
         }
         Outcome::Nothing
+    }
+}
+
+/// A reader was shown what was sent to its mailbox.
+fn on_receipt(receipt: &Receipt, ctx: &mut Context<'_>) {
+    let log = ctx.handles.log(receipt.handle).filter(|log| log.kind == LogKind::Mailbox);
+    if let Some(log) = log {
+        ctx.notify(Notice::Receipt { log, upto: receipt.upto });
     }
 }
 

@@ -145,6 +145,11 @@ impl LogReader {
         self.state == State::Refused && self.is_idle()
     }
 
+    /// The seat sends what comes.
+    pub(crate) fn is_attached(&self) -> bool {
+        self.state == State::Attached
+    }
+
     /// A transaction has not returned.
     pub(crate) fn is_storing(&self) -> bool {
         self.storing > 0

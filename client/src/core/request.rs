@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use wire::Name;
 use wire::roster::Policy;
+use wire::{Name, Seq};
 use zeroize::Zeroizing;
 
 use crate::crypto::keys::KeyId;
@@ -58,6 +58,9 @@ pub enum Command {
     },
     /// Give up a sign-up or sign-in that is under way.
     Stop,
+    /// The user was shown everything of the account's own mailbox up to this, and does not mind
+    /// that those who wrote it hear so.
+    Shown(Seq),
     /// Anything that works with a stored session; answered by [`super::Notice::Answered`].
     Ask {
         /// Comes back in the answer.

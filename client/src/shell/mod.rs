@@ -6,7 +6,7 @@ use std::time::Duration;
 use rand::TryRng;
 use rand::rngs::SysRng;
 use wire::net::{CloseCause, Net, NetEvent, Policy};
-use wire::{ConnId, Instant, Wall};
+use wire::{ConnId, Instant, LogId, Wall};
 
 use crate::core::{Cause, Command, Core, Effect, Event, LinkId, Notice, Request, Saved, Ticket};
 use crate::failure::{Code, Failure};
@@ -37,6 +37,7 @@ pub struct Shell {
     net: Net,
     core: Core,
     store: Store,
+    directory: DataDirectory,
     workers: Workers,
     hub: Hub,
     dialer: Dialer,
@@ -72,6 +73,7 @@ impl Shell {
             net,
             core,
             store,
+            directory: directory.clone(),
             workers,
             hub,
             dialer,
@@ -143,6 +145,7 @@ impl Shell {
     /// # Errors
     /// The store or the operating system fails, or the settings are wrong.
     pub fn turn(&mut self, until: Option<Instant>) -> Result<Vec<Notice>, Failure> {
+        self.tell_shown()?;
         self.net.flush();
         let mut events = std::mem::take(&mut self.net_events);
         let timeout = self.timeout(until);
@@ -177,6 +180,7 @@ impl Shell {
     /// # Errors
     /// The operating system fails.
     pub fn finish(mut self) -> Result<(), Failure> {
+        self.tell_shown()?;
         self.feed(Event::Command(Command::Stop))?;
         let until = self.net.now() + FAREWELL_TIME_MAX;
         while self.net.connections() > 0 && self.net.now() < until {
@@ -188,6 +192,18 @@ impl Shell {
                 .map_err(|error| Failure::unexpected(format!("waiting failed: {error}")))?;
         }
         Ok(())
+    }
+
+    /// What the user was shown since is for those who wrote it, unless the user minds.
+    fn tell_shown(&mut self) -> Result<(), Failure> {
+        let Some(me) = self.core.name() else {
+            return Ok(());
+        };
+        let shown = self.store.newly_shown(&LogId::mailbox(me), &self.directory);
+        match shown.map_err(|e| store_failure(&e))? {
+            Some(upto) => self.command(Command::Shown(upto)),
+            None => Ok(()),
+        }
     }
 
     fn timeout(&self, until: Option<Instant>) -> Option<Duration> {

@@ -9,6 +9,7 @@
 //!   connection.lock    0600  held by the one process that owns the connection
 //!   opening.lock       0600  held while the database is opened
 //!   showing.lock       0600  held while unshown messages are printed and marked
+//!   no-receipts        0600  there when no read receipts are sent
 //!   fastchat.sock      0600  the holder's socket (the shell makes it)
 //! KEYS/<id>.key        0600  the master key: 32 bytes; KEYS is outside DIR
 //! ```
@@ -129,6 +130,10 @@ impl DataDirectory {
 
     pub(super) fn blobs_path(&self) -> PathBuf {
         self.root.join("blobs")
+    }
+
+    pub(super) fn no_receipts_path(&self) -> PathBuf {
+        self.root.join("no-receipts")
     }
 
     pub(super) fn id_path(&self) -> PathBuf {

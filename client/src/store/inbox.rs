@@ -277,6 +277,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn mark_shown(&mut self, ids: &[InboxId]) -> Result<(), StoreError> {
+        self.is_newly_shown = true;
         self.write(|transaction, _| {
             let sql = "UPDATE inbox SET shown = 1 WHERE id = ?1";
             let mut statement = transaction.prepare_cached(sql)?;

@@ -107,7 +107,11 @@ fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     written.map_err(StoreError::file(path))
 }
 
-fn sync_parent(path: &Path) -> Result<(), StoreError> {
+/// A new or removed name stays so.
+///
+/// # Errors
+/// [`StoreError::File`].
+pub(super) fn sync_parent(path: &Path) -> Result<(), StoreError> {
     let parent = path.parent().ok_or(StoreError::NoHome)?;
     let directory = File::open(parent).map_err(StoreError::file(parent))?;
     directory.sync_all().map_err(StoreError::file(parent))

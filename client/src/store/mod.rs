@@ -21,6 +21,7 @@ mod invitations;
 mod key_file;
 mod message_sessions;
 mod outbox;
+mod receipts;
 mod replay;
 mod schema;
 #[cfg(test)]
@@ -65,6 +66,8 @@ pub struct Store {
     sealer: Sealer,
     /// Where attachments lie that are on their way.
     blobs: PathBuf,
+    /// Messages were marked as shown, here or in an earlier process, and that was not taken.
+    is_newly_shown: bool,
 }
 
 impl Store {
@@ -90,7 +93,8 @@ impl Store {
             let probe = sealer.seal(PROBE_CELL, b"1", PROBE);
             schema::create(&mut connection, schema::known(), &origin, &probe)?;
         }
-        let mut store = Self { connection, sealer, blobs: directory.blobs_path() };
+        let blobs = directory.blobs_path();
+        let mut store = Self { connection, sealer, blobs, is_newly_shown: true };
         store.check_key()?;
         schema::upgrade(&mut store.connection)?;
         Ok(store)
@@ -112,7 +116,7 @@ impl Store {
         rand::Rng::fill_bytes(&mut sealer.rng, &mut origin);
         let probe = sealer.seal(PROBE_CELL, b"1", PROBE);
         schema::create(&mut connection, schema::known(), &origin, &probe)?;
-        Ok(Self { connection, sealer, blobs: PathBuf::new() })
+        Ok(Self { connection, sealer, blobs: PathBuf::new(), is_newly_shown: true })
     }
 
     /// Fails when the key file is another store's.

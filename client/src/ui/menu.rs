@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use wire::{LogId, Name};
+use wire::{LogId, Name, Seq};
 
 use super::dialogue::{Action, Dialogue, Prompt, shown};
 use super::input::{Input, Typed};
@@ -24,6 +24,7 @@ mod conflicts;
 mod errands;
 mod files;
 mod groups;
+mod receipts;
 
 /// Messages taken from the store at a time.
 const PAGE: u32 = 256;
@@ -58,6 +59,7 @@ pub fn run(mut config: Config) -> Result<(), Failure> {
         printer,
         style: Style::detect(),
         sent: BTreeMap::new(),
+        unread: BTreeMap::new(),
         changing: BTreeMap::new(),
         members: None,
         fetching: BTreeMap::new(),
@@ -85,6 +87,8 @@ struct Menu {
     style: Style,
     /// Messages sent from here whose outcome was not told yet.
     sent: BTreeMap<OutboxId, LogId>,
+    /// The newest message sent from here to each mailbox whose reader was not said to be shown it.
+    unread: BTreeMap<LogId, Seq>,
     /// Changes of groups, and questions for members, that were not answered yet.
     changing: BTreeMap<Ticket, (Name, GroupWish)>,
     members: Option<(Ticket, Name)>,
@@ -261,6 +265,7 @@ impl Menu {
             Notice::Received(_) => {
                 self.show_waiting()?;
             }
+            Notice::Receipt { log, upto } => self.tell_receipt(log, upto),
             Notice::Peeked(_) => {}
             Notice::Transfer(progress) => self.tell_progress(progress),
             Notice::ContactChanged { name, change } => self.tell_contact(name, change),
@@ -324,7 +329,8 @@ impl Menu {
                 self.shell.store().post(id).map_err(|e| store_failure(&e))?;
             let told = match post.map(|post| post_outcome(&post)) {
                 Some(Ok(None)) => continue,
-                Some(Ok(Some(_))) => {
+                Some(Ok(Some(post))) => {
+                    self.await_receipt(&post);
                     self.style.dim(&format!("accepted: your message to {}", shown(&to)))
                 }
                 Some(Err(failure)) => {

@@ -33,6 +33,7 @@ mod password;
 mod peers;
 mod posting;
 mod reading;
+mod receipts;
 mod registry;
 mod relay;
 mod request;
@@ -290,6 +291,11 @@ impl Parts {
                 self.logs.on_peer_answered(from, told, &mut self.log_out);
                 self.drain_logs(turn);
             }
+            ToPeer::PeerShown(shown) => {
+                self.logs.on_shown(from, &shown, &mut self.log_out);
+                self.drain_logs(turn);
+            }
+            ToPeer::PeerReceipt(receipt) => self.seat.on_receipt(from, &receipt, turn),
             ToPeer::SessionRegistered(message) => self.seat.on_registered(from, &message, turn),
             ToPeer::Fault(_) => {}
             ToPeer::Hello(_) | ToPeer::Ready(_) => turn.alarm(Alarm::PeerConfused { from }),

@@ -26,6 +26,8 @@ pub(super) struct Reading {
     position: Seq,
     /// The reader holds everything up to here durably.
     seen: Seq,
+    /// Its user was shown everything up to here; 0 when nothing was said of it.
+    shown: Seq,
     live: bool,
     /// The range after this was asked for and has not come.
     asked: Option<Seq>,
@@ -44,6 +46,7 @@ impl Reading {
         Self {
             position: cursor,
             seen: cursor,
+            shown: Seq(0),
             live: false,
             asked: None,
             discards,
@@ -102,6 +105,14 @@ impl Reading {
             self.seen = upto;
             upto
         })
+    }
+
+    /// Whether `upto`, clamped to what was sent, is news of what the user was shown.
+    pub(super) fn showed(&mut self, upto: Seq) -> Option<Seq> {
+        let upto = upto.min(self.position);
+        let is_news = upto > self.shown;
+        self.shown = self.shown.max(upto);
+        is_news.then_some(upto)
     }
 }
 

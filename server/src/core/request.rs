@@ -28,6 +28,7 @@ impl Seat {
             ToServer::Post(post) => self.on_post(conn, post, turn),
             ToServer::Attach(attach) => self.on_attach(conn, &attach, turn),
             ToServer::Seen(seen) => self.on_seen(conn, &seen, turn),
+            ToServer::Shown(shown) => self.on_shown(conn, &shown, turn),
             ToServer::FetchBundles(fetch) => self.on_fetch_bundles(conn, fetch, turn),
             ToServer::SignOut(_) => self.on_sign_out(conn, turn),
             ToServer::GroupStart(start) => self.on_question(conn, start.into(), turn),

@@ -15,6 +15,7 @@ mod links;
 mod notes;
 mod posts;
 mod readings;
+mod receipts;
 mod router;
 mod sessions;
 mod sign;

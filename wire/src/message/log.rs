@@ -193,6 +193,28 @@ message! {
 }
 
 message! {
+    /// The reader's user was shown everything of its mailbox up to `upto`. A signal: it counts as
+    /// nothing else, and may be lost. Cumulative.
+    Shown = SHOWN {
+        /// The attached handle of the account's own mailbox.
+        handle: LogHandle,
+        /// The last entry shown.
+        upto: Seq,
+    }
+}
+
+message! {
+    /// The owner of a mailbox was shown everything that this installation posted there up to
+    /// `upto`, as its home says. A signal: it may be lost.
+    Receipt = RECEIPT {
+        /// An open handle of the mailbox.
+        handle: LogHandle,
+        /// The seq of the installation's newest entry that was shown.
+        upto: Seq,
+    }
+}
+
+message! {
     /// One entry of an attached log.
     Deliver = DELIVER {
         /// An attached handle.

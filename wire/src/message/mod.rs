@@ -31,13 +31,13 @@ pub use group::{
 };
 pub use log::{
     Accepted, Attach, Body, CaughtUp, Class, CloseLog, Deliver, Entry, LogOpened, OpenLog, Post,
-    Refusal, Refused, Seen, Unavailable, Up,
+    Receipt, Refusal, Refused, Seen, Shown, Unavailable, Up,
 };
 pub use peer::{
     Answer, AnswerBody, Ask, AskAs, AskOpenLog, Dismiss, EndSession, PeerAccepted, PeerAnswered,
-    PeerAttach, PeerDeliver, PeerDetach, PeerPost, PeerRange, PeerRead, PeerRefused, PeerSeen,
-    Probe, ProbeAnswer, Question, RegisterSession, SessionClosed, SessionEnd, SessionQuestion,
-    SessionRegistered,
+    PeerAttach, PeerDeliver, PeerDetach, PeerPost, PeerRange, PeerRead, PeerReceipt, PeerRefused,
+    PeerSeen, PeerShown, Probe, ProbeAnswer, Question, RegisterSession, SessionClosed, SessionEnd,
+    SessionQuestion, SessionRegistered,
 };
 pub use router::{Directory, Place, Placed, Report, ServerEntry};
 
@@ -151,7 +151,7 @@ direction! {
         Hello, Fault, Ping, Pong, Redeem, SignUpStart, SignUpFinish, SignInStart, SignInFinish,
         Resume, SignOut, FetchBundles, OpenLog, CloseLog, Post, Attach, Seen, GroupStart,
         ChangeRoster, FetchRoster, PutGrants, FetchGrant, NoteGroup, ListGroups, BeginBlob,
-        PutChunk, FetchChunk, FetchKeyLog,
+        PutChunk, FetchChunk, FetchKeyLog, Shown,
     }
 }
 
@@ -160,7 +160,7 @@ direction! {
     ToClient {
         Ready, Fault, Ping, Pong, SignUpChallenge, SignInChallenge, Welcome, SessionEnded,
         Bundles, LogOpened, Accepted, Refused, Unavailable, Up, Deliver, CaughtUp, GroupChallenge,
-        RosterChanged, Roster, GrantsPut, Grant, GroupNoted, Groups, BlobState, Chunk,
+        RosterChanged, Roster, GrantsPut, Grant, GroupNoted, Groups, BlobState, Chunk, Receipt,
     }
 }
 
@@ -170,7 +170,7 @@ direction! {
         Hello, Ready, Fault, Ping, Pong, Ask, Answer, PeerPost, PeerAccepted, PeerRefused,
         PeerAttach, PeerDetach, PeerSeen, PeerRead, PeerRange, PeerDeliver, Probe, ProbeAnswer,
         EndSession, SessionClosed, RegisterSession, AskAs, Dismiss, SessionRegistered,
-        PeerAnswered,
+        PeerAnswered, PeerShown, PeerReceipt,
     }
 }
 

@@ -391,3 +391,32 @@ message! {
         person: Name,
     }
 }
+
+message! {
+    /// Seat → home of a mailbox: its owner was shown everything up to `upto`; the seat has clamped
+    /// it to what it sent.
+    PeerShown = PEER_SHOWN {
+        /// The mailbox.
+        log: LogId,
+        /// Its owner.
+        account: Name,
+        /// The session's epoch.
+        epoch: SessionEpoch,
+        /// The last entry shown.
+        upto: Seq,
+    }
+}
+
+message! {
+    /// Home → seat of a poster: the owner of the mailbox was shown what it posted up to `upto`.
+    PeerReceipt = PEER_RECEIPT {
+        /// The mailbox.
+        log: LogId,
+        /// Whose posts.
+        sender: Name,
+        /// From which installation.
+        origin: Origin,
+        /// The seq of its newest entry that was shown.
+        upto: Seq,
+    }
+}

@@ -98,6 +98,8 @@ fn log() -> Vec<Example> {
         show("up", &Up { handle }),
         show("attach from the beginning", &Attach { handle, cursor: Seq(0) }),
         show("seen", &Seen { handle, upto: seq() }),
+        show("shown", &Shown { handle, upto: seq() }),
+        show("receipt", &Receipt { handle, upto: seq() }),
         show("deliver", &Deliver { handle, entry: entry() }),
         show("caught up", &CaughtUp { handle, upto: seq(), expired: 0 }),
         show("caught up, having missed some", &CaughtUp { handle, upto: seq(), expired: 12 }),
@@ -156,6 +158,8 @@ fn peer() -> Vec<Example> {
         show("register session", &RegisterSession { account, origin, epoch }),
         show("session registered", &SessionRegistered { account, epoch }),
         show("peer answered", &PeerAnswered { log, account, epoch, person: account }),
+        show("peer shown", &PeerShown { log, account, epoch, upto: Seq(9) }),
+        show("peer receipt", &PeerReceipt { log, sender: account, origin, upto: Seq(9) }),
         show("dismiss", &Dismiss { log, account, epoch, code: FaultCode::REMOVED, upto: Seq(9) }),
     ]);
     examples.extend(crate::group::peer(account, origin, epoch));

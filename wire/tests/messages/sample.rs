@@ -223,6 +223,8 @@ structs! {
     Up { handle }
     Attach { handle cursor }
     Seen { handle upto }
+    Shown { handle upto }
+    Receipt { handle upto }
     Deliver { handle entry }
     CaughtUp { handle upto expired }
     Entry { seq sender origin number at body }
@@ -247,6 +249,8 @@ structs! {
     Dismiss { log account epoch code upto }
     SessionRegistered { account epoch }
     PeerAnswered { log account epoch person }
+    PeerShown { log account epoch upto }
+    PeerReceipt { log sender origin upto }
     GroupStart { request group act opening }
     GroupChallenge { request policy version head response }
     ChangeRoster { request group statement proof key_log }
@@ -307,17 +311,18 @@ choices! {
     ToServer {
         Hello Fault Ping Pong Redeem SignUpStart SignUpFinish SignInStart SignInFinish Resume
         SignOut FetchBundles OpenLog CloseLog Post Attach Seen GroupStart ChangeRoster FetchRoster
-        PutGrants FetchGrant NoteGroup ListGroups BeginBlob PutChunk FetchChunk FetchKeyLog
+        PutGrants FetchGrant NoteGroup ListGroups BeginBlob PutChunk FetchChunk FetchKeyLog Shown
     }
     ToClient {
         Ready Fault Ping Pong SignUpChallenge SignInChallenge Welcome SessionEnded Bundles
         LogOpened Accepted Refused Unavailable Up Deliver CaughtUp GroupChallenge RosterChanged
-        Roster GrantsPut Grant GroupNoted Groups BlobState Chunk
+        Roster GrantsPut Grant GroupNoted Groups BlobState Chunk Receipt
     }
     ToPeer {
         Hello Ready Fault Ping Pong Ask Answer PeerPost PeerAccepted PeerRefused PeerAttach
         PeerDetach PeerSeen PeerRead PeerRange PeerDeliver Probe ProbeAnswer EndSession
-        SessionClosed RegisterSession AskAs Dismiss SessionRegistered PeerAnswered
+        SessionClosed RegisterSession AskAs Dismiss SessionRegistered PeerAnswered PeerShown
+        PeerReceipt
     }
     ToRouter { Hello Fault Ping Pong Place }
     FromRouter { Ready Fault Ping Pong Placed }

@@ -19,6 +19,7 @@ mod homes;
 mod inbox;
 mod link;
 mod outbox;
+mod receipts;
 mod roster;
 mod sealing;
 mod session;

@@ -12,7 +12,7 @@ use crate::crypto::test_keys::{alice, name};
 use crate::crypto::{Attachment, FileKey};
 use crate::store::{Continuity, InboxMessage, Received, ReceivedContent};
 
-fn text(text: &str, previous: u8) -> ReceivedContent {
+pub(super) fn text(text: &str, previous: u8) -> ReceivedContent {
     let (sent, previous, verified) = (Wall(9), [previous; 32], true);
     ReceivedContent::Text { text: text.to_owned(), sent, previous, verified }
 }
@@ -40,7 +40,7 @@ fn statement(text: &str, valid: bool) -> ReceivedContent {
 }
 
 /// The entry with this seq and number; its hash is its number.
-fn entry(seq: u64, n: u64, content: ReceivedContent) -> Received {
+pub(super) fn entry(seq: u64, n: u64, content: ReceivedContent) -> Received {
     Received {
         seq: Seq(seq),
         sender: name("alice"),

@@ -8,6 +8,7 @@ mod groups;
 mod inbox;
 mod message_sessions;
 mod outbox;
+mod receipts;
 mod settings;
 
 use bytes::Bytes;

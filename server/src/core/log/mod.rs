@@ -35,6 +35,7 @@ mod out;
 mod post;
 mod range;
 mod reader;
+mod receipt;
 mod roster;
 mod row;
 mod rows;
@@ -49,7 +50,9 @@ use std::collections::BTreeMap;
 
 use slab::Slab;
 use storage::Answer;
-use wire::message::{AskOpenLog, PeerAnswered, PeerAttach, PeerDetach, PeerRead, PeerSeen};
+use wire::message::{
+    AskOpenLog, PeerAnswered, PeerAttach, PeerDetach, PeerRead, PeerSeen, PeerShown,
+};
 use wire::{ExchangeId, Instant, LogId, Name, ServerId, SessionEpoch};
 
 use arrival::Arrival;
@@ -130,6 +133,14 @@ impl Logs {
     /// The owner of a mailbox has answered somebody. Nothing is answered.
     pub fn on_peer_answered(&mut self, from: ServerId, told: PeerAnswered, out: &mut LogOut) {
         self.arrive(Arrival::Answered { from, told }, out);
+    }
+
+    /// The owner of a mailbox was shown everything up to a seq: those who posted it hear so, as far
+    /// as that is known without reading anything.
+    pub fn on_shown(&mut self, from: ServerId, shown: &PeerShown, out: &mut LogOut) {
+        if let Some(&key) = self.by_id.get(&shown.log) {
+            self.logs[key].shown(from, shown, out);
+        }
     }
 
     /// A session that is behind asks for entries: answered by `PeerRange`, now or after a read.

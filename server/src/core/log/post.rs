@@ -197,8 +197,12 @@ impl Log {
             return home.refuse(from, &post, Refusal::Busy, out);
         }
         let seq = home.next_seq();
+        let is_mailbox = self.is_mailbox();
         let (row, ..) = self.rows.ready(key);
         row.push(hash, Outcome::Appended(seq));
+        if is_mailbox {
+            row.note_unshown(seq);
+        }
         row.message_sessions.post(post.message_session, seq);
         self.rows.note_change(key, true);
         let PeerPost { sender, origin, number, body, .. } = post;

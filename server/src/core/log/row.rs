@@ -46,6 +46,9 @@ use wire::{FaultCode, Number, Seq, ServerId, SessionEpoch};
 
 use super::message_session::MessageSessions;
 
+/// Entries of one row that may yet be told as shown; a later one's receipt covers older ones.
+const UNSHOWN_MAX: usize = 64;
+
 /// What a used number came to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Outcome {
@@ -150,6 +153,8 @@ pub(super) struct Row {
     asked: Number,
     /// The highest number that this session was answered, or said is settled.
     told: Number,
+    /// Entries of a mailbox that its owner is not known to have been shown; the newest of them.
+    unshown: VecDeque<Seq>,
 }
 
 impl Row {
@@ -238,6 +243,22 @@ impl Row {
         self.asked = self.asked.max(self.last);
         self.seen.push_back((hash, outcome));
         debug_assert!(self.is_coherent());
+    }
+
+    /// The owner of the mailbox may yet be shown this entry.
+    pub(super) fn note_unshown(&mut self, seq: Seq) {
+        if self.unshown.len() >= UNSHOWN_MAX {
+            self.unshown.pop_front();
+        }
+        self.unshown.push_back(seq);
+    }
+
+    /// The owner was shown everything up to `upto`: the newest entry for which that is news, and
+    /// where its poster sits.
+    pub(super) fn take_shown(&mut self, upto: Seq) -> Option<(ServerId, Seq)> {
+        let count = self.unshown.partition_point(|seq| *seq <= upto);
+        let newest = self.unshown.drain(..count).next_back()?;
+        self.poster.map(|(server, _)| (server, newest))
     }
 
     /// A used number was posted again: it is answered again, now if it was before.

@@ -205,6 +205,21 @@ impl Rows {
         }
     }
 
+    /// The reader was shown everything up to `upto`: each poster with news of its entries.
+    pub(super) fn tell_shown(
+        &mut self,
+        upto: Seq,
+        mut tell: impl FnMut(ServerId, (Name, Origin), Seq),
+    ) {
+        for (_, place) in &mut self.places {
+            if let State::Ready(row) = &mut place.state
+                && let Some((server, seq)) = row.take_shown(upto)
+            {
+                tell(server, (place.sender, place.origin), seq);
+            }
+        }
+    }
+
     /// Nobody waits at `server` any more.
     pub(super) fn forget_server(&mut self, server: ServerId, home: &mut Home) {
         for (_, place) in &mut self.places {

@@ -27,6 +27,11 @@ impl Answered {
         self.people = people;
     }
 
+    /// Whether the owner has answered this one.
+    pub(super) fn has(&self, person: &Name) -> bool {
+        self.people.contains(person)
+    }
+
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.people.len()
@@ -56,7 +61,7 @@ impl Answered {
 impl Log {
     /// Why a mailbox has no room for another `len` bytes of `sender`, if it has none.
     pub(super) fn full(&self, sender: &Name, len: u64, limits: &LogLimits) -> Option<FaultCode> {
-        let is_known = *sender == self.id.name || self.answered.people.contains(sender);
+        let is_known = *sender == self.id.name || self.answered.has(sender);
         self.usage.full((sender, !is_known), len, limits)
     }
 

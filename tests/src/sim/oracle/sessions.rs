@@ -100,6 +100,7 @@ fn named(message: &ToPeer) -> Option<Session> {
         ToPeer::PeerAttach(attach) => (attach.account, attach.epoch),
         ToPeer::PeerSeen(seen) => (seen.account, seen.epoch),
         ToPeer::PeerRead(read) => (read.account, read.epoch),
+        ToPeer::PeerShown(shown) => (shown.account, shown.epoch),
         ToPeer::AskAs(ask) => (ask.account, ask.epoch),
         ToPeer::Ask(ask) => match &ask.question {
             Question::AskOpenLog(open) => (open.account, open.epoch),

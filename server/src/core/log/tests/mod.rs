@@ -14,6 +14,7 @@ mod message_sessions;
 mod model;
 mod posts;
 mod readers;
+mod receipts;
 mod strangers;
 
 use std::collections::BTreeSet;
