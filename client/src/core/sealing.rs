@@ -116,9 +116,9 @@ impl Sealing {
         self.job.is_none() && self.uploads.is_empty()
     }
 
-    /// Sees to it that the next post can be sealed for `readers`. With posts `unanswered`, which are
-    /// sealed in the running message session, no other begins: were they rejected for theirs and
-    /// sealed anew, they would come behind those of the next. Their home may have forgotten its
+    /// Sees to it that the next post can be sealed for `readers`. With posts `unanswered`, which
+    /// are sealed in the running message session, no other begins: were they rejected for theirs
+    /// and sealed anew, they would come behind those of the next. Their home may have forgotten its
     /// grants by then, too, as those of a message session that was replaced.
     pub(crate) fn prepare(
         &mut self,

@@ -1,7 +1,6 @@
 //! What the account sends: drafts, then sealed posts that are resent byte for byte, then answers.
 //!
-//! A post's way: draft → sealed (it has its number and its bytes) → accepted or rejected; a draft
-//! may also be refused (never sent), and a sealed post may end as a conflict.
+//! A post: draft → refused, or sealed (number and bytes) → accepted, rejected or a conflict.
 
 use bytes::Bytes;
 use rusqlite::{Connection, Row, Transaction};

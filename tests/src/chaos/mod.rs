@@ -2,8 +2,8 @@
 //!
 //! Three servers and a router, clients under load ([`child`]: the real shell, core and store) and
 //! people with `fastchat` itself ([`people`]), with a proxy between all of them ([`proxy`]). A
-//! seed decides what goes wrong ([`schedule`]); then everything must come to rest, and [`mod@judge`]
-//! compares what senders were told with what readers were shown.
+//! seed decides what goes wrong ([`schedule`]); then everything must come to rest, and
+//! [`mod@judge`] compares what senders were told with what readers were shown.
 
 pub mod child;
 pub mod child_plan;
