@@ -229,9 +229,11 @@ mod tests {
     #[test]
     fn every_wrong_value_is_named() {
         let line = "--id 0 --cluster c --store s --listen 0.0.0.0:1 --peer-listen [::]:2 \
-                    --router nowhere --sessions-max 0";
+                    --router nowhere --sessions-max 0 --unseen-mib 0";
         let error = parse(line).expect_err("mistakes").to_string();
-        for flag in ["--id", "--listen", "--peer-listen", "--router", "--sessions-max"] {
+        let flags =
+            ["--id", "--listen", "--peer-listen", "--router", "--sessions-max", "--unseen-mib"];
+        for flag in flags {
             assert!(error.contains(flag), "{flag} in {error}");
         }
     }
