@@ -5,6 +5,7 @@
 pub mod chaos;
 pub mod cluster;
 pub mod crowd;
+pub mod ending;
 pub mod interceptor;
 pub mod lines;
 pub mod member;

@@ -4,15 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
-use std::thread;
 
 use rand::TryRng;
 use rand::rngs::SysRng;
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 use tempfile::TempDir;
 use tests::chaos::process::kill_all;
 use tests::chaos::{Options, Outcome, child, run};
+use tests::ending::clean_up_whatever_happens;
 
 const USAGE: &str = "usage: fastchat-chaos [--kills N] [--seed 0xSEED] [--rate POSTS_PER_SECOND]";
 /// Where files cost no disk: what is killed loses nothing that it gave to the system.
@@ -47,7 +45,7 @@ fn watch(options: &Options) -> ExitCode {
     let folder = new_folder(&std::env::temp_dir());
     let memory = Path::new(MEMORY);
     let clients = new_folder(if memory.is_dir() { memory } else { folder.path() });
-    clean_up_whatever_happens();
+    clean_up_whatever_happens(clean_up);
     println!("seed {:#x}, {} kills; again: {}", options.seed, options.kills, again(options));
     let outcome = run(options, folder.path(), clients.path());
     report(&outcome);
@@ -129,22 +127,6 @@ fn new_folder(parent: &Path) -> TempDir {
 fn keep(folder: TempDir, clients: TempDir) {
     println!("the cluster's files stay in {}", folder.keep().display());
     println!("the clients' files stay in {}", clients.keep().display());
-}
-
-/// Leaves no process and no folder, also when this process fails or is interrupted.
-fn clean_up_whatever_happens() {
-    let default = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        default(panic);
-        clean_up();
-    }));
-    let mut signals = Signals::new([SIGINT, SIGTERM]).expect("signals can be watched");
-    thread::spawn(move || {
-        if signals.forever().next().is_some() {
-            clean_up();
-            std::process::exit(130);
-        }
-    });
 }
 
 fn clean_up() {

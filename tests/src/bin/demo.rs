@@ -3,13 +3,11 @@
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Mutex;
-use std::thread;
 
 use bytes::Bytes;
 use image::{Rgb, RgbImage};
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 use tests::cluster::Cluster;
+use tests::ending::clean_up_whatever_happens;
 use tests::person::Person;
 use tests::programs::{reap, signal};
 use tests::story::Story;
@@ -23,7 +21,7 @@ fn main() {
     let folder = folder.expect("a temporary directory can be made");
     note(|left| left.1 = Some(folder.path().to_owned()));
     tempfile::env::override_temp_dir(folder.path()).expect("it is set once");
-    clean_up_whatever_happens();
+    clean_up_whatever_happens(clean_up);
 
     let mut story = Story::default();
     println!("FastChat: a router and three servers on this machine, TLS between all of them.");
@@ -208,22 +206,6 @@ fn crash(story: &mut Story, cluster: &mut Cluster, alice: &Person, bob: &Person)
 
 fn note(change: impl FnOnce(&mut (Option<u32>, Option<PathBuf>))) {
     change(&mut LEFT.lock().expect("nothing panics while it is held"));
-}
-
-/// Ends the cluster and removes the folder, also when the demo fails or is interrupted.
-fn clean_up_whatever_happens() {
-    let default = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        default(panic);
-        clean_up();
-    }));
-    let mut signals = Signals::new([SIGINT, SIGTERM]).expect("signals can be watched");
-    thread::spawn(move || {
-        if signals.forever().next().is_some() {
-            clean_up();
-            std::process::exit(130);
-        }
-    });
 }
 
 fn clean_up() {
