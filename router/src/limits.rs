@@ -6,8 +6,6 @@ use wire::limits;
 
 /// Points of one server on the ring: shares then differ by about one part in √512, or 4.4 %.
 pub const POINTS_PER_SERVER: u32 = 512;
-/// No server is the home of more than this share of its even part of the slots, in percent.
-pub const HOME_SHARE_PERCENT: u32 = 105;
 /// The cap of a server's sessions, in percent of the average, unless set.
 pub const PERCENT_DEFAULT: u32 = 125;
 /// Smallest cap in percent: below 100 not everyone would find a seat under a cap.

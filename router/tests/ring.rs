@@ -2,11 +2,12 @@
 //!
 //! `UPDATE=1` rewrites the golden file; a change of it moves users between servers.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
-use router::core::homes::build_map;
+use router::core::homes::{ChangeError, add_server, build_map, remove_server};
 use router::core::ring::{Ring, Seats, average_cap};
 use wire::limits::SLOTS;
 use wire::{LogId, Name, ServerId, Slot, SlotMap};
@@ -27,6 +28,17 @@ fn slot(index: usize) -> Slot {
 
 fn slots_of(map: &SlotMap, server: ServerId) -> usize {
     (0..SLOTS).filter(|index| map.home(slot(*index)) == server).count()
+}
+
+/// No server owns two slots more than another.
+fn assert_even(map: &SlotMap) {
+    let mut owned: BTreeMap<ServerId, usize> = BTreeMap::new();
+    for index in 0..SLOTS {
+        *owned.entry(map.home(slot(index))).or_insert(0) += 1;
+    }
+    let (fewest, most) = (owned.values().min(), owned.values().max());
+    let (fewest, most) = (fewest.expect("a home"), most.expect("a home"));
+    assert!(most - fewest <= 1, "{} servers own {fewest} to {most}", owned.len());
 }
 
 fn moved(before: &SlotMap, after: &SlotMap) -> usize {
@@ -63,27 +75,62 @@ fn placement_of_100_names_on_5_servers_is_golden() {
 }
 
 #[test]
-fn one_server_more_moves_about_its_share_of_the_slots() {
-    for count in [1, 2, 3, 4, 5, 9, 20, 50] {
-        let (before, after) = (build_map(1, &servers(count)), build_map(2, &servers(count + 1)));
-        let fair = SLOTS / usize::from(count + 1);
-        let moved = moved(&before, &after);
-        println!("{count} + 1: moved {moved}, fair {fair}");
-        assert!(moved <= 2 * fair, "{count} + 1: {moved} slots move, {fair} would be fair");
+fn every_server_owns_its_even_part_of_a_new_map() {
+    for count in [1, 2, 3, 7, 30, 100, 1_000, 1_024] {
+        let map = build_map(1, &servers(count));
+        assert_eq!(map.servers(), servers(count), "each owns something");
+        assert_even(&map);
     }
 }
 
 #[test]
-fn no_server_owns_much_more_than_its_share() {
-    for count in [1, 2, 3, 7, 30, 100] {
-        let map = build_map(1, &servers(count));
-        let even = SLOTS / usize::from(count);
-        for server in servers(count) {
-            let owned = slots_of(&map, server);
-            assert!(owned <= even * 105 / 100 + 2, "{server} of {count} owns {owned}, not {even}");
-            assert!(owned * 2 > even, "{server} of {count} owns {owned}, not {even}");
-        }
+fn a_server_that_comes_gets_its_part_and_nothing_else_moves() {
+    for count in [1, 2, 3, 10, 50, 100, 1_023] {
+        let before = build_map(1, &servers(count));
+        let newcomer = ServerId(count + 1);
+        let after = add_server(&before, 2, newcomer).expect("there is room for it");
+        assert_eq!((after.version(), after.servers()), (2, servers(count + 1)));
+        assert_even(&after);
+        assert_eq!(moved(&before, &after), SLOTS / usize::from(count + 1));
+        assert_eq!(slots_of(&after, newcomer), moved(&before, &after));
     }
+}
+
+#[test]
+fn a_server_that_goes_gives_its_part_and_nothing_else_moves() {
+    for count in [2, 3, 10, 50, 100, 1_024] {
+        let before = build_map(1, &servers(count));
+        let leaver = ServerId(count.div_ceil(2));
+        let after = remove_server(&before, 2, leaver).expect("others are left");
+        assert_eq!(after.version(), 2);
+        assert_even(&after);
+        assert_eq!(moved(&before, &after), slots_of(&before, leaver));
+        assert_eq!(slots_of(&after, leaver), 0);
+    }
+}
+
+/// A session that overflows from one of these slots, or fails over, finds the newcomer first.
+#[test]
+fn a_server_that_comes_gets_the_slots_that_are_near_to_it() {
+    for count in [10, 100] {
+        let newcomer = ServerId(count + 1);
+        let map = build_map(1, &servers(count));
+        let map = add_server(&map, 2, newcomer).expect("there is room for it");
+        let ring = Ring::new(&servers(count + 1));
+        let owned = (0..SLOTS).map(slot).filter(|slot| map.home(*slot) == newcomer);
+        let near = owned.filter(|slot| ring.walk(*slot).next() == Some(newcomer)).count();
+        assert!(near * 100 > slots_of(&map, newcomer) * 75, "{near}");
+    }
+}
+
+#[test]
+fn a_change_that_cannot_be_names_the_server() {
+    let map = build_map(1, &servers(1_024));
+    let one = build_map(1, &servers(1));
+    assert_eq!(add_server(&one, 2, ServerId(1)), Err(ChangeError::AlreadyThere(ServerId(1))));
+    assert_eq!(add_server(&map, 2, ServerId(2_000)), Err(ChangeError::Full));
+    assert_eq!(remove_server(&map, 2, ServerId(0)), Err(ChangeError::NotThere(ServerId(0))));
+    assert_eq!(remove_server(&one, 2, ServerId(1)), Err(ChangeError::LastServer(ServerId(1))));
 }
 
 fn seats() -> impl Strategy<Value = Vec<Seats>> {
@@ -124,6 +171,42 @@ proptest! {
         let mut after = candidates(&Ring::new(&servers(count + 1)), slot(index));
         after.retain(|server| server.0 != count + 1);
         prop_assert_eq!(before, after);
+    }
+
+    #[test]
+    fn changes_of_an_uneven_map_move_the_newcomers_and_leavers_slots_alone(
+        homes in prop::collection::vec(1u16..30, SLOTS),
+        server in 1u16..40,
+    ) {
+        let before = SlotMap::new(7, homes.into_iter().map(ServerId).collect());
+        let server = ServerId(server);
+        let count = before.servers().len();
+        match (add_server(&before, 8, server), remove_server(&before, 8, server)) {
+            (Ok(after), Err(ChangeError::NotThere(_))) => {
+                prop_assert_eq!(slots_of(&after, server), SLOTS / (count + 1));
+                prop_assert_eq!(moved(&before, &after), slots_of(&after, server));
+            }
+            (Err(ChangeError::AlreadyThere(_)), Ok(after)) => {
+                prop_assert_eq!(slots_of(&after, server), 0);
+                prop_assert_eq!(moved(&before, &after), slots_of(&before, server));
+            }
+            other => prop_assert!(false, "{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_map_stays_even_while_servers_come_and_go(
+        ids in prop::collection::vec(1u16..20, 1..20),
+    ) {
+        let mut map = build_map(1, &servers(5));
+        for (version, id) in (2..).zip(ids) {
+            let changed = match add_server(&map, version, ServerId(id)) {
+                Err(ChangeError::AlreadyThere(server)) => remove_server(&map, version, server),
+                added => added,
+            };
+            map = changed.unwrap_or(map);
+            assert_even(&map);
+        }
     }
 
     #[test]
