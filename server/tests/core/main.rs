@@ -12,6 +12,7 @@ mod homes;
 mod key_logs;
 mod leases;
 mod links;
+mod load;
 mod notes;
 mod posts;
 mod readings;

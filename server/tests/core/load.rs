@@ -1,0 +1,34 @@
+//! What the router hears of a server's load.
+
+use std::time::Duration;
+
+use server::core::Event;
+use wire::ServerId;
+use wire::message::Ping;
+
+use crate::client::Client;
+use crate::world::World;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn the_router_hears_how_busy_a_server_is() {
+    let mut world = World::new(1);
+    let alice = world.name_at(1, "alice");
+    let client = Client::signed_up(&mut world, 1, alice);
+    world.advance(2 * SECOND);
+    let (busy_permille, queued_bytes) = (321, 65_536);
+    let measured = Event::Measured { busy_permille, queued_bytes, free_bytes: u64::MAX };
+    world.feed(ServerId(1), measured);
+    for nonce in 0..50 {
+        client.say(&mut world, Ping { nonce });
+    }
+    world.advance(SECOND);
+    let report = world.report(1);
+    assert_eq!(report.sessions, 1);
+    // The router's own frames count as well.
+    assert!((50..60).contains(&report.frames_per_second), "{}", report.frames_per_second);
+    assert_eq!((report.busy_permille, report.queued_bytes), (busy_permille, queued_bytes));
+    world.advance(SECOND);
+    assert!(world.report(1).frames_per_second < 10);
+}
