@@ -30,7 +30,13 @@ pub struct Args {
     #[argh(option, arg_name = "address")]
     pub server_listen: Option<SocketAddr>,
 
-    /// most sessions of one server, in percent of the average: 100 to 1000 (default: 125)
+    /// how seats are chosen: bounded-hash, round-robin, random or least-connections
+    /// (default: bounded-hash)
+    #[argh(option, arg_name = "name")]
+    pub strategy: Option<String>,
+
+    /// with bounded-hash: most sessions of one server, in percent of the average: 100 to 1000
+    /// (default: 125)
     #[argh(option, arg_name = "percent")]
     pub percent: Option<u32>,
 

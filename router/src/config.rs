@@ -7,6 +7,7 @@ use thiserror::Error;
 use wire::limits::SERVERS_MAX;
 
 use crate::args::Args;
+use crate::core::strategy::{Placing, Strategy, StrategyError};
 use crate::limits::{PERCENT_DEFAULT, PERCENT_MAX, PERCENT_MIN};
 
 /// What to run.
@@ -29,8 +30,8 @@ pub struct RouterConfig {
     pub cluster: PathBuf,
     /// The directory with `cert.pem` and `key.pem`.
     pub identity: PathBuf,
-    /// A server's cap in percent of the average.
-    pub percent: u32,
+    /// How seats are chosen.
+    pub placing: Placing,
     /// Only check that it could run.
     pub is_check: bool,
 }
@@ -42,8 +43,8 @@ pub struct LocalConfig {
     pub servers: u16,
     /// The directory of everything.
     pub data: PathBuf,
-    /// A server's cap in percent of the average.
-    pub percent: u32,
+    /// How seats are chosen.
+    pub placing: Placing,
     /// Most sessions of one server; the server's own default without it.
     pub sessions_max: Option<u32>,
 }
@@ -58,16 +59,29 @@ impl TryFrom<Args> for Config {
 
     fn try_from(args: Args) -> Result<Self, ConfigError> {
         let mut mistakes = Vec::new();
-        let percent = percent(args.percent, &mut mistakes);
+        let placing = placing(&args, &mut mistakes);
         let config = match args.local {
-            Some(servers) => local(servers, percent, &args, &mut mistakes).map(Self::Local),
-            None => router(percent, &args, &mut mistakes).map(Self::Router),
+            Some(servers) => local(servers, placing, &args, &mut mistakes).map(Self::Local),
+            None => router(placing, &args, &mut mistakes).map(Self::Router),
         };
         match config {
             Some(config) if mistakes.is_empty() => Ok(config),
             _ => Err(ConfigError(mistakes)),
         }
     }
+}
+
+fn placing(args: &Args, mistakes: &mut Vec<String>) -> Placing {
+    let named = args.strategy.as_deref().map(str::parse).transpose();
+    let strategy = named.unwrap_or_else(|error: StrategyError| {
+        mistakes.push(format!("--strategy: {error}"));
+        None
+    });
+    let strategy = strategy.unwrap_or_default();
+    if strategy != Strategy::BoundedHash && args.percent.is_some() {
+        mistakes.push(format!("--percent is a cap of bounded-hash, not of {strategy}"));
+    }
+    Placing { strategy, percent: percent(args.percent, mistakes) }
 }
 
 fn percent(percent: Option<u32>, mistakes: &mut Vec<String>) -> u32 {
@@ -78,7 +92,7 @@ fn percent(percent: Option<u32>, mistakes: &mut Vec<String>) -> u32 {
     percent
 }
 
-fn router(percent: u32, args: &Args, mistakes: &mut Vec<String>) -> Option<RouterConfig> {
+fn router(placing: Placing, args: &Args, mistakes: &mut Vec<String>) -> Option<RouterConfig> {
     let only_local =
         [("--data", args.data.is_some()), ("--sessions-max", args.sessions_max.is_some())];
     for (flag, _) in only_local.iter().filter(|(_, is_given)| *is_given) {
@@ -99,14 +113,14 @@ fn router(percent: u32, args: &Args, mistakes: &mut Vec<String>) -> Option<Route
         server_listen: args.server_listen?,
         identity: identity.unwrap_or_else(|| cluster.join("router-1")),
         cluster,
-        percent,
+        placing,
         is_check: args.check,
     })
 }
 
 fn local(
     servers: u16,
-    percent: u32,
+    placing: Placing,
     args: &Args,
     mistakes: &mut Vec<String>,
 ) -> Option<LocalConfig> {
@@ -130,7 +144,7 @@ fn local(
         mistakes.push("--data is missing: a directory for the cluster".to_owned());
         return None;
     };
-    Some(LocalConfig { servers, data, percent, sessions_max: args.sessions_max })
+    Some(LocalConfig { servers, data, placing, sessions_max: args.sessions_max })
 }
 
 #[cfg(test)]
@@ -139,6 +153,7 @@ mod tests {
 
     use super::{Config, ConfigError};
     use crate::args::Args;
+    use crate::core::strategy::{Placing, Strategy};
 
     fn parse(line: &str) -> Result<Config, ConfigError> {
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -151,7 +166,8 @@ mod tests {
         let Ok(Config::Router(config)) = config else {
             panic!("{config:?}");
         };
-        assert_eq!(config.percent, 125);
+        let placing = Placing { strategy: Strategy::BoundedHash, percent: 125 };
+        assert_eq!(config.placing, placing);
         assert_eq!(config.identity, std::path::Path::new("c/router-1"));
     }
 
@@ -162,6 +178,22 @@ mod tests {
         assert_eq!(error.lines().count(), flags.len());
         for flag in flags {
             assert!(error.contains(flag), "{flag} in {error}");
+        }
+    }
+
+    #[test]
+    fn a_strategy_is_named_by_its_flag_and_only_one_has_a_percentage() {
+        let config = parse("--local 3 --data d --strategy least-connections");
+        let Ok(Config::Local(config)) = config else {
+            panic!("{config:?}");
+        };
+        assert_eq!(config.placing.strategy, Strategy::LeastConnections);
+        parse("--local 3 --data d --strategy bounded-hash --percent 150").expect("they fit");
+        let mistakes =
+            [("--strategy", "--strategy least"), ("--percent", "--strategy random --percent 150")];
+        for (flag, words) in mistakes {
+            let error = parse(&format!("--local 3 --data d {words}")).expect_err("a mistake");
+            assert!(error.to_string().starts_with(flag), "{error}");
         }
     }
 

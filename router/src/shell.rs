@@ -95,7 +95,7 @@ impl Shell {
         let policy = Policy::router();
         let address = config.server_listen;
         let servers = listen(&mut net, "--server-listen", address, security, policy)?;
-        let settings = Settings { map: identity.map, percent: config.percent, exempt_loopback };
+        let settings = Settings { map: identity.map, placing: config.placing, exempt_loopback };
         let core = Core::new(net.now(), settings, seed()?);
         let named = |server: &ServerId| (*server, server.certificate_name());
         Ok(Self {

@@ -2,8 +2,10 @@
 
 mod world;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use router::core::strategy::Strategy;
 use wire::limits::{REPORT_SILENCE_MAX, RESERVATION_TIME};
 use wire::message::{Fault, Hello, Ping};
 use wire::{FaultCode, FromRouter, Kind, ServerId, ToRouter};
@@ -59,6 +61,36 @@ fn a_reservation_counts_until_it_is_redeemed_or_lapses() {
         waited += SECOND;
     }
     world.place("carol").expect("bob's reservation has lapsed");
+}
+
+#[test]
+fn every_strategy_counts_reservations_and_keeps_to_open_servers_below_their_most() {
+    for strategy in Strategy::ALL {
+        let mut world = World::started_with(4, strategy);
+        world.sessions_max = 2;
+        world.report_all();
+        world.is_open = false;
+        world.report(ServerId(3));
+        let mut seats: Vec<u16> = Vec::new();
+        for index in 0..6 {
+            seats.push(world.place(&format!("user{index}")).expect("there is room").seat.0);
+        }
+        seats.sort_unstable();
+        assert_eq!(seats, [1, 1, 2, 2, 4, 4], "{strategy}");
+        assert_eq!(world.place("more"), Err(FaultCode::UNAVAILABLE), "{strategy}");
+    }
+}
+
+#[test]
+fn two_who_ask_one_after_another_sit_apart_unless_a_home_decides() {
+    for strategy in [Strategy::RoundRobin, Strategy::LeastConnections] {
+        let mut world = World::started_with(3, strategy);
+        let seats: BTreeSet<ServerId> = ["alice", "bob", "carol"]
+            .iter()
+            .map(|name| world.place(name).expect("placed").seat)
+            .collect();
+        assert_eq!(seats.len(), 3, "{strategy}");
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use router::config::RouterConfig;
+use router::core::strategy::{Placing, Strategy};
 use router::identity::ROUTER_NAME;
 use router::local::cluster::Cluster;
 use router::shell::Shell;
@@ -38,7 +39,7 @@ impl Table {
             server_listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             cluster: cluster.dir(),
             identity: cluster.router_dir(),
-            percent: 125,
+            placing: Placing { strategy: Strategy::BoundedHash, percent: 125 },
             is_check: false,
         };
         Self {

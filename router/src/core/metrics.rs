@@ -17,7 +17,8 @@ pub struct Metrics {
     pub silences: u64,
     /// Sessions placed on their home.
     pub placed_home: u64,
-    /// Sessions placed elsewhere, because the home was at its cap or not there.
+    /// Sessions placed elsewhere: the home was at its cap or not there, or the strategy looks at
+    /// no home.
     pub placed_overflow: u64,
     /// Questions that waited for the servers' first reports.
     pub waited: u64,

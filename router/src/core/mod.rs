@@ -1,15 +1,17 @@
 //! The router's core: pure state, no clock, socket or random source of its own.
 //!
-//! [`Core::handle`] takes one event and pushes what is to be done. Placement is [`ring`]'s; what
-//! the servers say is kept in [`load`], what was promised in [`reservations`].
+//! [`Core::handle`] takes one event and pushes what is to be done. Seats are chosen by [`placer`];
+//! what the servers say is kept in [`load`], what was promised in [`reservations`].
 
 pub mod directory;
 pub mod event;
 pub mod homes;
 pub mod load;
 pub mod metrics;
+pub mod placer;
 pub mod reservations;
 pub mod ring;
+pub mod strategy;
 pub mod tally;
 pub mod timers;
 
@@ -19,8 +21,8 @@ mod server_side;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use rand::SeedableRng;
 use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 use wire::fault::Consequence;
 use wire::message::Fault;
 use wire::{ConnId, FaultCode, Frame, Instant, Name, ServerId, SlotMap, Wall};
@@ -31,8 +33,9 @@ use crate::limits::{
 use event::{Effect, Event, Side};
 use load::Loads;
 use metrics::Metrics;
+use placer::Placer;
 use reservations::Reservations;
-use ring::Ring;
+use strategy::Placing;
 use timers::{Timer, Timers};
 
 /// What a router is told at its start.
@@ -40,8 +43,8 @@ use timers::{Timer, Timers};
 pub struct Settings {
     /// The home of each slot.
     pub map: SlotMap,
-    /// A server's cap in percent of the average: see `limits::PERCENT_MIN`.
-    pub percent: u32,
+    /// How seats are chosen.
+    pub placing: Placing,
     /// Whether clients from a loopback address are exempt from the limits per address.
     pub exempt_loopback: bool,
 }
@@ -49,9 +52,9 @@ pub struct Settings {
 /// The state of one router.
 #[derive(Debug)]
 pub struct Core {
-    settings: Settings,
+    exempt_loopback: bool,
     servers: Vec<ServerId>,
-    ring: Ring,
+    placer: Placer,
     random: StdRng,
     conns: BTreeMap<ConnId, Conn>,
     loads: Loads,
@@ -89,28 +92,31 @@ struct Waiting {
 }
 
 impl Core {
-    /// A router that begins at `now`. `seed` makes its reservations and must be secret.
+    /// A router that begins at `now`. `seed` makes its reservations and must be secret; it
+    /// also decides what is random in placing.
     ///
     /// # Panics
-    /// When `settings.percent` is 0: the caller has checked its range.
+    /// When `settings.placing.percent` is 0: the caller has checked its range.
     #[must_use]
     pub fn new(now: Instant, settings: Settings, seed: [u8; 32]) -> Self {
-        assert!(settings.percent > 0, "a cap of 0 percent seats nobody");
-        let servers = settings.map.servers();
+        let Settings { map, placing, exempt_loopback } = settings;
+        let mut random = StdRng::from_seed(seed);
+        let mut placer_seed = [0; 32];
+        random.fill_bytes(&mut placer_seed);
         let mut timers = Timers::default();
         timers.set(Timer::Start, now + START_TIME_MAX);
         Self {
-            ring: Ring::new(&servers),
-            random: StdRng::from_seed(seed),
+            exempt_loopback,
+            servers: map.servers(),
+            loads: Loads::new(map.version()),
+            placer: Placer::new(map, placing, placer_seed),
+            random,
             conns: BTreeMap::new(),
-            loads: Loads::new(settings.map.version()),
             reservations: Reservations::new(RESERVATIONS_PER_ADDRESS_MAX),
             is_started: false,
             waiting: VecDeque::new(),
             timers,
             metrics: Metrics::default(),
-            servers,
-            settings,
         }
     }
 

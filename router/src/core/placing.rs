@@ -70,7 +70,7 @@ impl Core {
     fn counted_address(&self, conn: ConnId) -> Option<IpAddr> {
         match self.conns.get(&conn) {
             Some(Conn { side: Side::Client { address }, .. })
-                if !(self.settings.exempt_loopback && address.is_loopback()) =>
+                if !(self.exempt_loopback && address.is_loopback()) =>
             {
                 Some(*address)
             }
@@ -78,7 +78,7 @@ impl Core {
         }
     }
 
-    fn choose(&self, now: Instant, name: &Name) -> Option<Placement> {
+    fn choose(&mut self, now: Instant, name: &Name) -> Option<Placement> {
         let seats: Vec<Seats> = self
             .loads
             .placeable(now)
@@ -88,8 +88,7 @@ impl Core {
             })
             .collect();
         let slot = Slot::of(&LogId::mailbox(*name));
-        let Self { ring, settings, .. } = self;
-        ring.place(&settings.map, slot, settings.percent, &seats)
+        self.placer.place(slot, &seats)
     }
 
     fn reserve(

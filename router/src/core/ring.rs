@@ -114,7 +114,8 @@ fn find(seats: &[Seats], server: ServerId) -> Option<&Seats> {
     index.ok().map(|index| &seats[index])
 }
 
-fn least_loaded(seats: &[Seats]) -> Option<ServerId> {
+/// Of the servers below their `max` the one with the fewest sessions; of several, the lowest id.
+pub(super) fn least_loaded(seats: &[Seats]) -> Option<ServerId> {
     let open = seats.iter().filter(|seat| seat.taken < seat.max);
     open.min_by_key(|seat| (seat.taken, seat.server)).map(|seat| seat.server)
 }

@@ -134,7 +134,7 @@ impl Core {
     }
 
     fn on_moved(&mut self, server: ServerId, report: &Report, out: &mut Vec<Effect>) {
-        let (ours, theirs) = (self.settings.map.version(), report.map_version);
+        let (ours, theirs) = (self.placer.map().version(), report.map_version);
         if ours != theirs {
             tracing::warn!(%server, ours, theirs, "has another slot map; nobody is placed there");
         }

@@ -18,6 +18,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::config::{LocalConfig, RouterConfig};
+use crate::core::strategy::Placing;
 use crate::files::{self, FileError};
 use crate::shell::{Shell, ShellError};
 use announce::Announcer;
@@ -64,7 +65,7 @@ pub fn run(config: &LocalConfig) -> Result<(), LocalError> {
     let _lock = lock(&data)?;
     announce::withdraw(&data)?;
     let cluster = Cluster::prepare(&data, config.servers)?;
-    let mut shell = open_router(&cluster, config.percent)?;
+    let mut shell = open_router(&cluster, config.placing)?;
     let plan = Plan::new(&cluster, shell.server_address(), config.sessions_max)?;
     let mut children = Children::new(plan);
     let ran = keep_running(&data, &mut shell, &mut children);
@@ -109,13 +110,13 @@ fn stop(mut shell: Shell, children: &mut Children) -> Result<(), LocalError> {
     Ok(shell.stop()?)
 }
 
-fn open_router(cluster: &Cluster, percent: u32) -> Result<Shell, LocalError> {
+fn open_router(cluster: &Cluster, placing: Placing) -> Result<Shell, LocalError> {
     let path = cluster.dir().join("ports");
     let saved = Ports::read(&path)?;
     let keeps_client = Ports { server: 0, ..saved };
-    let mut shell = open_at(cluster, percent, saved)
-        .or_else(|error| open_elsewhere(error, cluster, percent, keeps_client))
-        .or_else(|error| open_elsewhere(error, cluster, percent, Ports::ANY))?;
+    let mut shell = open_at(cluster, placing, saved)
+        .or_else(|error| open_elsewhere(error, cluster, placing, keeps_client))
+        .or_else(|error| open_elsewhere(error, cluster, placing, Ports::ANY))?;
     shell.catch_signals()?;
     let ports =
         Ports { client: shell.client_address().port(), server: shell.server_address().port() };
@@ -129,22 +130,22 @@ fn open_router(cluster: &Cluster, percent: u32) -> Result<Shell, LocalError> {
 fn open_elsewhere(
     error: ShellError,
     cluster: &Cluster,
-    percent: u32,
+    placing: Placing,
     ports: Ports,
 ) -> Result<Shell, ShellError> {
     match error {
-        ShellError::Listen { .. } => open_at(cluster, percent, ports),
+        ShellError::Listen { .. } => open_at(cluster, placing, ports),
         error => Err(error),
     }
 }
 
-fn open_at(cluster: &Cluster, percent: u32, ports: Ports) -> Result<Shell, ShellError> {
+fn open_at(cluster: &Cluster, placing: Placing, ports: Ports) -> Result<Shell, ShellError> {
     let config = RouterConfig {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, ports.client)),
         server_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, ports.server)),
         cluster: cluster.dir(),
         identity: cluster.router_dir(),
-        percent,
+        placing,
         is_check: false,
     };
     Shell::open_with(&config, true)

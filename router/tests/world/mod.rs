@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use router::core::event::{Effect, Event, Outgoing, Side};
 use router::core::homes::build_map;
+use router::core::strategy::{Placing, Strategy};
 use router::core::{Core, Settings};
 use wire::field::List;
 use wire::message::{Hello, Place, Placed, Report, ServerEntry};
@@ -35,8 +36,13 @@ pub(crate) struct World {
 impl World {
     /// A router of `servers` servers, none of which is there yet.
     pub(crate) fn new(servers: u16) -> Self {
+        Self::with(servers, Strategy::BoundedHash)
+    }
+
+    fn with(servers: u16, strategy: Strategy) -> Self {
         let ids: Vec<ServerId> = (1..=servers).map(ServerId).collect();
-        let settings = Settings { map: build_map(1, &ids), percent: 125, exempt_loopback: true };
+        let placing = Placing { strategy, percent: 125 };
+        let settings = Settings { map: build_map(1, &ids), placing, exempt_loopback: true };
         let now = Instant(5);
         Self {
             core: Core::new(now, settings, [7; 32]),
@@ -57,7 +63,12 @@ impl World {
 
     /// A router whose servers have all reported.
     pub(crate) fn started(servers: u16) -> Self {
-        let mut world = Self::new(servers);
+        Self::started_with(servers, Strategy::BoundedHash)
+    }
+
+    /// The same with a strategy.
+    pub(crate) fn started_with(servers: u16, strategy: Strategy) -> Self {
+        let mut world = Self::with(servers, strategy);
         for id in 1..=servers {
             world.join(ServerId(id));
         }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use router::core::strategy::{Placing, Strategy};
+
 use super::dice::Dice;
 use super::fault::FaultKind;
 
@@ -25,8 +27,8 @@ pub struct Plan {
     pub is_tiny: bool,
     /// Sessions that may sit on one server.
     pub sessions_max: u32,
-    /// A server's cap, in percent of the average.
-    pub percent: u32,
+    /// How routers choose seats, and a server's cap in percent of the average.
+    pub placing: Placing,
     /// Posts per second are not limited.
     pub is_unmetered: bool,
     /// RSA is computed, not imitated: see `work`.
@@ -79,7 +81,7 @@ impl Plan {
             has_strangers: dice.chance(500),
             is_tiny: dice.chance(300),
             sessions_max: dice.pick(&[2, 5, 1000, 1000]).max(enough),
-            percent: dice.pick(&[100, 125, 125, 200]),
+            placing: draw_placing(dice),
             is_unmetered: dice.chance(500),
             is_real_crypto: dice.chance(4),
             safety: Duration::from_secs(dice.between(10, 50)),
@@ -94,6 +96,14 @@ impl Plan {
             faults,
         }
     }
+}
+
+/// Half of the worlds use the strategy that routers use unless told otherwise.
+fn draw_placing(dice: &mut Dice) -> Placing {
+    let percent = dice.pick(&[100, 125, 125, 200]);
+    let others = [Strategy::RoundRobin, Strategy::Random, Strategy::LeastConnections];
+    let strategy = if dice.chance(500) { dice.pick(&others) } else { Strategy::BoundedHash };
+    Placing { strategy, percent }
 }
 
 impl fmt::Display for Plan {

@@ -23,7 +23,7 @@ impl World {
     pub(super) fn start_router(&mut self, index: usize) {
         let settings = Settings {
             map: (*self.map).clone(),
-            percent: self.plan.percent,
+            placing: self.plan.placing,
             exempt_loopback: false,
         };
         let core = Core::new(self.now, settings, self.dice.seed());

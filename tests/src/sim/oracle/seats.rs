@@ -1,9 +1,10 @@
-//! A router gives no seat above the cap, by what it has been told when it gives it; and none before
-//! all servers have told it how they are, or have had their time.
+//! A router gives no seat above its strategy's cap, by what it has been told when it gives it; and
+//! none before all servers have told it how they are, or have had their time.
 
 use std::collections::BTreeMap;
 
 use router::core::event::{Event, Side};
+use router::core::strategy::{Placing, Strategy};
 use router::limits::START_TIME_MAX;
 use wire::limits::{REPORT_SILENCE_MAX, RESERVATION_TIME};
 use wire::message::{Placed, Report};
@@ -13,7 +14,7 @@ use super::{Fact, Ledger, Property};
 use crate::sim::plan::Plan;
 
 pub(super) struct Seats {
-    percent: u64,
+    placing: Placing,
     servers: usize,
     routers: BTreeMap<usize, Told>,
 }
@@ -86,8 +87,8 @@ impl Told {
 
 impl Seats {
     pub(super) fn new(plan: &Plan) -> Self {
-        let (percent, servers) = (u64::from(plan.percent), usize::from(plan.servers));
-        Self { percent, servers, routers: BTreeMap::new() }
+        let (placing, servers) = (plan.placing, usize::from(plan.servers));
+        Self { placing, servers, routers: BTreeMap::new() }
     }
 
     fn give(
@@ -96,7 +97,7 @@ impl Seats {
         (router, conn): (usize, ConnId),
         placed: &Placed,
     ) -> Result<(), String> {
-        let percent = self.percent;
+        let placing = self.placing;
         let told = self.routers.entry(router).or_default();
         if !told.is_ready && now.since(told.started) < START_TIME_MAX {
             return Err(format!("router-{router} gives {} before it knows anything", placed.seat));
@@ -111,19 +112,34 @@ impl Seats {
         let Some((taken, max)) = seats.get(&placed.seat).copied() else {
             return Err(format!("router-{router} gives {}, which is silent", placed.seat));
         };
-        let all: u64 = seats.values().map(|(taken, _)| taken).sum();
-        let live = u64::try_from(seats.len()).expect("few");
-        let cap = (percent * (all + 1)).div_ceil(100 * live);
-        let is_over = |taken: u64, max: u64| taken >= cap.min(max);
-        let all_over = seats.values().all(|(taken, max)| is_over(*taken, *max));
-        let least =
-            seats.values().filter(|(taken, max)| taken < max).map(|(taken, _)| *taken).min();
-        if taken >= max || (is_over(taken, max) && !(all_over && least == Some(taken))) {
-            let seat = placed.seat;
-            return Err(format!("router-{router} gives {seat} with {taken} of {cap}: {seats:?}"));
+        if may_give(placing, &seats, (taken, max)) {
+            return Ok(());
         }
-        Ok(())
+        let seat = placed.seat;
+        Err(format!("router-{router} gives {seat} with {taken}, {placing:?}: {seats:?}"))
     }
+}
+
+/// Whether a server that has `taken` sessions of `max` may get another one, beside all `seats`.
+fn may_give(
+    placing: Placing,
+    seats: &BTreeMap<ServerId, (u64, u64)>,
+    (taken, max): (u64, u64),
+) -> bool {
+    let open = seats.values().filter(|(taken, max)| taken < max);
+    let is_least = open.map(|(taken, _)| *taken).min() == Some(taken);
+    let all: u64 = seats.values().map(|(taken, _)| taken).sum();
+    let live = u64::try_from(seats.len()).expect("few");
+    let cap = (u64::from(placing.percent) * (all + 1)).div_ceil(100 * live);
+    let is_under = |(taken, max): &(u64, u64)| *taken < cap.min(*max);
+    let is_allowed = match placing.strategy {
+        Strategy::BoundedHash => {
+            is_under(&(taken, max)) || (is_least && !seats.values().any(is_under))
+        }
+        Strategy::LeastConnections => is_least,
+        Strategy::RoundRobin | Strategy::Random => true,
+    };
+    is_allowed && taken < max
 }
 
 impl Property for Seats {
