@@ -36,7 +36,7 @@ pub(super) struct Change {
     pub(super) wish: GroupWish,
     pub(super) step: Step,
     /// The group is noted at the own home.
-    noted: bool,
+    pub(super) noted: bool,
     tries: u32,
     /// The password was proven on this connection, by this; it is good for each further try.
     pub(super) proof: Option<Challenge>,
@@ -64,6 +64,8 @@ pub(super) enum Step {
     Sent(Bytes),
     /// Its answer was lost: the roster is being brought up to date, and says it.
     Looking(Bytes),
+    /// Refused for good: the roster is being brought up to date, and says whether the note stays.
+    Refused(Failure),
 }
 
 /// The statement that the next one follows.
@@ -87,6 +89,7 @@ impl Change {
         self.step = match std::mem::replace(&mut self.step, Step::Begin) {
             Step::Sent(encoded) | Step::Looking(encoded) => Step::Looking(encoded),
             Step::Pausing(_, Some(encoded)) => Step::Looking(encoded),
+            Step::Refused(failure) => Step::Refused(failure),
             _ => Step::Begin,
         };
     }
@@ -107,7 +110,7 @@ impl Change {
     }
 
     /// Makes the account a member.
-    fn is_entry(&self) -> bool {
+    pub(super) fn is_entry(&self) -> bool {
         matches!(self.wish, GroupWish::Create(_) | GroupWish::Join(_))
     }
 
@@ -181,6 +184,7 @@ impl Groups {
                 Some(Step::Begin) => self.begin(id, contacts, ctx),
                 Some(Step::Updating) => self.on_updated(id, ctx),
                 Some(Step::Ready(..)) => self.sign(id, ctx),
+                Some(Step::Refused(_)) => self.conclude(id, ctx),
                 _ => {}
             }
         }
@@ -310,30 +314,6 @@ impl Groups {
         };
         if let Some(change) = self.changes.get_mut(&id) {
             change.step = next;
-        }
-    }
-
-    /// The change was refused for good.
-    pub(super) fn refuse(&mut self, id: u32, failure: Failure, ctx: &mut Context<'_>) {
-        let Some(change) = self.changes.remove(&id) else {
-            return;
-        };
-        let is_out = matches!(self.know(change.group, ctx).standing, Standing::Out(_));
-        if change.noted && is_out {
-            self.drop_note(change.group);
-        }
-        if let GroupWish::Invite(user) = change.wish {
-            ctx.store(StoreOp::DropInvitation { group: change.group, user });
-        }
-        change.answer(Err(failure), ctx);
-    }
-
-    /// The account is not in a group: its note goes, once no joining that needs it is under way.
-    pub(super) fn drop_note(&mut self, group: Name) {
-        let mut entries = self.changes.values_mut().filter(|change| change.is_entry());
-        match entries.find(|change| change.is_of(&group)) {
-            Some(entry) => entry.noted = true,
-            None => drop(self.forgetting.insert(group)),
         }
     }
 

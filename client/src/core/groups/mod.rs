@@ -31,6 +31,7 @@ mod group;
 mod list;
 mod lost;
 mod making;
+mod refusing;
 
 /// Before an unavailable home is asked again.
 const PAUSE: Duration = Duration::from_millis(500);

@@ -35,12 +35,21 @@ pub(super) struct GroupHome {
     pub(super) mute: Option<bool>,
     /// The next change is refused with this.
     pub(super) refusal: Option<FaultCode>,
+    /// What whoever fetches the roster hears: a fault, or nothing.
+    pub(super) hidden: Option<Hidden>,
     setup: ServerSetup<Suite>,
     record: Option<Bytes>,
     login: Option<ServerLogin<Suite>>,
     /// A password that was proven is good for further tries.
     proven: Option<Bytes>,
     heard: usize,
+}
+
+/// How a home keeps a roster to itself.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Hidden {
+    Unavailable,
+    Mute,
 }
 
 pub(super) fn identity(who: &str) -> &'static Identity {
@@ -62,6 +71,7 @@ impl GroupHome {
             departed: None,
             mute: None,
             refusal: None,
+            hidden: None,
             setup: ServerSetup::new(&mut OlderRng(rng())),
             record: None,
             login: None,
@@ -239,7 +249,11 @@ impl GroupHome {
     }
 
     fn on_fetch(&mut self, world: &mut World, fetch: &FetchRoster) {
+        if self.hidden == Some(Hidden::Mute) {
+            return;
+        }
         let fault = match &self.roster {
+            _ if self.hidden.is_some() => Some(FaultCode::UNAVAILABLE),
             None => Some(FaultCode::NO_SUCH_GROUP),
             Some(_) if self.departed.is_some() => None,
             Some(roster) if roster.is_removed(&me()) => Some(FaultCode::REMOVED),

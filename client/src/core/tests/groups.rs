@@ -21,7 +21,7 @@ use crate::crypto::verify_statement;
 use crate::failure::{Code, Failure};
 use crate::store::ReceivedContent;
 
-fn password(text: &str) -> Password {
+pub(super) fn password(text: &str) -> Password {
     Password::new(Zeroizing::new(text.as_bytes().to_vec()))
 }
 
@@ -178,32 +178,6 @@ fn a_group_is_created_by_a_statement_that_its_admin_has_signed() {
     assert_eq!(readers(&mut world, &mut home), Ok(vec_of(&["alice"])));
     assert_eq!(joined(&mut world, &mut home), ["rust"]);
     assert_eq!(world.store.groups.ended[&name("rust")], None);
-}
-
-#[test]
-fn a_taken_name_is_refused_and_its_note_dropped() {
-    let (mut world, mut home) = (online(), GroupHome::of_bob(Policy::Open));
-    for admission in [Admission::Open, Admission::Password(password("pw"))] {
-        let result = change(&mut world, &mut home, GroupWish::Create(admission));
-        assert_eq!(code(result), Code::GroupNameTaken);
-        home.serve(&mut world);
-        assert!(home.notes.is_empty());
-    }
-    assert!(joined(&mut world, &mut home).is_empty());
-}
-
-#[test]
-fn a_note_stays_while_another_joining_needs_it() {
-    let (mut world, mut home) = (online(), GroupHome::of_bob(Policy::Open));
-    let group = name("rust");
-    let create = GroupWish::Create(Admission::Open);
-    let refused = world.ask(Request::Group { group, wish: create });
-    let joined = world.ask(Request::Group { group, wish: GroupWish::Join(None) });
-    home.serve(&mut world);
-    assert_eq!(code(world.answer(refused).expect("answered")), Code::GroupNameTaken);
-    assert_eq!(world.answer(joined), Some(Ok(())));
-    home.serve(&mut world);
-    assert!(home.notes.contains(&group), "other machines find it");
 }
 
 #[test]

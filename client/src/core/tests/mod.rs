@@ -12,6 +12,7 @@ mod fake_store;
 mod grant_answers;
 mod grants;
 mod group_home;
+mod group_notes;
 mod group_notices;
 mod group_sealing;
 mod groups;
