@@ -30,6 +30,7 @@ impl World {
         }
         let after = self.dice.time(ms(1), self.plan.calm);
         self.queue.push(self.now + after, What::Fault);
+        self.perhaps_compete();
         if self.plan.faults.is_empty() {
             return;
         }

@@ -57,6 +57,29 @@ impl Dice {
     }
 }
 
+/// The dice of a world. What was added to worlds later has dice of its own: it changes nothing else
+/// until it happens.
+#[derive(Debug)]
+pub struct Chances {
+    /// For everything else.
+    pub dice: Dice,
+    /// Whether clients lie.
+    pub lies: Dice,
+    /// Who competes for a session.
+    pub rivalries: Dice,
+}
+
+impl Chances {
+    /// All dice of one seed.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        let dice = Dice::new(seed);
+        let lies = Dice::new(!seed);
+        let rivalries = Dice::new(seed.rotate_left(32));
+        Self { dice, lies, rivalries }
+    }
+}
+
 /// `opaque-ke` speaks the traits of `rand_core` 0.6.
 impl rand_core_06::RngCore for Dice {
     fn next_u32(&mut self) -> u32 {

@@ -3,7 +3,7 @@
 //!
 //! Start reading at [`run`], then [`world`] (what happens next), `links` (how bytes move),
 //! [`server`], [`router`] and [`client`] (shells without sockets), [`user`] (what people do),
-//! `chaos` (what goes wrong), and [`oracle`] (what must hold).
+//! `chaos` and `rivalry` (what goes wrong), and [`oracle`] (what must hold).
 
 mod chaos;
 pub mod client;
@@ -17,6 +17,7 @@ pub mod net;
 pub mod oracle;
 pub mod plan;
 pub mod queue;
+mod rivalry;
 pub mod router;
 pub mod runner;
 pub mod server;
@@ -29,7 +30,7 @@ pub mod world;
 
 use std::time::Duration;
 
-use dice::Dice;
+use dice::Chances;
 use fault::Tally;
 use oracle::Violation;
 use plan::Plan;
@@ -64,9 +65,9 @@ pub struct Verdict {
 /// Runs the world of one seed: faults, then healing, then rest.
 #[must_use]
 pub fn run(seed: u64, is_printed: bool) -> Verdict {
-    let mut dice = Dice::new(seed);
-    let plan = Plan::draw(&mut dice);
-    let mut world = World::new(plan.clone(), (dice, Dice::new(!seed)), is_printed);
+    let mut chances = Chances::new(seed);
+    let plan = Plan::draw(&mut chances.dice);
+    let mut world = World::new(plan.clone(), chances, is_printed);
     let begun = world.now;
     let safety_end = begun + plan.safety;
     run_until(&mut world, safety_end);

@@ -58,11 +58,7 @@ impl World {
         self.note(&[], format_args!("client-{from} makes room for client-{to}"));
         self.leave(from);
         let place = self.users[user].installations.iter().position(|index| *index == to);
-        let user = &mut self.users[user];
-        user.active = place.expect("it is one of them");
-        user.attempt = None;
-        user.is_reading = false;
-        user.is_sending = false;
+        self.users[user].turn_to(place.expect("it is one of them"));
     }
 
     /// Whether an installation has drafts, or posts that were not answered.

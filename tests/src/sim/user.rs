@@ -32,6 +32,8 @@ pub struct User {
     pub is_reading: bool,
     /// It was asked to send.
     pub is_sending: bool,
+    /// Until then they sign in with takeover, and with the right password.
+    pub competes_until: Option<Instant>,
     written: u64,
 }
 
@@ -47,6 +49,7 @@ impl User {
             attempt: None,
             is_reading: false,
             is_sending: false,
+            competes_until: None,
             written: 0,
         }
     }
@@ -55,6 +58,14 @@ impl User {
     #[must_use]
     pub fn installation(&self) -> usize {
         self.installations[self.active]
+    }
+
+    /// From now on another installation is in use; nothing was attempted there yet.
+    pub(super) fn turn_to(&mut self, place: usize) {
+        self.active = place;
+        self.attempt = None;
+        self.is_reading = false;
+        self.is_sending = false;
     }
 }
 
@@ -167,8 +178,9 @@ impl World {
             Standing::SigningUp => true,
             _ => false,
         };
-        let is_right = self.dice.chance(850);
-        let takeover = self.dice.chance(400);
+        let competes = self.users[user].competes_until.is_some_and(|until| self.now < until);
+        let is_right = self.dice.chance(850) || competes;
+        let takeover = self.dice.chance(400) || competes;
         match is_up {
             true => self.sign_up(user, index),
             false => self.sign_in(user, index, is_right, takeover),
@@ -231,10 +243,7 @@ impl World {
         if self.dice.chance(500) {
             self.leave(index);
         }
-        self.users[user].active = next;
-        self.users[user].attempt = None;
-        self.users[user].is_reading = false;
-        self.users[user].is_sending = false;
+        self.users[user].turn_to(next);
     }
 
     fn write_direct(&mut self, user: usize, index: usize) {

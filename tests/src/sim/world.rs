@@ -14,7 +14,7 @@ use wire::opaque::Suite;
 use wire::{Instant, ServerId, SlotMap, Wall};
 
 use super::client::Installation;
-use super::dice::Dice;
+use super::dice::{Chances, Dice};
 use super::fault::Tally;
 use super::host::{Host, Node};
 use super::links::Told;
@@ -156,8 +156,8 @@ pub struct World {
     pub(super) now: Instant,
     pub(super) plan: Plan,
     pub(super) dice: Dice,
-    /// Whether clients lie has dice of its own: it changes nothing else.
     pub(super) lies: Dice,
+    pub(super) rivalries: Dice,
     pub(super) queue: Queue<What>,
     pub(super) trace: Trace,
     pub(super) tally: Tally,
@@ -179,7 +179,8 @@ pub struct World {
 impl World {
     /// The world of a plan, at its beginning: everything is about to start.
     #[must_use]
-    pub fn new(plan: Plan, (mut dice, lies): (Dice, Dice), is_printed: bool) -> Self {
+    pub fn new(plan: Plan, chances: Chances, is_printed: bool) -> Self {
+        let Chances { mut dice, lies, rivalries } = chances;
         let ids: Vec<ServerId> = (1..=plan.servers).map(ServerId).collect();
         let setup = ServerSetup::new(&mut dice);
         let server = |id: &ServerId| (*id, ServerProcess::new(*id));
@@ -203,6 +204,7 @@ impl World {
             plan,
             dice,
             lies,
+            rivalries,
         };
         world.add_hosts();
         world

@@ -9,7 +9,7 @@ use wire::message::{Challenge, ChangeRoster, NoteGroup, RosterChanged, Statement
 use wire::roster::{Act, Policy, Statement};
 use wire::{FaultCode, Instant, Name};
 
-use super::group::{Stage, Standing};
+use super::group::Stage;
 use super::{Groups, Question, is_end};
 use crate::core::asks;
 use crate::core::contacts::{Contacts, ReaderKeys};
