@@ -14,7 +14,7 @@ use super::user::Standing;
 use super::world::{What, World};
 
 /// How often somebody competes when something goes wrong, in thousandths.
-const RIVALRIES_PERMILLE: u32 = 250;
+const RIVALRIES_PERMILLE: u32 = 600;
 const SILENCE_MIN: Duration = LEASE_TIME;
 const SILENCE_MAX: Duration = Duration::from_secs(2 * LEASE_TIME.as_secs());
 
