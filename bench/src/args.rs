@@ -24,6 +24,8 @@ pub enum Scenario {
     Direct(Direct),
     /// See [`Seal`].
     Seal(Seal),
+    /// See [`Balance`].
+    Balance(Balance),
 }
 
 /// Sealing and opening on one core, without servers.
@@ -33,6 +35,35 @@ pub struct Seal {
     /// bytes of a text, up to 60000 (default: 200)
     #[argh(option, arg_name = "bytes", default = "200")]
     pub text_len: usize,
+
+    /// print one JSON object instead of the table
+    #[argh(switch)]
+    pub json: bool,
+}
+
+/// Seats for simulated users, by the router's own code: evenness, overflow, hops, moved sessions.
+#[derive(Debug, Default, FromArgs)]
+#[argh(subcommand, name = "balance")]
+pub struct Balance {
+    /// users, 1000 to 1000000 (default: 100000)
+    #[argh(option, arg_name = "users")]
+    pub users: Option<u32>,
+
+    /// numbers of servers, each 2 to 1000 (default: 3,5,10,20,50,100)
+    #[argh(option, arg_name = "list")]
+    pub servers: Option<String>,
+
+    /// cap of bounded-hash in percent of the average, 100 to 1000 (default: 125)
+    #[argh(option, arg_name = "percent")]
+    pub percent: Option<u32>,
+
+    /// seed of the users and of their order (default: 1)
+    #[argh(option, arg_name = "number")]
+    pub seed: Option<u64>,
+
+    /// write plots, as SVG, into this directory
+    #[argh(option, arg_name = "dir")]
+    pub plots: Option<PathBuf>,
 
     /// print one JSON object instead of the table
     #[argh(switch)]

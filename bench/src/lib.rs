@@ -1,11 +1,14 @@
 //! FastChat's load generator: real users on real servers, latencies from the intended time.
 //!
 //! Start with [`plan`] (what is measured), then [`load`] (the core: users, posts, phases) and
-//! [`shell`] (the one loop that runs it). Everything but [`seal`], [`shell`], [`cluster`],
-//! [`stretch`], [`usage`] and [`machine`] is pure.
+//! [`shell`] (the one loop that runs it). Everything but [`seal`], [`balance`], [`shell`],
+//! [`cluster`], [`stretch`], [`usage`] and [`machine`] is pure.
+//!
+//! [`balance`] simulates users instead, and seats them by the router's own code.
 
 pub mod account;
 pub mod args;
+pub mod balance;
 pub mod body;
 pub mod cluster;
 pub mod load;

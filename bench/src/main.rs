@@ -3,15 +3,17 @@
 use std::io::{Write, stdout};
 use std::process::ExitCode;
 
-use bench::args::{Args, Direct, Scenario, Seal};
+use bench::args::{Args, Balance, Direct, Scenario, Seal};
+use bench::balance::report::Report;
 use bench::plan::{self, Plan};
-use bench::{run, seal};
+use bench::{balance, run, seal};
 
 const VERSION: &str = concat!("fastchat-bench ", env!("CARGO_PKG_VERSION"));
 
 /// What was measured holds.
 const SOUND: u8 = 0;
-/// Something was lost, doubled or left without an answer, or the flags are wrong.
+/// Something was lost, doubled or left without an answer, a bound was broken, or the flags are
+/// wrong.
 const UNSOUND: u8 = 1;
 /// Nothing could be measured.
 const FAILED: u8 = 2;
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
         None => fail(UNSOUND, "nothing to measure; name a scenario, or see fastchat-bench --help"),
         Some(Scenario::Direct(direct)) => measure_direct(direct),
         Some(Scenario::Seal(seal)) => measure_sealing(seal),
+        Some(Scenario::Balance(balance)) => measure_balance(balance),
     }
 }
 
@@ -53,6 +56,24 @@ fn measure_sealing(args: &Seal) -> ExitCode {
         Err(error) => return fail(FAILED, &error),
     }
     ExitCode::from(SOUND)
+}
+
+fn measure_balance(args: &Balance) -> ExitCode {
+    let plan = match balance::plan::Plan::new(args) {
+        Ok(plan) => plan,
+        Err(error) => return fail(UNSOUND, &error.to_string()),
+    };
+    let outcome = match balance::run(&plan) {
+        Ok(outcome) => outcome,
+        Err(error) => return fail(UNSOUND, &error.to_string()),
+    };
+    let report = Report { plan: &plan, outcome: &outcome };
+    println!("{}", if plan.json { report.json() } else { report.table() });
+    let plotted = plan.plots.as_ref().map_or(Ok(()), |dir| balance::plot::write_all(&outcome, dir));
+    if let Err(error) = plotted {
+        return fail(FAILED, &error.to_string());
+    }
+    ExitCode::from(if report.is_sound() { SOUND } else { UNSOUND })
 }
 
 fn fail(code: u8, why: &str) -> ExitCode {

@@ -9,6 +9,7 @@ use thiserror::Error;
 use wire::limits::{BODY_LEN_MAX, UNANSWERED_MAX};
 
 use crate::args::Direct;
+use crate::balance::plan::SIZES_MAX;
 use crate::body::BODY_LEN_MIN;
 
 /// Pairs of one run: their connections must fit a process's usual file limit with room to spare.
@@ -101,6 +102,11 @@ pub enum PlanError {
         /// What was said.
         value: u64,
     },
+    /// No list of numbers of servers.
+    #[error(
+        "--servers takes up to {SIZES_MAX} numbers with commas between, such as 3,10,100, not {0:?}"
+    )]
+    Sizes(String),
     /// The system gives no random seed.
     #[error("no random seed from the system: say --seed")]
     Seed,
@@ -177,7 +183,8 @@ fn pace(direct: &Direct) -> Result<Pace, PlanError> {
     }
 }
 
-fn within(flag: &'static str, value: u64, min: u64, max: u64) -> Result<u64, PlanError> {
+/// `value`, or the error that names `flag` and its range.
+pub(crate) fn within(flag: &'static str, value: u64, min: u64, max: u64) -> Result<u64, PlanError> {
     if (min..=max).contains(&value) {
         return Ok(value);
     }
