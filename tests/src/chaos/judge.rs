@@ -65,6 +65,7 @@ pub fn judge(parties: &[Party], groups: &BTreeMap<Name, Vec<Name>>) -> Findings 
         judge_sender(party, &mut fates, &mut findings);
     }
     findings.accepted = count(fates.values().filter(|is_accepted| **is_accepted).count());
+    judge_seqs(parties, &mut findings);
     let mut seen = BTreeMap::new();
     for party in parties {
         seen.insert(party.name, judge_reader(party, &fates, &mut findings));
@@ -158,6 +159,19 @@ fn judge_reader(
     seen
 }
 
+/// Notes places in logs that two texts have.
+fn judge_seqs(parties: &[Party], findings: &mut Findings) {
+    let mut places: BTreeMap<(LogId, Seq), Text> = BTreeMap::new();
+    for Show { log, seq, said, .. } in parties.iter().flat_map(|party| &party.shown) {
+        let Ok(text) = said else { continue };
+        let first = *places.entry((*log, *seq)).or_insert(*text);
+        if first != *text {
+            findings
+                .violate("a seq given twice", || format!("{log} {} is {first}, and {text}", seq.0));
+        }
+    }
+}
+
 fn count(len: usize) -> u64 {
     u64::try_from(len).expect("few")
 }
@@ -212,5 +226,42 @@ fn tell_post(oracle: &mut Oracle, (client, party): (usize, &Party), post: &Post)
             oracle.hear(Instant(0), &Fact::Rejected { client, place, code });
         }
         None => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use wire::{Name, Number, Origin, Seq};
+
+    use super::judge;
+    use crate::chaos::journal::{Answer, Show};
+    use crate::chaos::party::{Party, Post};
+    use crate::chaos::text::{Text, log_id};
+
+    /// Two accepted posts to oneself, shown at these seqs.
+    fn party(seqs: [u64; 2]) -> Party {
+        let name: Name = "alice".parse().expect("a name");
+        let log = log_id("@alice").expect("a log");
+        let (mut posts, mut shown) = (Vec::new(), Vec::new());
+        for (number, seq) in [1, 2].into_iter().zip(seqs) {
+            let text = Text { sender: name, log, number };
+            let number = Number::new(number).expect("a number");
+            posts.push(Post { text, number: Some(number), answer: Some(Answer::Accepted) });
+            let (id, seq, sender, said) = (None, Seq(seq), name, Ok(text));
+            shown.push(Show { id, log, seq, sender, number, said });
+        }
+        Party { name, origin: Origin([7; 16]), posts, told: Vec::new(), shown, reprinted: 0 }
+    }
+
+    #[test]
+    fn two_texts_have_two_seqs() {
+        let violations = |seqs| judge(&[party(seqs)], &BTreeMap::new()).violations;
+        assert_eq!(violations([5, 6]), Vec::<String>::new());
+        let found = violations([5, 5]);
+        let expected =
+            "a seq given twice: @alice 5 is 1 by alice to @alice, and 2 by alice to @alice";
+        assert_eq!(found, [expected]);
     }
 }
