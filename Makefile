@@ -16,12 +16,13 @@ ROCKSDB := $(ROCKSDB_LIB_DIR)/librocksdb.a
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test powercut sim mutants chaos lint format bindir
+.PHONY: help setup build demo test powercut diskfail sim mutants chaos lint format bindir
 
 help:
 	@echo 'make demo    build, then watch people chat over a router and three servers'
 	@echo 'make test    build, then run all tests'
 	@echo 'make powercut IMAGES=2000 EVERY=1  what a store holds after a power cut, or a failed call'
+	@echo 'make diskfail EVERY=1            a real server whose system calls fail, one in each run'
 	@echo 'make sim SEEDS=200 FROM=0x1      simulated clusters, a seed each; TRACE=1: every event of one'
 	@echo 'make mutants SEEDS=2000          whether the simulator finds planted bugs; ONLY=word: some'
 	@echo 'make chaos KILLS=200 SEED=0x1    real processes under kills and a bad network'
@@ -44,6 +45,12 @@ test: build
 powercut: setup
 	$(CARGO) test --quiet --release --locked -p fastchat-storage --test powercut -- \
 		--images $(or $(IMAGES),2000) --every $(or $(EVERY),16)
+
+# A real server in a real cluster: of its calls on the store every EVERYth fails. The last line
+# counts.
+diskfail: build
+	$(BINDIR)/fastchat-diskfail --every $(or $(EVERY),1) \
+		$(if $(ONLY),--only '$(ONLY)')
 
 # Simulated clusters, one for each seed; the last line counts what did not hold.
 sim: setup

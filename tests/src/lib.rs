@@ -4,7 +4,9 @@
 
 pub mod chaos;
 pub mod cluster;
+pub mod copy;
 pub mod crowd;
+pub mod diskfail;
 pub mod ending;
 pub mod interceptor;
 pub mod lines;

@@ -73,13 +73,33 @@ impl Machines {
         &mut self.processes
     }
 
+    /// Where a server keeps its store.
+    #[must_use]
+    pub fn store(&self, server: ServerId) -> PathBuf {
+        self.cluster.server_data(server).join("store")
+    }
+
+    /// What a process has said in all its lives.
+    #[must_use]
+    pub fn log(&self, target: Target) -> PathBuf {
+        self.folder.join(format!("{}.log", self.processes[&target].name))
+    }
+
     /// Starts one of its processes.
     ///
     /// # Panics
     /// When it cannot be started.
     pub fn start(&mut self, target: Target) {
-        let command = self.command(target);
-        let log = self.folder.join(format!("{}.log", self.processes[&target].name));
+        self.start_under(target, None);
+    }
+
+    /// Starts one of its processes as the program that `tracer` runs and watches, if there is one.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn start_under(&mut self, target: Target, tracer: Option<Command>) {
+        let command = self.command(target, tracer);
+        let log = self.log(target);
         let process = self.processes.get_mut(&target).expect("one of its own");
         let child = process.start(command);
         let stderr = child.stderr.take().expect("it is a pipe");
@@ -106,12 +126,20 @@ impl Machines {
         }
     }
 
-    fn command(&self, target: Target) -> Command {
-        let mut command = match target {
-            Target::Server(server) => self.server(server),
-            _ => self.router(),
+    fn command(&self, target: Target, tracer: Option<Command>) -> Command {
+        let (own, stdin) = match target {
+            Target::Server(server) => (self.server(server), Stdio::piped()),
+            _ => (self.router(), Stdio::null()),
         };
-        command.env("NO_COLOR", "1").env("FASTCHAT_LOG", "info").stderr(Stdio::piped());
+        let mut command = match tracer {
+            Some(mut tracer) => {
+                tracer.arg(own.get_program()).args(own.get_args());
+                tracer
+            }
+            None => own,
+        };
+        command.env("NO_COLOR", "1").env("FASTCHAT_LOG", "info");
+        command.stdin(stdin).stderr(Stdio::piped());
         let out = output(&self.folder.join("stdout.log")).expect("the folder can be written");
         command.stdout(out);
         command
@@ -119,7 +147,7 @@ impl Machines {
 
     fn router(&self) -> Command {
         let mut command = Command::new(program("fastchat-router"));
-        command.arg("--cluster").arg(self.cluster.dir()).stdin(Stdio::null());
+        command.arg("--cluster").arg(self.cluster.dir());
         command.args(["--listen", "127.0.0.1:0", "--server-listen", "127.0.0.1:0"]);
         command
     }
@@ -127,10 +155,10 @@ impl Machines {
     fn server(&self, server: ServerId) -> Command {
         let address = |place| self.proxy.address(place).to_string();
         let mut command = Command::new(program("fastchat-server"));
-        command.args(["--id", &server.0.to_string(), "--local"]).stdin(Stdio::piped());
+        command.args(["--id", &server.0.to_string(), "--local"]);
         command.arg("--cluster").arg(self.cluster.dir());
         command.arg("--identity").arg(self.cluster.server_dir(server));
-        command.arg("--store").arg(self.cluster.server_data(server).join("store"));
+        command.arg("--store").arg(self.store(server));
         command.args(["--listen", "127.0.0.1:0", "--peer-listen", "127.0.0.1:0"]);
         command.args(["--advertise", &address(Place::Clients(server))]);
         command.args(["--peer-advertise", &address(Place::Peers(server))]);

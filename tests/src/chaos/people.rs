@@ -48,6 +48,15 @@ impl Human {
         }
     }
 
+    /// The same at another machine, which has a copy of all files of this one's.
+    #[must_use]
+    pub fn moved(&self, person: Person, folder: &Path) -> Self {
+        let mut moved = Self::new(person, folder, self.logs.clone());
+        moved.reader.lives = self.reader.lives;
+        (moved.numbers, moved.batches) = (self.numbers.clone(), self.batches.clone());
+        moved
+    }
+
     /// Begins to read, or goes on with it.
     ///
     /// # Panics

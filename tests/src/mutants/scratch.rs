@@ -3,13 +3,14 @@
 //! touches.
 
 use std::env;
-use std::fs::{self, File, FileTimes};
-use std::io::{self, Write};
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::Mutant;
 use super::process::finish;
+use crate::copy::copy;
 use crate::source::root;
 
 /// Our own crates are optimised less and built in parts: what is saved is most of the time.
@@ -181,30 +182,6 @@ fn seed(from: &Path, to: &Path) -> io::Result<()> {
     let is_other = |name: &str| !OWN_FILES.iter().any(|own| name.starts_with(own));
     for folder in ["build", ".fingerprint", "deps"] {
         copy(&from.join(folder), &to.join(folder), &is_other, true)?;
-    }
-    Ok(())
-}
-
-/// Copies a file, or a folder with what of it is wanted. With its times, Cargo takes what is built
-/// for what it is; without them, everything is newer than what was built before.
-fn copy(from: &Path, to: &Path, wants: &dyn Fn(&str) -> bool, has_times: bool) -> io::Result<()> {
-    let found = fs::metadata(from)?;
-    if found.is_file() {
-        let mut copied = File::create(to)?;
-        io::copy(&mut File::open(from)?, &mut copied)?;
-        copied.flush()?;
-        fs::set_permissions(to, found.permissions())?;
-        return match has_times {
-            true => copied.set_times(FileTimes::new().set_modified(found.modified()?)),
-            false => Ok(()),
-        };
-    }
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let name = entry?.file_name();
-        if wants(&name.to_string_lossy()) {
-            copy(&from.join(&name), &to.join(&name), &|_| true, has_times)?;
-        }
     }
     Ok(())
 }
