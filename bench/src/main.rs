@@ -4,6 +4,7 @@ use std::io::{Write, stdout};
 use std::process::ExitCode;
 
 use bench::args::{Args, Balance, Direct, Scenario, Seal};
+use bench::balance::plot;
 use bench::balance::report::Report;
 use bench::plan::{self, Plan};
 use bench::{balance, run, seal};
@@ -63,13 +64,18 @@ fn measure_balance(args: &Balance) -> ExitCode {
         Ok(plan) => plan,
         Err(error) => return fail(UNSOUND, &error.to_string()),
     };
+    // Before it takes its time.
+    if let Err(error) = plan.plots.as_deref().map_or(Ok(()), plot::make_dir) {
+        return fail(FAILED, &error.to_string());
+    }
     let outcome = match balance::run(&plan) {
         Ok(outcome) => outcome,
         Err(error) => return fail(UNSOUND, &error.to_string()),
     };
     let report = Report { plan: &plan, outcome: &outcome };
     println!("{}", if plan.json { report.json() } else { report.table() });
-    let plotted = plan.plots.as_ref().map_or(Ok(()), |dir| balance::plot::write_all(&outcome, dir));
+    let plots = plan.plots.as_deref();
+    let plotted = plots.map_or(Ok(()), |dir| plot::write_all(&outcome, dir));
     if let Err(error) = plotted {
         return fail(FAILED, &error.to_string());
     }

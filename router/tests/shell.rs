@@ -32,6 +32,10 @@ struct Table {
 
 impl Table {
     fn new(servers: u16) -> Self {
+        Self::with(servers, Strategy::BoundedHash)
+    }
+
+    fn with(servers: u16, strategy: Strategy) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let cluster = Cluster::prepare(dir.path(), servers).expect("makes the files");
         let config = RouterConfig {
@@ -39,7 +43,7 @@ impl Table {
             server_listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             cluster: cluster.dir(),
             identity: cluster.router_dir(),
-            placing: Placing { strategy: Strategy::BoundedHash, percent: 125 },
+            placing: Placing { strategy, percent: 125 },
             is_check: false,
         };
         Self {
@@ -167,6 +171,27 @@ fn servers_report_and_a_client_is_placed() {
         })
     };
     table.run(|table| servers.iter().all(|conn| has_both(table.server_heard(*conn))));
+}
+
+#[test]
+fn the_configured_strategy_chooses_the_seats() {
+    let mut table = Table::with(3, Strategy::RoundRobin);
+    let servers = [1, 2, 3].map(|id| table.server(Some(&format!("server-{id}")), id));
+    for (conn, id) in servers.into_iter().zip(1..) {
+        table.report(conn, id);
+    }
+    let clients = ["alice", "bob", "carol"].map(|name| {
+        let client = table.client();
+        table.say(client, Place { name: Name::parse(name).expect("a name") });
+        client
+    });
+    table.run(|table| clients.iter().all(|client| table.heard(*client).len() == 2));
+    let mut seats = clients.map(|client| match &table.heard(client)[1] {
+        FromRouter::Placed(placed) => placed.seat,
+        other => panic!("{other:?}"),
+    });
+    seats.sort_unstable();
+    assert_eq!(seats, [1, 2, 3].map(ServerId));
 }
 
 #[test]

@@ -26,7 +26,7 @@ const FONT: &str = "sans-serif";
 #[derive(Debug, Error)]
 pub enum PlotError {
     /// A file cannot be written.
-    #[error("--plots {}: {source}", path.display())]
+    #[error("--plots: cannot write {}: {source}; name a directory of your own", path.display())]
     File {
         /// The file or directory.
         path: PathBuf,
@@ -87,20 +87,23 @@ const PICTURES: [Picture; 5] = [
     },
 ];
 
-/// Draws all pictures into the directory `dir`, which is made when it is not there.
+/// Makes the directory `dir`, if it is not there.
 ///
 /// # Errors
-/// [`PlotError`] names the file.
+/// [`PlotError::File`].
+pub fn make_dir(dir: &Path) -> Result<(), PlotError> {
+    fs::create_dir_all(dir).map_err(|source| PlotError::File { path: dir.to_owned(), source })
+}
+
+/// Draws all pictures into the directory `dir`.
+///
+/// # Errors
+/// [`PlotError`].
 pub fn write_all(outcome: &Outcome, dir: &Path) -> Result<(), PlotError> {
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |source| PlotError::File { path, source }
-    };
-    fs::create_dir_all(dir).map_err(failed(dir))?;
     for picture in &PICTURES {
         let path = dir.join(picture.file);
         let svg = picture.draw(&outcome.rows)?;
-        fs::write(&path, svg).map_err(failed(&path))?;
+        fs::write(&path, svg).map_err(|source| PlotError::File { path, source })?;
     }
     Ok(())
 }

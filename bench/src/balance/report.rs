@@ -100,7 +100,7 @@ impl Report<'_> {
             "options": { "users": users, "servers": servers, "percent": percent, "seed": seed },
             "assignments": self.outcome.assignments,
             "above_cap": 0,
-            "off_percent": self.off_percent(),
+            "off_percent": self.off_percent().map(rounded),
             "rows": rows,
             "slots": slots.collect::<Vec<Value>>(),
         });

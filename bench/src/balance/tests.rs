@@ -106,6 +106,7 @@ fn every_picture_has_its_panels_and_lines() {
     let outcome = run(&plan(1_000, &[2, 5, 9], 1)).expect("within the bound");
     let dir = tempfile::tempdir().expect("a directory");
     let plots = dir.path().join("made/by/it");
+    plot::make_dir(&plots).expect("makes it");
     plot::write_all(&outcome, &plots).expect("writes");
     for name in ["evenness", "overflow", "hops", "joins", "leaves"] {
         let svg = fs::read_to_string(plots.join(format!("{name}.svg"))).expect("is there");
@@ -120,6 +121,8 @@ fn every_picture_has_its_panels_and_lines() {
     }
     let file = dir.path().join("file");
     fs::write(&file, "").expect("writes");
-    let error = plot::write_all(&outcome, &file.join("below")).expect_err("no directory");
-    assert!(error.to_string().starts_with("--plots "), "{error}");
+    for error in [plot::make_dir(&file.join("below")), plot::write_all(&outcome, &file)] {
+        let error = error.expect_err("no directory").to_string();
+        assert!(error.starts_with("--plots") && error.contains("file"), "{error}");
+    }
 }
