@@ -162,6 +162,7 @@ impl From<FaultCode> for Code {
             | FaultCode::ROSTER_MOVED
             | FaultCode::SEAT_FULL
             | FaultCode::STOPPING
+            | FaultCode::DRAINING
             | FaultCode::IDLE
             | FaultCode::SLOW_READER
             | FaultCode::TOO_MANY_CONNECTIONS

@@ -53,6 +53,11 @@ pub struct Args {
     #[argh(option, arg_name = "mib")]
     pub unseen_mib: Option<u32>,
 
+    /// sessions that are told to go elsewhere in each second after SIGUSR2, at least 1 (default:
+    /// 200)
+    #[argh(option, arg_name = "sessions")]
+    pub drain_rate: Option<u32>,
+
     /// part of a local cluster: stops when standard input closes; no limit of connections from
     /// this machine, nor of posts per second
     #[argh(switch)]

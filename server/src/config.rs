@@ -15,6 +15,9 @@ pub const SESSIONS_MAX_DEFAULT: u32 = 10_000;
 /// MiB of entries that may be sent to sessions and not seen, unless the flag says otherwise.
 pub const UNSEEN_MIB_DEFAULT: u32 = 256;
 
+/// Sessions that a server which is emptied lets go in each second, unless the flag says otherwise.
+pub const DRAIN_RATE_DEFAULT: u32 = 200;
+
 /// One server.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Config {
@@ -40,6 +43,8 @@ pub struct Config {
     pub sessions_max: u32,
     /// Bytes of entries that may be sent to sessions and not seen, in all.
     pub unseen_max: usize,
+    /// Sessions that are let go in each second when the server is emptied.
+    pub drain_rate: u32,
     /// Part of a local cluster.
     pub is_local: bool,
     /// Only check that it could run.
@@ -77,6 +82,9 @@ impl TryFrom<Args> for Config {
         }
         if args.unseen_mib == Some(0) {
             mistakes.push("--unseen-mib is at least 1".to_owned());
+        }
+        if args.drain_rate == Some(0) {
+            mistakes.push("--drain-rate is at least 1: at 0 nobody ever leaves".to_owned());
         }
         let config = complete(args, routers, &mut mistakes);
         match config {
@@ -119,6 +127,7 @@ fn complete(args: Args, routers: Vec<SocketAddr>, mistakes: &mut Vec<String>) ->
         routers,
         sessions_max: args.sessions_max.unwrap_or(SESSIONS_MAX_DEFAULT),
         unseen_max: mebibytes(args.unseen_mib.unwrap_or(UNSEEN_MIB_DEFAULT)),
+        drain_rate: args.drain_rate.unwrap_or(DRAIN_RATE_DEFAULT),
         is_local: args.local,
         is_check: args.check,
     })
@@ -229,10 +238,17 @@ mod tests {
     #[test]
     fn every_wrong_value_is_named() {
         let line = "--id 0 --cluster c --store s --listen 0.0.0.0:1 --peer-listen [::]:2 \
-                    --router nowhere --sessions-max 0 --unseen-mib 0";
+                    --router nowhere --sessions-max 0 --unseen-mib 0 --drain-rate 0";
         let error = parse(line).expect_err("mistakes").to_string();
-        let flags =
-            ["--id", "--listen", "--peer-listen", "--router", "--sessions-max", "--unseen-mib"];
+        let flags = [
+            "--id",
+            "--listen",
+            "--peer-listen",
+            "--router",
+            "--sessions-max",
+            "--unseen-mib",
+            "--drain-rate",
+        ];
         for flag in flags {
             assert!(error.contains(flag), "{flag} in {error}");
         }

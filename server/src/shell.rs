@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rand::TryRng;
 use rand::rngs::SysRng;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR2};
 use signal_hook_mio::v1_0::Signals;
 use storage::{RocksStorage, Storage, StorageError};
 use thiserror::Error;
@@ -43,6 +43,8 @@ pub struct Shell {
     certificate_names: Vec<(ServerId, String)>,
     dialing: BTreeMap<ConnId, Target>,
     meter: LoadMeter,
+    drain_rate: u32,
+    is_draining: bool,
     stop: bool,
     events: Vec<NetEvent>,
     effects: Vec<Effect>,
@@ -93,7 +95,7 @@ impl Shell {
         let (peers, peer_address) =
             listen(&mut net, "--peer-listen", config.peer_listen, security, Policy::peer())?;
         tracing::info!(%client_address, %peer_address, epoch = opened.store_epoch, "listening");
-        let mut signals = Signals::new([SIGTERM, SIGINT])?;
+        let mut signals = Signals::new([SIGTERM, SIGINT, SIGUSR2])?;
         net.register(&mut signals)?;
         let core = CoreConfig {
             me: config.id,
@@ -123,6 +125,8 @@ impl Shell {
             identity,
             dialing: BTreeMap::new(),
             meter: LoadMeter::new(net.now()),
+            drain_rate: config.drain_rate,
+            is_draining: false,
             stop: false,
             events: Vec::new(),
             effects,
@@ -135,13 +139,14 @@ impl Shell {
         Ok(shell)
     }
 
-    /// Runs until SIGTERM, SIGINT, or the end of a local cluster; then tells everybody, and waits
-    /// a little until they have read it and what was posted is on disk.
+    /// Runs until SIGTERM, SIGINT, the end of a local cluster, or until nobody is left after
+    /// SIGUSR2; then tells everybody, and waits a little until they have read it and what was
+    /// posted is on disk.
     ///
     /// # Errors
     /// The poll failed.
     pub fn run(mut self) -> io::Result<()> {
-        while !self.stop {
+        while !self.stop && !self.is_emptied() {
             self.turn(None)?;
         }
         tracing::info!("stopping");
@@ -205,9 +210,24 @@ impl Shell {
                 self.feed(Event::Pressure { conn, level });
             }
             NetEvent::Closed { conn, why } => self.on_closed(conn, &why),
-            NetEvent::Source { .. } => self.stop |= self.signals.pending().next().is_some(),
+            NetEvent::Source { .. } => self.on_signals(),
             NetEvent::Woken => {}
         }
+    }
+
+    fn on_signals(&mut self) {
+        let signals: Vec<_> = self.signals.pending().collect();
+        self.stop |= signals.iter().any(|signal| *signal != SIGUSR2);
+        if signals.contains(&SIGUSR2) && !self.is_draining {
+            let per_second = self.drain_rate;
+            tracing::info!(sessions = self.core.metrics().sessions, per_second, "emptying");
+            self.is_draining = true;
+            self.feed(Event::Drain { per_second });
+        }
+    }
+
+    fn is_emptied(&self) -> bool {
+        self.is_draining && self.core.metrics().clients == 0
     }
 
     fn on_closed(&mut self, conn: ConnId, why: &CloseCause) {

@@ -131,6 +131,13 @@ impl Link {
         ctx.notify(Notice::Trouble(failure));
     }
 
+    /// The seat wants to be empty, and lets its sessions go one after the other: there is nothing
+    /// to wait for.
+    pub(crate) fn move_on(&mut self, ctx: &mut Context<'_>) {
+        self.close(ctx);
+        self.state = State::Pausing { until: ctx.now };
+    }
+
     pub(crate) fn on_opened(&mut self, link: LinkId, ctx: &mut Context<'_>) -> Happened {
         match self.state {
             State::Router { link: mine, name, .. } if mine == link => {

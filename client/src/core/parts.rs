@@ -259,6 +259,10 @@ impl Parts {
                 self.grants.on_fault(RequestId(fault.reference), code, ctx);
             }
             (Kind::ATTACH, code) => self.on_attach_fault(LogHandle(fault.reference), code, ctx),
+            (_, FaultCode::DRAINING) => {
+                self.link.move_on(ctx);
+                self.on_offline(ctx);
+            }
             _ => self.fail(link::failure(fault), ctx),
         }
     }

@@ -112,6 +112,12 @@ pub enum Event {
         /// Bytes that the disk has left for the store.
         free_bytes: u64,
     },
+    /// The process was asked to become empty: no new sessions, and those that are here are told
+    /// to go elsewhere. The shell stops it when no client is left.
+    Drain {
+        /// How many sessions are told in each second; not 0.
+        per_second: u32,
+    },
     /// The process was asked to stop: no new sessions, everyone is told.
     Stop,
 }

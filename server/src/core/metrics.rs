@@ -59,6 +59,8 @@ metrics! {
     sessions_begun,
     /// Sessions that ended at this seat.
     sessions_ended,
+    /// Sessions that were told to go elsewhere, because this server is emptied.
+    moved,
     /// Sessions for which this seat did nothing more when the lease from their home was over.
     fenced,
     /// Those of them that went on when their home had said so.

@@ -15,6 +15,7 @@ mod claim;
 mod commit;
 mod config;
 mod conn;
+mod drain;
 mod ends;
 mod entropy;
 pub mod event;
@@ -211,6 +212,10 @@ impl Parts {
                 self.logs.set_refusing(self.is_disk_full);
                 self.blobs.set_refusing(free_bytes < BLOBS_DISK_FREE_MIN);
                 self.routers.on_measured(busy_permille, queued_bytes);
+            }
+            Event::Drain { per_second } => {
+                self.routers.close(turn);
+                self.seat.on_drain(per_second, turn);
             }
             Event::Stop => {
                 self.routers.close(turn);

@@ -155,6 +155,7 @@ impl Parts {
                 let sessions = self.seat.sessions.len();
                 self.routers.report(sessions, &mut self.seat.redeemed, turn);
             }
+            Timer::Drain => self.seat.on_drain_timer(turn),
         }
     }
 

@@ -12,6 +12,7 @@ use wire::{
 };
 
 use super::conn::Early;
+use super::drain::Drain;
 use super::event::Alarm;
 use super::exchange::{Exchange, Exchanges};
 use super::lease::Leases;
@@ -47,6 +48,7 @@ pub(super) struct Seat {
     /// Reservations that were used or given up since they were last reported.
     pub(super) redeemed: Vec<Reservation>,
     stopping: bool,
+    pub(super) drain: Option<Drain>,
 }
 
 /// One client connection.
@@ -99,6 +101,7 @@ impl Seat {
             leases: Leases::default(),
             redeemed: Vec::new(),
             stopping: false,
+            drain: None,
         }
     }
 
@@ -109,6 +112,8 @@ impl Seat {
         self.clients.insert(conn, Client { until, state });
         if self.stopping {
             self.reject(conn, FaultCode::STOPPING, (Kind(0), 0), turn);
+        } else if self.drain.is_some() {
+            self.reject(conn, FaultCode::DRAINING, (Kind(0), 0), turn);
         }
     }
 

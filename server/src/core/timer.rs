@@ -43,6 +43,8 @@ pub(super) enum Timer {
     Router(usize),
     /// The next load report.
     Report,
+    /// The next sessions are told to go elsewhere.
+    Drain,
 }
 
 /// The armed timers, the earliest first. A timer that fires is disarmed.

@@ -67,6 +67,8 @@ pub struct Chances {
     pub lies: Dice,
     /// Who competes for a session.
     pub rivalries: Dice,
+    /// Which servers are emptied before they stop.
+    pub drains: Dice,
 }
 
 impl Chances {
@@ -76,7 +78,8 @@ impl Chances {
         let dice = Dice::new(seed);
         let lies = Dice::new(!seed);
         let rivalries = Dice::new(seed.rotate_left(32));
-        Self { dice, lies, rivalries }
+        let drains = Dice::new(!seed.rotate_left(32));
+        Self { dice, lies, rivalries, drains }
     }
 }
 

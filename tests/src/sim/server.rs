@@ -29,6 +29,7 @@ pub struct ServerProcess {
     pub core: Option<Core>,
     /// The disk.
     pub disk: Disk,
+    is_draining: bool,
     is_stopping: bool,
 }
 
@@ -36,7 +37,7 @@ impl ServerProcess {
     /// A server that was never started.
     #[must_use]
     pub fn new(id: ServerId) -> Self {
-        Self { core: None, disk: Disk::new(id), is_stopping: false }
+        Self { core: None, disk: Disk::new(id), is_draining: false, is_stopping: false }
     }
 }
 
@@ -77,7 +78,7 @@ impl World {
         }
         let server = self.servers.get_mut(&id).expect("a server of this world");
         let opened = server.disk.open(now);
-        server.is_stopping = false;
+        (server.is_draining, server.is_stopping) = (false, false);
         let config = Config {
             me: id,
             map: Arc::clone(&self.map),
@@ -148,10 +149,22 @@ impl World {
         self.feed_server(id, Event::Timeout);
     }
 
-    /// The server is asked to stop; what remains after its time is killed.
+    /// The server is asked to stop, at once or when its sessions have left.
     pub(super) fn stop_server(&mut self, id: ServerId) {
+        if !self.drains.chance(500) {
+            return self.stop_now(id);
+        }
+        let per_second = self.drains.pick(&[1, 10, 1000]);
+        self.note(&[], format_args!("{id} is emptied"));
+        self.servers.get_mut(&id).expect("a server of this world").is_draining = true;
+        self.feed_server(id, Event::Drain { per_second });
+    }
+
+    /// The server says that it stops; what remains after its time is killed.
+    fn stop_now(&mut self, id: ServerId) {
         let incarnation = self.host(Node::Server(id)).incarnation;
-        self.servers.get_mut(&id).expect("a server of this world").is_stopping = true;
+        let server = self.servers.get_mut(&id).expect("a server of this world");
+        (server.is_draining, server.is_stopping) = (false, true);
         self.feed_server(id, Event::Stop);
         let at = self.now + STOP_TIME_MAX;
         self.queue.push(at, What::StopDue { server: id, incarnation });
@@ -336,9 +349,12 @@ impl World {
         let core = server.core.as_ref().expect("a server that is up has a core");
         let metrics = core.metrics();
         let is_done = server.is_stopping && metrics.clients == 0 && core.is_quiet();
+        let is_empty = server.is_draining && metrics.clients == 0;
         self.fact(&Fact::Measured { server: id, metrics: &metrics, conns: known });
         if is_done {
             self.kill(Node::Server(id), State::Down);
+        } else if is_empty {
+            self.stop_now(id);
         }
     }
 }

@@ -158,6 +158,7 @@ pub struct World {
     pub(super) dice: Dice,
     pub(super) lies: Dice,
     pub(super) rivalries: Dice,
+    pub(super) drains: Dice,
     pub(super) queue: Queue<What>,
     pub(super) trace: Trace,
     pub(super) tally: Tally,
@@ -180,7 +181,7 @@ impl World {
     /// The world of a plan, at its beginning: everything is about to start.
     #[must_use]
     pub fn new(plan: Plan, chances: Chances, is_printed: bool) -> Self {
-        let Chances { mut dice, lies, rivalries } = chances;
+        let Chances { mut dice, lies, rivalries, drains } = chances;
         let ids: Vec<ServerId> = (1..=plan.servers).map(ServerId).collect();
         let setup = ServerSetup::new(&mut dice);
         let server = |id: &ServerId| (*id, ServerProcess::new(*id));
@@ -205,6 +206,7 @@ impl World {
             dice,
             lies,
             rivalries,
+            drains,
         };
         world.add_hosts();
         world

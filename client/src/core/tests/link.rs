@@ -57,6 +57,30 @@ fn a_full_seat_sends_back_to_the_router() {
 }
 
 #[test]
+fn who_is_on_leaves_a_seat_that_is_emptied_at_once_and_without_trouble() {
+    let mut world = World::with_session();
+    world.ask(Request::Outbox);
+    world.go_online();
+    world.server(Fault::new(FaultCode::DRAINING));
+    assert!(!world.core.is_online());
+    assert_eq!(dials(&world), [0, 0], "the router that has told of the seat knows another");
+    assert_eq!(troubles(&world), []);
+    world.go_online();
+}
+
+#[test]
+fn a_seat_that_is_emptied_and_was_dialed_all_the_same_is_left_after_a_pause() {
+    let mut world = World::with_session();
+    world.ask(Request::Outbox);
+    world.connect();
+    world.server(Fault::new(FaultCode::DRAINING));
+    assert_eq!(dials(&world).len(), 1, "the router has not heard of it yet");
+    assert_eq!(troubles(&world), [Code::Unavailable]);
+    world.pass(Duration::from_secs(1));
+    world.go_online();
+}
+
+#[test]
 fn a_router_without_a_seat_is_asked_again() {
     let mut world = World::with_session();
     world.ask(Request::Outbox);

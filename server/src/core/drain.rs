@@ -1,0 +1,79 @@
+//! A server is emptied: its sessions are told to go elsewhere, so many a second, and the routers
+//! place nobody here any more. Clients come back with their tokens, at another seat; what they
+//! have not heard an answer to they send again there.
+
+use std::time::Duration;
+
+use wire::{ConnId, FaultCode, Kind};
+
+use super::seat::Seat;
+use super::timer::Timer;
+use super::turn::Turn;
+
+/// From telling the routers to telling the first session: by then no router places anybody here.
+const HEAD_START: Duration = Duration::from_millis(250);
+/// How often sessions are told, when there are several in this time.
+const STEP_MIN: Duration = Duration::from_millis(100);
+const STEPS_PER_SECOND: u32 = 10;
+
+/// How sessions leave.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Drain {
+    /// Between two steps.
+    step: Duration,
+    /// Sessions in each.
+    count: usize,
+}
+
+impl Drain {
+    /// Steps of a tenth of a second, or longer ones of a session each.
+    fn new(per_second: u32) -> Self {
+        assert!(per_second > 0, "a server that tells nobody is never empty");
+        let count = per_second.div_ceil(STEPS_PER_SECOND);
+        let step = (Duration::from_secs(1) * count / per_second).max(STEP_MIN);
+        Self { step, count: usize::try_from(count).expect("a count fits usize") }
+    }
+}
+
+impl Seat {
+    /// Nobody new is let in, and everybody leaves in turn.
+    pub(super) fn on_drain(&mut self, per_second: u32, turn: &mut Turn<'_>) {
+        if self.drain.is_some() {
+            return;
+        }
+        self.drain = Some(Drain::new(per_second));
+        turn.timers.arm(turn.now + HEAD_START, Timer::Drain);
+    }
+
+    /// The next sessions are told. Who is just signing in is told when that is done.
+    pub(super) fn on_drain_timer(&mut self, turn: &mut Turn<'_>) {
+        let Some(drain) = self.drain else {
+            return;
+        };
+        let conns: Vec<ConnId> = self.sessions.values().take(drain.count).copied().collect();
+        for conn in conns {
+            turn.metrics.moved += 1;
+            self.reject(conn, FaultCode::DRAINING, (Kind(0), 0), turn);
+        }
+        turn.timers.arm(turn.now + drain.step, Timer::Drain);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rate_is_kept_whatever_it_is() {
+        for per_second in [1, 2, 7, 10, 11, 99, 1000, u32::MAX] {
+            let drain = Drain::new(per_second);
+            let steps = 100.0 / drain.step.as_secs_f64();
+            let count = f64::from(u32::try_from(drain.count).expect("small"));
+            let told = steps * count / 100.0;
+            let rate = f64::from(per_second);
+            assert!(told <= rate * 1.001, "{per_second}: {told}");
+            assert!(told >= rate * 0.5, "{per_second}: {told}");
+            assert!(drain.step >= STEP_MIN, "{per_second}");
+        }
+    }
+}
