@@ -16,7 +16,7 @@ ROCKSDB := $(ROCKSDB_LIB_DIR)/librocksdb.a
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test powercut diskfail sim mutants chaos lint format bindir
+.PHONY: help setup build demo test rolling powercut diskfail sim mutants chaos lint format bindir
 
 help:
 	@echo 'make demo    build, then watch people chat over a router and three servers'
@@ -26,6 +26,7 @@ help:
 	@echo 'make sim SEEDS=200 FROM=0x1      simulated clusters, a seed each; TRACE=1: every event of one'
 	@echo 'make mutants SEEDS=2000          whether the simulator finds planted bugs; ONLY=word: some'
 	@echo 'make chaos KILLS=200 SEED=0x1    real processes under kills and a bad network'
+	@echo 'make rolling CLIENTS=300 RATE=600  every server is emptied and restarted in turn, under load'
 	@echo 'make build   build the four programs; `make -s bindir` prints their folder'
 	@echo 'make lint    formatting, lints and documentation, warnings denied'
 	@echo 'make format  format the code'
@@ -66,6 +67,10 @@ mutants: setup
 chaos: build
 	$(BINDIR)/fastchat-chaos --kills $(or $(KILLS),200) $(if $(SEED),--seed $(SEED)) \
 		$(if $(RATE),--rate $(RATE))
+
+# Every server is emptied and restarted in turn, under load; the last line counts.
+rolling: build
+	$(BINDIR)/fastchat-rolling $(or $(CLIENTS),300) $(or $(RATE),600)
 
 lint: setup
 	$(CARGO) fmt --all --check

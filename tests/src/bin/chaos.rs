@@ -1,24 +1,15 @@
 //! Real processes under kills and a bad network: `fastchat-chaos --kills N`. The last line counts.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Mutex;
 
 use rand::TryRng;
 use rand::rngs::SysRng;
-use tempfile::TempDir;
-use tests::chaos::process::kill_all;
+use tests::chaos::folders::{clean_up, keep, new_folders};
 use tests::chaos::{Options, Outcome, child, run};
 use tests::ending::clean_up_whatever_happens;
 
 const USAGE: &str = "usage: fastchat-chaos [--kills N] [--seed 0xSEED] [--rate POSTS_PER_SECOND]";
-/// Where files cost no disk: what is killed loses nothing that it gave to the system.
-const MEMORY: &str = "/dev/shm";
-
-/// What must not stay behind when this process ends early.
-static FOLDERS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
-
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if let [flag, folder] = arguments.as_slice()
@@ -42,9 +33,7 @@ fn main() -> ExitCode {
 }
 
 fn watch(options: &Options) -> ExitCode {
-    let folder = new_folder(&std::env::temp_dir());
-    let memory = Path::new(MEMORY);
-    let clients = new_folder(if memory.is_dir() { memory } else { folder.path() });
+    let (folder, clients) = new_folders("fastchat-chaos-");
     clean_up_whatever_happens(clean_up);
     println!("seed {:#x}, {} kills; again: {}", options.seed, options.kills, again(options));
     let outcome = run(options, folder.path(), clients.path());
@@ -114,27 +103,4 @@ fn options(arguments: &[String]) -> Result<Options, String> {
         }
     }
     Ok(options)
-}
-
-fn new_folder(parent: &Path) -> TempDir {
-    let folder = tempfile::Builder::new().prefix("fastchat-chaos-").tempdir_in(parent);
-    let folder = folder.expect("a temporary directory can be made");
-    FOLDERS.lock().expect("nothing panics while it is held").push(folder.path().to_owned());
-    folder
-}
-
-/// Something was wrong: what the processes left stays, for who looks for the cause.
-fn keep(folder: TempDir, clients: TempDir) {
-    println!("the cluster's files stay in {}", folder.keep().display());
-    println!("the clients' files stay in {}", clients.keep().display());
-}
-
-fn clean_up() {
-    kill_all();
-    let folders = FOLDERS.lock().expect("nothing panics while it is held");
-    for folder in folders.iter().filter(|folder| folder.exists()) {
-        if let Err(error) = fs::remove_dir_all(folder) {
-            eprintln!("{} stays behind: {error}", folder.display());
-        }
-    }
 }

@@ -18,7 +18,7 @@ use client::store::{
     Store,
 };
 use wire::net::Clock;
-use wire::{Instant, LogId};
+use wire::{Instant, LogId, Wall};
 
 use super::child_plan::ChildPlan;
 use super::journal::{Answer, Journal, Line, Show, read};
@@ -194,8 +194,8 @@ impl Child {
     fn draft(&mut self, log: LogId) -> Result<Line, Failure> {
         let number = self.numbers.entry(log).or_default();
         *number += 1;
-        let text = Text { sender: self.plan.name, log, number: *number };
         let wall = self.shell.wall();
+        let text = Text { sender: self.plan.name, log, number: *number, at: wall };
         let id = self.shell.store().add_draft(&log, &text.to_string(), wall);
         let id = id.map_err(|e| store_failure(&e))?;
         self.waiting.entry(log).or_default().push_back((id, text));
@@ -230,7 +230,8 @@ impl Child {
             let messages = self.shell.store().unshown(PAGE).map_err(|e| store_failure(&e))?;
             let Some(last) = messages.last().map(|message| message.id) else { return Ok(()) };
             let new = messages.iter().filter(|message| message.id > self.last_shown);
-            let lines: Vec<Line> = new.map(shown).collect();
+            let wall = self.shell.wall();
+            let lines: Vec<Line> = new.map(|message| shown(message, wall)).collect();
             self.add(&lines)?;
             self.last_shown = self.last_shown.max(last);
             let ids: Vec<InboxId> = messages.iter().map(|message| message.id).collect();
@@ -256,7 +257,7 @@ impl Child {
     }
 }
 
-fn shown(message: &InboxMessage) -> Line {
+fn shown(message: &InboxMessage, wall: Wall) -> Line {
     let InboxMessage { id, log, seq, sender, number, content, .. } = message;
     let other = || format!("{content:?}");
     let said = match content {
@@ -264,7 +265,7 @@ fn shown(message: &InboxMessage) -> Line {
         _ => Err(other()),
     };
     let (log, seq, sender, number) = (*log, *seq, *sender, *number);
-    Line::Shown(Show { id: Some(id.0), log, seq, sender, number, said })
+    Line::Shown(Show { id: Some(id.0), log, seq, sender, number, at: Some(wall), said })
 }
 
 /// The predecessor's lock ends with it, which may be just now.

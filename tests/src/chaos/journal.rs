@@ -7,7 +7,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::str::FromStr;
 
-use wire::{LogId, Name, Number, Seq};
+use wire::{LogId, Name, Number, Seq, Wall};
 
 use super::text::{Text, log_id};
 
@@ -24,6 +24,8 @@ pub struct Show {
     pub sender: Name,
     /// Its number.
     pub number: Number,
+    /// When it was shown, where that is known.
+    pub at: Option<Wall>,
     /// What it says; or what is said in its place.
     pub said: Result<Text, String>,
 }
@@ -99,9 +101,10 @@ impl Line {
                 writeln!(out, "rejected\t{id}\t{text}\t{}", one_line(why))
             }
             Self::Shown(show) => {
-                let Show { id, log, seq, sender, number, said } = show;
+                let Show { id, log, seq, sender, number, at, said } = show;
                 let (id, seq, number) = (id.unwrap_or(0), seq.0, number.value());
-                let place = format!("{id}\t{log}\t{seq}\t{sender}\t{number}");
+                let at = at.map_or(0, |at| at.0);
+                let place = format!("{id}\t{log}\t{seq}\t{sender}\t{number}\t{at}");
                 match said {
                     Ok(text) => writeln!(out, "shown\t{place}\t{text}"),
                     Err(said) => writeln!(out, "shows\t{place}\t{}", one_line(said)),
@@ -132,14 +135,15 @@ impl FromStr for Line {
             ["rejected", at, said, why] => {
                 Self::Told(id(at)?, text(said)?, Answer::Rejected((*why).to_owned()))
             }
-            [kind @ ("shown" | "shows"), at, log, seq, sender, number, said] => {
+            [kind @ ("shown" | "shows"), place, log, seq, sender, number, at, said] => {
                 let number: u64 = number.parse().map_err(|_| ())?;
                 Self::Shown(Show {
-                    id: Some(id(at)?),
+                    id: Some(id(place)?),
                     log: log_id(log).ok_or(())?,
                     seq: Seq(seq.parse().map_err(|_| ())?),
                     sender: sender.parse().map_err(|_| ())?,
                     number: numbered(number).ok_or(())?,
+                    at: Some(Wall(at.parse().map_err(|_| ())?)),
                     said: if *kind == "shown" { Ok(text(said)?) } else { Err((*said).to_owned()) },
                 })
             }
@@ -156,7 +160,7 @@ pub fn numbered(number: u64) -> Option<Number> {
 
 #[cfg(test)]
 mod tests {
-    use wire::{Number, Seq};
+    use wire::{Number, Seq, Wall};
 
     use super::{Answer, Journal, Line, Show, log_id, numbered, read};
     use crate::chaos::text::Text;
@@ -167,10 +171,11 @@ mod tests {
         let path = folder.path().join("journal");
         let sender = "alice".parse().expect("a name");
         let log = log_id("#rust").expect("a log");
-        let text = Text { sender, log, number: 3 };
+        let text = Text { sender, log, number: 3, at: Wall(2) };
         let show = |said| {
             let number = numbered(9).expect("a number");
-            Line::Shown(Show { id: Some(4), log, seq: Seq(5), sender, number, said })
+            let at = Some(Wall(6));
+            Line::Shown(Show { id: Some(4), log, seq: Seq(5), sender, number, at, said })
         };
         let lines = [
             Line::Began,

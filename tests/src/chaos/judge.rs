@@ -233,7 +233,7 @@ fn tell_post(oracle: &mut Oracle, (client, party): (usize, &Party), post: &Post)
 mod tests {
     use std::collections::BTreeMap;
 
-    use wire::{Name, Number, Origin, Seq};
+    use wire::{Name, Number, Origin, Seq, Wall};
 
     use super::judge;
     use crate::chaos::journal::{Answer, Show};
@@ -246,11 +246,11 @@ mod tests {
         let log = log_id("@alice").expect("a log");
         let (mut posts, mut shown) = (Vec::new(), Vec::new());
         for (number, seq) in [1, 2].into_iter().zip(seqs) {
-            let text = Text { sender: name, log, number };
+            let text = Text { sender: name, log, number, at: Wall(0) };
             let number = Number::new(number).expect("a number");
             posts.push(Post { text, number: Some(number), answer: Some(Answer::Accepted) });
             let (id, seq, sender, said) = (None, Seq(seq), name, Ok(text));
-            shown.push(Show { id, log, seq, sender, number, said });
+            shown.push(Show { id, log, seq, sender, number, at: None, said });
         }
         Party { name, origin: Origin([7; 16]), posts, told: Vec::new(), shown, reprinted: 0 }
     }
@@ -260,8 +260,8 @@ mod tests {
         let violations = |seqs| judge(&[party(seqs)], &BTreeMap::new()).violations;
         assert_eq!(violations([5, 6]), Vec::<String>::new());
         let found = violations([5, 5]);
-        let expected =
-            "a seq given twice: @alice 5 is 1 by alice to @alice, and 2 by alice to @alice";
+        let expected = "a seq given twice: @alice 5 is 1 by alice to @alice at 0, \
+                        and 2 by alice to @alice at 0";
         assert_eq!(found, [expected]);
     }
 }

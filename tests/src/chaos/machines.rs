@@ -1,7 +1,7 @@
 //! The cluster: a router and its servers, each a process of its own, and the proxy between them,
 //! their clients and each other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
@@ -16,7 +16,7 @@ use wire::ServerId;
 use super::process::{Process, output};
 use super::proxy::{Place, Proxy};
 use super::schedule::Target;
-use crate::programs::program;
+use crate::programs::{program, signal};
 
 /// What is heard of a process: where it listens, now that it does.
 #[derive(Debug)]
@@ -37,6 +37,7 @@ pub struct Machines {
     cluster: Cluster,
     folder: PathBuf,
     processes: BTreeMap<Target, Process>,
+    listening: BTreeSet<Target>,
     tell: Sender<Heard>,
 }
 
@@ -56,7 +57,8 @@ impl Machines {
             processes.insert(Target::Server(*server), Process::new(server.to_string()));
         }
         let proxy = Proxy::start(&places).expect("the loopback address has free ports");
-        Self { proxy, cluster, folder: folder.to_owned(), processes, tell }
+        let (folder, listening) = (folder.to_owned(), BTreeSet::new());
+        Self { proxy, cluster, folder, processes, listening, tell }
     }
 
     /// What leads clients to it.
@@ -100,6 +102,7 @@ impl Machines {
     pub fn start_under(&mut self, target: Target, tracer: Option<Command>) {
         let command = self.command(target, tracer);
         let log = self.log(target);
+        self.listening.remove(&target);
         let process = self.processes.get_mut(&target).expect("one of its own");
         let child = process.start(command);
         let stderr = child.stderr.take().expect("it is a pipe");
@@ -123,6 +126,20 @@ impl Machines {
         }
         for (place, address) in places(heard.target).into_iter().zip(heard.addresses) {
             self.proxy.aim(place, Some(address));
+        }
+        self.listening.insert(heard.target);
+    }
+
+    /// Whether a process has said where it listens since it was started last.
+    #[must_use]
+    pub fn is_listening(&self, target: Target) -> bool {
+        self.listening.contains(&target)
+    }
+
+    /// Asks a server to let its sessions go and then to stop.
+    pub fn drain(&self, server: ServerId) {
+        if let Some(pid) = self.processes[&Target::Server(server)].pid() {
+            signal(pid, "USR2");
         }
     }
 

@@ -7,6 +7,7 @@
 
 pub mod child;
 pub mod child_plan;
+pub mod folders;
 pub mod journal;
 pub mod judge;
 pub mod machines;
@@ -14,6 +15,7 @@ pub mod party;
 pub mod people;
 pub mod process;
 pub mod proxy;
+pub mod rolling;
 pub mod schedule;
 mod setup;
 pub mod stage;

@@ -146,6 +146,7 @@ mod tests {
             seq: Seq(*seq),
             sender: log.name,
             number: Number::NONE,
+            at: None,
             said: Err(String::new()),
         };
         seqs.iter().map(show).collect()

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use serde_json::{Value, json};
+use wire::net::Clock;
 use wire::{LogId, Seq};
 
 use super::journal::{Show, numbered};
@@ -101,7 +102,7 @@ impl Human {
         let number = self.numbers.entry(log).or_default();
         *number += 1;
         let sender = self.person.name.parse().expect("people have names");
-        Text { sender, log, number: *number }
+        Text { sender, log, number: *number, at: Clock::new().wall() }
     }
 
     /// The texts that `fastchat send` called accepted.
@@ -162,6 +163,7 @@ fn show(object: &Value) -> Option<Show> {
         seq: Seq(object["seq"].as_u64()?),
         sender: text("from")?.parse().ok()?,
         number: numbered(number)?,
+        at: None,
         said: match text("kind")? {
             "text" => said.parse().map_err(|_| other()),
             _ => Err(other()),

@@ -91,6 +91,12 @@ impl Process {
         self.child.is_some()
     }
 
+    /// What the operating system calls it, while it runs.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
     /// Its standard input, where that is a pipe.
     pub fn stdin(&mut self) -> Option<&mut ChildStdin> {
         self.child.as_mut()?.stdin.as_mut()

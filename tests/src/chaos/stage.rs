@@ -1,7 +1,7 @@
 //! Everybody who takes part, and the passing of time: what is due is done, what ended by itself
 //! is noticed, and what a second brought is told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use wire::net::Clock;
-use wire::{Instant, Name};
+use wire::{Instant, Name, ServerId};
 
 use super::child_plan::ChildPlan;
 use super::machines::{Heard, Machines};
@@ -71,6 +71,8 @@ pub struct Stage {
     pub(super) program: PathBuf,
     pub(super) heard: Receiver<Heard>,
     starts: Vec<(Instant, Target)>,
+    /// Who has been asked to end.
+    leaving: BTreeSet<Target>,
     next_tick: Instant,
     next_tell: Instant,
     told: u64,
@@ -90,6 +92,7 @@ impl Stage {
             program,
             heard,
             starts: Vec::new(),
+            leaving: BTreeSet::new(),
             next_tick: Instant(0),
             next_tell: Instant(0),
             told: 0,
@@ -166,6 +169,15 @@ impl Stage {
         }
     }
 
+    /// Asks a server to become empty and to end, and lets time pass until it has; whether that came
+    /// before the limit.
+    pub(super) fn drain(&mut self, server: ServerId, limit: Duration) -> bool {
+        let target = Target::Server(server);
+        self.leaving.insert(target);
+        self.machines.drain(server);
+        self.pass_until(limit, |stage| !stage.is_running(target))
+    }
+
     /// Starts at once what is to be started later.
     pub(super) fn start_all(&mut self) {
         for (_, target) in std::mem::take(&mut self.starts) {
@@ -239,6 +251,9 @@ impl Stage {
         let all: Vec<Target> = machines.chain(kids).chain(readers).collect();
         for target in all {
             if let Some(status) = self.process(target).ended() {
+                if self.leaving.remove(&target) && status.success() {
+                    continue;
+                }
                 let name = self.process(target).name.clone();
                 self.violations.push(format!("{name} ended by itself: {status}"));
                 self.starts.push((self.clock.now() + TELL_INTERVAL, target));
