@@ -120,7 +120,8 @@ impl Seat {
         let Some(session) = signed(&mut self.clients, conn) else {
             return;
         };
-        let is_meant = session.epoch == message.epoch && session.home == home;
+        let is_newest = session.epoch == message.epoch && session.home == home;
+        let is_meant = is_newest && !session.signing_out;
         if is_leased && is_meant && std::mem::take(&mut session.is_fenced) {
             turn.metrics.unfenced += 1;
             for id in handles_at(session, |home| self.up.contains(&home)) {
@@ -139,7 +140,8 @@ impl Seat {
         signed(&mut self.clients, conn).is_some_and(|session| session.is_fenced)
     }
 
-    fn fence(&mut self, conn: ConnId, turn: &mut Turn<'_>) {
+    /// Nothing is relayed or delivered for the session on `conn` until its home says that it counts.
+    pub(super) fn fence(&mut self, conn: ConnId, turn: &mut Turn<'_>) {
         let Some(session) = signed(&mut self.clients, conn) else {
             return;
         };

@@ -146,6 +146,8 @@ impl Seat {
             self.reject(conn, FaultCode::WRONG_STATE, (Kind::SIGN_OUT, 0), turn);
         } else if self.reaches(home) {
             turn.tell_server(home, SessionClosed { account, epoch, signed_out: true });
+            // From now on the home may grant a session to another installation.
+            self.fence(conn, turn);
         } else {
             self.fail_sign_out(conn, turn);
         }

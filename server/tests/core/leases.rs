@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use storage::{DiskModel, InFlight};
 use wire::limits::{LEASE_TIME, PROBE_TIME_MAX, SEAT_LEASE_TIME};
-use wire::message::{Pong, Resume};
+use wire::message::{Pong, Resume, SignOut};
 use wire::{FaultCode, LogHandle, Seq, ServerId, SessionEpoch, ToClient};
 
 use crate::client::{Client, MINE};
@@ -184,4 +184,34 @@ fn a_session_that_is_registered_while_a_claim_waits_for_the_disk_is_asked() {
     });
     alice.say(&mut world, Pong { nonce: nonce.expect("the live session is probed") });
     assert_eq!(second.take_welcome(&mut world), Err(FaultCode::ALREADY_LOGGED_IN));
+}
+
+#[test]
+fn who_has_said_that_it_signs_out_is_acted_for_no_more() {
+    let mut world = World::new(3);
+    let (alice, bob) = apart(&mut world);
+    let posts = |world: &World| world.metrics(ServerId(2)).posts;
+    let before = posts(&world);
+    world.pause(1);
+    alice.say(&mut world, SignOut {});
+    alice.post(&mut world, 1, 1, 0, "its home may grant a session to another already");
+    assert_eq!(posts(&world), before);
+    assert!(bob.texts(&mut world).is_empty());
+    world.wake(1);
+    assert_eq!(ended(&alice, &mut world), FaultCode::SIGNED_OUT);
+}
+
+#[test]
+fn a_sign_out_that_its_home_never_heard_of_leaves_the_session_as_it_was() {
+    let mut world = World::new(3);
+    let (alice, _bob) = apart(&mut world);
+    world.cut(1, 2);
+    alice.heard(&mut world);
+    alice.say(&mut world, SignOut {});
+    assert_eq!(alice.fault(&mut world).code, FaultCode::UNAVAILABLE);
+    world.heal(1, 2);
+    world.advance(3 * SECOND);
+    alice.heard(&mut world);
+    alice.post(&mut world, 1, 1, 0, "still here");
+    alice.accepted(&mut world);
 }
