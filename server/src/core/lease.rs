@@ -140,7 +140,7 @@ impl Seat {
         signed(&mut self.clients, conn).is_some_and(|session| session.is_fenced)
     }
 
-    /// Nothing is relayed or delivered for the session on `conn` until its home says that it counts.
+    /// Nothing is relayed or delivered for the session on `conn` until its home counts it.
     pub(super) fn fence(&mut self, conn: ConnId, turn: &mut Turn<'_>) {
         let Some(session) = signed(&mut self.clients, conn) else {
             return;

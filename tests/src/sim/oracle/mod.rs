@@ -12,6 +12,7 @@ mod batches;
 mod bounds;
 mod deletion;
 mod fact;
+mod group_durable;
 mod group_order;
 mod ledger;
 mod lost;
@@ -97,6 +98,7 @@ impl Oracle {
             Box::new(batches::Batches::default()),
             Box::new(bounds::Bounds::new(plan)),
             Box::new(deletion::Deletion::new(plan)),
+            Box::new(group_durable::GroupDurable::default()),
             Box::new(group_order::GroupOrder::default()),
             Box::new(lost::Lost),
             Box::new(names::Names::default()),
