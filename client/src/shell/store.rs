@@ -9,7 +9,7 @@ use super::session_store;
 use crate::core::event::{LaneRecord, OwnKeys};
 use crate::core::outbox::DRAFTS_MAX;
 use crate::core::{StoreOp, Stored};
-use crate::store::{SealedPost, Store, StoreError};
+use crate::store::{OutboxId, PostState, SealedPost, Store, StoreError};
 
 /// Performs `op`; what it answers, if anything.
 ///
@@ -92,11 +92,16 @@ fn seal(
     let id = post.id;
     match store.seal_draft(&log, post, hash, state) {
         Ok(()) => Ok(Stored::PostSealed { id, log }),
-        Err(StoreError::Changed(_)) if store.post(id)?.is_none() => {
-            Ok(Stored::DraftGone { id, log })
-        }
+        Err(StoreError::Changed(_)) if is_given_up(store, id)? => Ok(Stored::DraftGone { id, log }),
         Err(error) => Err(error),
     }
+}
+
+/// Another process may have discarded a draft. And the core may know it from before it refused it:
+/// what a load of the outbox brings was read before what the core asked for since.
+fn is_given_up(store: &Store, id: OutboxId) -> Result<bool, StoreError> {
+    let state = store.post(id)?.map(|post| post.state);
+    Ok(matches!(state, None | Some(PostState::Refused(_))))
 }
 
 /// The operations without an answer.
@@ -111,7 +116,7 @@ fn perform_silent(store: &mut Store, op: StoreOp) -> Result<(), StoreError> {
         StoreOp::Abandon { log, fate } => store.abandon(&log, fate),
         StoreOp::Refuse { id, failure } => {
             match store.refuse(id, failure.code.name(), &failure.text) {
-                Err(StoreError::Changed(_)) if store.post(id)?.is_none() => Ok(()),
+                Err(StoreError::Changed(_)) if is_given_up(store, id)? => Ok(()),
                 refused => refused,
             }
         }
@@ -171,10 +176,10 @@ mod tests {
     use crate::core::{StoreOp, Stored};
     use crate::crypto::grant::Secret;
     use crate::failure::Failure;
-    use crate::store::{DataDirectory, SessionPart, SessionStep, Store};
+    use crate::store::{DataDirectory, PostState, SessionPart, SessionStep, Store};
 
     #[test]
-    fn a_draft_that_another_process_has_discarded_stops_nobody() {
+    fn a_draft_that_is_discarded_or_refused_already_stops_nobody() {
         let root = tempfile::tempdir().expect("a directory");
         let keys = tempfile::tempdir().expect("a directory");
         let directory = DataDirectory::open_with_keys(root.path(), keys.path()).expect("opens");
@@ -199,6 +204,15 @@ mod tests {
         assert!(matches!(gone, Some(Stored::DraftGone { id: gone, .. }) if gone == id));
         let failure = Failure::signed_out();
         perform(&mut store, StoreOp::Refuse { id, failure }).expect("goes on");
+        let again = store.add_draft(&log, "refused", Wall(1)).expect("keeps");
+        for why in ["the first time", "as a late load has it"] {
+            let op = StoreOp::Refuse { id: again, failure: Failure::usage(why) };
+            perform(&mut store, op).expect("goes on");
+        }
+        let state = store.post(again).expect("reads").map(|post| post.state);
+        assert_eq!(state, Some(PostState::Refused("usage the first time".to_owned())));
+        let gone = perform(&mut store, seal(again)).expect("goes on");
+        assert!(matches!(gone, Some(Stored::DraftGone { .. })), "it is sent no more");
         let next = store.add_draft(&log, "again", Wall(1)).expect("keeps");
         let sealed = perform(&mut store, seal(next)).expect("seals");
         assert!(matches!(sealed, Some(Stored::PostSealed { .. })), "the number is free");

@@ -1,14 +1,16 @@
 //! The message sessions of others that this account was granted, and the grants it has asked for.
 
 use rusqlite::{OptionalExtension, Transaction};
+use wire::roster::{Act, Statement};
 use wire::{LogId, Name, Wall};
 use zeroize::Zeroizing;
 
 use super::cached::Cached;
 use super::claims::{self, RosterClaim};
 use super::error::StoreError;
+use super::invitations::is_me;
 use super::outbox::insert_draft;
-use super::{Store, value};
+use super::{KeptStatement, Store, value};
 use crate::crypto::grant::SessionPlace;
 use crate::crypto::{Content, KeyId};
 
@@ -134,10 +136,31 @@ pub(super) fn forget_former(
     transaction: &Transaction<'_>,
     group: &Name,
 ) -> Result<(), rusqlite::Error> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM groups WHERE name = ?1 AND ended IS NOT NULL)";
+    let has_ended = transaction.query_row(sql, (group.as_str(),), |row| row.get(0))?;
+    if has_ended { forget_others(transaction, group) } else { Ok(()) }
+}
+
+/// A statement of a group's roster is kept: one that made an end to the account's membership may
+/// come together with one that began it again, to a machine that was away meanwhile.
+pub(super) fn forget_at_departure(
+    transaction: &Transaction<'_>,
+    kept: &KeptStatement,
+) -> Result<(), StoreError> {
+    let Ok(statement) = Statement::decode(kept.encoded.clone()) else {
+        return Ok(());
+    };
+    let is_end = matches!(statement.act, Act::Leave | Act::Remove) && kept.fault.is_none();
+    if is_end && is_me(transaction, &statement.subject)? {
+        forget_others(transaction, &statement.group)?;
+    }
+    Ok(())
+}
+
+fn forget_others(transaction: &Transaction<'_>, group: &Name) -> Result<(), rusqlite::Error> {
     transaction.run(
-        "DELETE FROM granted WHERE log = ?1 AND sender NOT IN (SELECT name FROM account)
-         AND EXISTS (SELECT 1 FROM groups WHERE name = ?2 AND ended IS NOT NULL)",
-        (value::log_value(&LogId::group(*group)), group.as_str()),
+        "DELETE FROM granted WHERE log = ?1 AND sender NOT IN (SELECT name FROM account)",
+        (value::log_value(&LogId::group(*group)),),
     )?;
     Ok(())
 }

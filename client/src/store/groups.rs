@@ -150,6 +150,7 @@ impl Store {
             for statement in statements {
                 add_statement(transaction, &name, statement)?;
                 invitations::write(transaction, sealer, statement)?;
+                granted::forget_at_departure(transaction, statement)?;
             }
             put_roster(transaction, sealer, roster)
         })

@@ -61,7 +61,7 @@ fn take(transaction: &Transaction<'_>, group: &Name, user: &Name) -> Result<bool
     Ok(transaction.run(sql, (group.as_str(), user.as_str()))? > 0)
 }
 
-fn is_me(transaction: &Transaction<'_>, name: &Name) -> Result<bool, StoreError> {
+pub(super) fn is_me(transaction: &Transaction<'_>, name: &Name) -> Result<bool, StoreError> {
     let sql = "SELECT count(*) FROM account WHERE name = ?1";
     let count: i64 = transaction.row(sql, (name.as_str(),), |row| row.get(0))?;
     Ok(count > 0)

@@ -3,13 +3,15 @@
 use bytes::Bytes;
 use rusqlite::Connection;
 use wire::roster::{Act, Policy, Roster, Statement};
-use wire::{FaultCode, LogId, Wall};
+use wire::{FaultCode, LogId, MessageSession, Wall};
+use zeroize::Zeroizing;
 
 use super::{Place, origin};
+use crate::crypto::grant::SessionPlace;
 use crate::crypto::test_keys::{alice, bob, name, rng};
-use crate::crypto::{Content, Identity, sign_statement};
+use crate::crypto::{Content, Identity, KeyId, sign_statement};
 use crate::store::schema;
-use crate::store::{Ended, GroupRecord, KeptStatement, StoreError};
+use crate::store::{Ended, GrantedSession, GroupRecord, KeptStatement, StoreError};
 
 /// What `who` says next in `roster`'s group, and the roster after it.
 fn say(
@@ -152,6 +154,30 @@ fn an_invitation_is_written_once_with_the_statement_that_makes_it() {
     let (refused, fifth) = say(Some(fourth), alice(), ("alice", Act::Invite, "carol"));
     store.add_statements(&[kept(5, &refused)], &fifth).expect("keeps");
     assert_eq!(store.drafts(10).expect("reads").len(), 1);
+}
+
+/// Alice's other machine has left the group and joined it again; this one was away, and hears of
+/// both at once.
+#[test]
+fn a_departure_that_comes_with_a_new_joining_ends_what_was_granted_before() {
+    let mut store = Place::new().open();
+    store.save_sign_up(&name("alice"), origin(1), alice(), b"bundle", b"frame").expect("keeps");
+    let (created, first) = say(None, bob(), ("bob", Act::Create, "bob"));
+    let (joined, second) = say(Some(first.clone()), alice(), ("alice", Act::Join, "alice"));
+    store.keep_group(&name("rust")).expect("keeps");
+    store.add_statements(&[kept(1, &created)], &first).expect("keeps");
+    store.add_statements(&[kept(2, &joined)], &second).expect("keeps");
+    let (sender, log, origin) = (name("bob"), LogId::group(name("rust")), origin(2));
+    let place = |number| SessionPlace { sender, log, origin, message_session: number };
+    let state = Zeroizing::new(b"state".to_vec());
+    let session = GrantedSession { signing_key: KeyId([5; 32]), state };
+    store.keep_granted(&place(MessageSession(1)), &session, None).expect("keeps");
+
+    let (left, third) = say(Some(second), alice(), ("alice", Act::Leave, "alice"));
+    let (again, fourth) = say(Some(third), alice(), ("alice", Act::Join, "alice"));
+    assert!(store.is_granted_from(&place(MessageSession(2))).expect("reads"));
+    store.add_statements(&[kept(3, &left), kept(4, &again)], &fourth).expect("keeps");
+    assert!(!store.is_granted_from(&place(MessageSession(2))).expect("reads"));
 }
 
 /// A database of before there were groups gets their tables, and keeps what it has.
