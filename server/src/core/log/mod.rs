@@ -191,8 +191,8 @@ impl Logs {
                 self.on_account(key, account.is_some(), session, out);
             }
             (Pending::Group { .. }, Answer::Group(record)) => self.on_group(key, record, out),
-            (Pending::Statements { asked, .. }, Answer::Statements { statements, complete }) => {
-                self.logs[key].on_statements(asked, statements, complete, out);
+            (Pending::Statements { asked, .. }, Answer::Statements { statements, .. }) => {
+                self.logs[key].on_statements(asked, statements, out);
             }
             (Pending::Grant { asker, .. }, Answer::Grant(found)) => {
                 answer_grant(&asker, found, out);

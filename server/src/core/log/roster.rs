@@ -11,6 +11,7 @@
 use bytes::Bytes;
 use storage::Read;
 use wire::field::List;
+use wire::limits::STATEMENTS_MAX;
 use wire::message::{
     Answer, Body, Dismiss, Entry, FetchRoster, GroupStart, Roster as RosterPart, RosterChanged,
     StatementBytes,
@@ -75,6 +76,9 @@ impl Log {
         let code = group.refusal(&account);
         match &arrival {
             Arrival::Open { exchange, ask, .. } => {
+                // It has joined by a statement that is not durable: soon there is more to say.
+                let is_joining = group.roster().is_member(&account);
+                let code = if is_joining { FaultCode::UNAVAILABLE } else { code };
                 out.send(from, not_opened(code, *exchange, ask));
             }
             _ => out.send(from, Dismiss { log: self.id, account, epoch, code, upto: Seq(0) }),
@@ -119,18 +123,15 @@ impl Log {
         &mut self,
         asked: StatementsFor,
         statements: Vec<Bytes>,
-        complete: bool,
         out: &mut LogOut,
     ) {
         let (asker, answer) = match asked {
             StatementsFor::Part(asker, after) => {
-                let answer = match self.roster_limit(&asker.account) {
-                    Ok(upto) => {
-                        asker.answer(self.part(&asker, statements, (after, upto), complete))
-                    }
-                    Err(code) => asker.fault(code),
-                };
-                (asker, answer)
+                let answer = self
+                    .roster_limit(&asker.account)
+                    .and_then(|upto| self.part(&asker, statements, (after, upto)));
+                let answer = answer.map(|part| asker.answer(part));
+                (asker, answer.unwrap_or_else(|code| asker.fault(code)))
             }
             StatementsFor::Repeat(asker, change) => {
                 let is_known = statements.first() == Some(&change.bytes);
@@ -359,21 +360,31 @@ impl Log {
         departed.or_else(departing).ok_or_else(|| group.refusal(account))
     }
 
+    /// The statements behind `after`, of which the store knew these when it was asked: those that
+    /// were not durable then are when this is told.
     fn part(
         &self,
         asker: &Asker,
         mut statements: Vec<Bytes>,
         (after, upto): (u32, u32),
-        complete: bool,
-    ) -> RosterPart {
-        let room = usize::try_from(upto.saturating_sub(after)).expect("32 bits fit");
-        let complete = complete || statements.len() >= room;
+    ) -> Result<RosterPart, FaultCode> {
+        let group = self.group.as_ref().ok_or(FaultCode::NO_SUCH_GROUP)?;
+        let room = group.roster().version().min(upto).saturating_sub(after);
+        let room = usize::try_from(room).expect("32 bits fit");
+        let known = u32::try_from(statements.len()).expect("at most STATEMENTS_MAX");
+        let unsettled = (after + known + 1..).map_while(|version| group.unsettled(version));
+        statements.extend(unsettled.take(STATEMENTS_MAX - statements.len()).cloned());
+        if statements.is_empty() && room > 0 {
+            // The store was asked before they were written, and answers after that.
+            return Err(FaultCode::UNAVAILABLE);
+        }
         statements.truncate(room);
+        let complete = statements.len() == room;
         let statements = statements.into_iter();
         let statements = statements
             .map(|statement| StatementBytes::new(statement).expect("the store keeps what was put"));
         let statements = List::new(statements.collect()).expect("at most STATEMENTS_MAX");
-        RosterPart { request: asker.request, group: self.id.name, statements, complete }
+        Ok(RosterPart { request: asker.request, group: self.id.name, statements, complete })
     }
 }
 

@@ -8,6 +8,7 @@ mod grants;
 mod group_model;
 mod groups;
 mod hold;
+mod joining;
 mod key_logs;
 mod loading;
 mod message_sessions;
