@@ -6,8 +6,9 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
+use wire::net::LocalAddress;
+
 use super::lines::{read_reply, write_request};
-use super::socket::Address;
 use crate::core::Request;
 
 pub use super::lines::Reply;
@@ -39,7 +40,7 @@ impl Follower {
     /// # Errors
     /// Nobody listens at `path`.
     pub fn ask(path: &Path, request: &Request) -> io::Result<Self> {
-        let address = Address::of(path)?;
+        let address = LocalAddress::of(path)?;
         let mut stream = UnixStream::connect(address.path())?;
         stream.write_all((write_request(request) + "\n").as_bytes())?;
         Ok(Self { stream: BufReader::new(stream), line: Vec::new() })

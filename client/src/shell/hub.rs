@@ -8,11 +8,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use mio::net::{UnixListener, UnixStream};
-use wire::net::{Net, SourceId};
+use wire::net::{LocalAddress, Net, SourceId};
 
 use super::HUB_TICKETS;
 use super::lines::{LINE_LEN_MAX, Reply, read_request, write_reply};
-use super::socket::Address;
 use crate::core::{Notice, Request, Ticket};
 
 /// Processes that may wait at one time.
@@ -196,7 +195,7 @@ fn listen(path: &Path, net: &mut Net) -> std::io::Result<(UnixListener, SourceId
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut listener = UnixListener::bind(Address::of(path)?.path())?;
+    let mut listener = UnixListener::bind(LocalAddress::of(path)?.path())?;
     fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
     let id = net.register(&mut listener)?;
     Ok((listener, id))

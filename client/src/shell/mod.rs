@@ -20,7 +20,6 @@ pub mod follower;
 pub mod hub;
 mod lines;
 mod session_store;
-mod socket;
 pub mod store;
 mod workers;
 

@@ -24,6 +24,7 @@ mod event;
 mod listener;
 mod policy;
 mod run_queue;
+mod socket;
 mod source;
 mod stream;
 mod table;
@@ -38,6 +39,7 @@ mod write_queue;
 pub use clock::Clock;
 pub use event::{CloseCause, Level, ListenerId, NetEvent, SourceId};
 pub use policy::{ListenSecurity, Policy, Security};
+pub use socket::LocalAddress;
 pub use write_queue::WriteQueue;
 
 use early::Early;

@@ -1,5 +1,6 @@
-//! The address of the holder's socket. A socket's address has room for about 100 bytes; a longer
-//! path is reached through its directory, which this process opens and `/proc` gives a short name.
+//! The address of a socket between processes of one machine. It has room for about 100 bytes; a
+//! longer path is reached through its directory, which this process opens and `/proc` gives a short
+//! name.
 
 use std::fs::File;
 use std::io;
@@ -11,17 +12,17 @@ const PATH_LEN_MAX: usize = 100;
 
 /// How a socket is addressed, for as long as this is there.
 #[derive(Debug)]
-pub(super) struct Address {
+pub struct LocalAddress {
     path: PathBuf,
     _directory: Option<File>,
 }
 
-impl Address {
+impl LocalAddress {
     /// The address of the socket `path`.
     ///
     /// # Errors
     /// Its directory cannot be opened.
-    pub(super) fn of(path: &Path) -> io::Result<Self> {
+    pub fn of(path: &Path) -> io::Result<Self> {
         let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
             return Err(io::ErrorKind::InvalidInput.into());
         };
@@ -34,7 +35,7 @@ impl Address {
     }
 
     /// A path that is short enough, in this process.
-    pub(super) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         &self.path
     }
 }
