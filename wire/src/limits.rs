@@ -164,6 +164,9 @@ pub const ACCOUNT_WAITING_MAX: usize = 16;
 pub const BUNDLE_READS_MAX: usize = 4096;
 /// Session epochs reserved by one synced write.
 pub const EPOCH_BLOCK: u64 = 1_000;
+/// Session epochs that go with one store epoch of an account's home. An account may have more
+/// sessions in one; a restore skips thousands of store epochs.
+pub const SESSIONS_PER_STORE_EPOCH: u64 = 1 << 20;
 
 /// Largest signed bundle of public keys.
 pub const BUNDLE_LEN_MAX: usize = 4 * KIB;

@@ -25,6 +25,8 @@ const ACCOUNT_READS_MAX: usize = storage::READS_MAX / 4;
 pub(super) struct Accounts {
     pub(super) passwords: Passwords,
     pub(super) entropy: Entropy,
+    /// Of the sessions that are granted here.
+    pub(super) lowest_epoch: SessionEpoch,
     pub(super) entries: BTreeMap<Name, Entry>,
     /// Seats that have not said which sessions they hold since this home began.
     pub(super) untold: BTreeSet<ServerId>,
@@ -128,12 +130,14 @@ impl Accounts {
     pub(super) fn new(
         passwords: Passwords,
         entropy: Entropy,
+        lowest_epoch: SessionEpoch,
         untold: BTreeSet<ServerId>,
         started: Instant,
     ) -> Self {
         Self {
             passwords,
             entropy,
+            lowest_epoch,
             entries: BTreeMap::new(),
             untold,
             started,

@@ -192,7 +192,8 @@ impl Accounts {
         turn: &mut Turn<'_>,
     ) {
         let token = Token(self.entropy.bytes());
-        let session = registry::next_session(&record, claim.origin, &token, claim.used);
+        let session =
+            registry::next_session(&record, self.lowest_epoch, claim.origin, &token, claim.used);
         match claim.kind {
             Kind::RESUME => turn.metrics.resumes += 1,
             _ => turn.metrics.sign_ins += 1,

@@ -21,6 +21,7 @@ use super::metrics::Metrics;
 use super::notes::Notes;
 use super::password::Passwords;
 use super::peers::Peers;
+use super::registry;
 use super::seat::Seat;
 use super::table::Table;
 use super::timer::Timer;
@@ -68,6 +69,7 @@ impl Parts {
         let routers = Routers::new(card, config.routers, entropy.bytes());
         let group_passwords =
             GroupPasswords::new(config.setup.clone(), Entropy::new(entropy.bytes()));
+        let lowest_epoch = registry::lowest_epoch(config.opened.store_epoch);
         let passwords = Passwords::new(config.setup, Entropy::new(entropy.bytes()));
         Self {
             me,
@@ -79,7 +81,7 @@ impl Parts {
                 config.unmetered,
                 random,
             ),
-            accounts: Accounts::new(passwords, entropy, others, now),
+            accounts: Accounts::new(passwords, entropy, lowest_epoch, others, now),
             key_logs: KeyLogs::default(),
             blobs: Blobs::new(),
             notes: Notes::default(),

@@ -8,7 +8,7 @@
 use sha2::{Digest, Sha256};
 use storage::SessionRecord;
 use subtle::ConstantTimeEq;
-use wire::limits::{EPOCH_BLOCK, LEASE_TIME, ORIGINS_MAX};
+use wire::limits::{EPOCH_BLOCK, LEASE_TIME, ORIGINS_MAX, SESSIONS_PER_STORE_EPOCH};
 use wire::{FaultCode, Instant, Origin, ServerId, SessionEpoch, Token};
 
 /// A session that sits somewhere.
@@ -61,15 +61,23 @@ pub(super) fn end_code(ended: Origin, by: Origin) -> FaultCode {
     if ended == by { FaultCode::STALE_EPOCH } else { FaultCode::ALREADY_LOGGED_IN }
 }
 
-/// The record of the next session, with a new epoch and token. `used` is the hash of the token
-/// that a resume showed; it stays good until the new one is first used.
+/// The lowest epoch of a session that is granted under this store epoch: above those of earlier
+/// ones, also where a restored store has forgotten them. Rows at other homes have not, and would
+/// take a lower one for a session that is over.
+pub(super) fn lowest_epoch(store_epoch: u32) -> SessionEpoch {
+    SessionEpoch(u64::from(store_epoch) * SESSIONS_PER_STORE_EPOCH)
+}
+
+/// The record of the next session, with a new token and a new epoch, at least `lowest`. `used` is
+/// the hash of the token that a resume showed; it stays good until the new one is first used.
 pub(super) fn next_session(
     record: &SessionRecord,
+    lowest: SessionEpoch,
     origin: Origin,
     token: &Token,
     used: Option<[u8; 32]>,
 ) -> SessionRecord {
-    let epoch = SessionEpoch(record.epoch.0 + 1);
+    let epoch = SessionEpoch(record.epoch.0 + 1).max(lowest);
     let mut reserved = record.epoch_reserved;
     if epoch > reserved {
         reserved = SessionEpoch(epoch.0 - 1 + EPOCH_BLOCK);
@@ -115,12 +123,13 @@ fn with_origin(origins: &[Origin], origin: Origin) -> Vec<Origin> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Live, Verdict, good_token, judge, next_session};
+    use super::{Live, Verdict, good_token, judge, lowest_epoch, next_session};
     use storage::SessionRecord;
     use wire::limits::{EPOCH_BLOCK, LEASE_TIME, ORIGINS_MAX};
     use wire::{Instant, Origin, ServerId, SessionEpoch, Token};
 
     const MINE: Origin = Origin([1; 16]);
+    const NONE: SessionEpoch = SessionEpoch(0);
     const OTHER: Origin = Origin([2; 16]);
 
     #[test]
@@ -153,7 +162,8 @@ mod tests {
 
     #[test]
     fn before_the_seats_have_spoken_a_stored_session_may_live() {
-        let mut record = next_session(&SessionRecord::default(), OTHER, &Token([0; 32]), None);
+        let mut record =
+            next_session(&SessionRecord::default(), NONE, OTHER, &Token([0; 32]), None);
         let at =
             |record: &SessionRecord, origin| judge(None, record, false, origin, true, Instant(0));
         assert_eq!(at(&record, MINE), Verdict::Unknown);
@@ -165,15 +175,15 @@ mod tests {
     #[test]
     fn a_resume_keeps_its_token_until_the_next_is_used() {
         let (first, second, third) = (Token([1; 32]), Token([2; 32]), Token([3; 32]));
-        let record = next_session(&SessionRecord::default(), MINE, &first, None);
+        let record = next_session(&SessionRecord::default(), NONE, MINE, &first, None);
         let used = good_token(&record, MINE, &first);
         assert!(used.is_some());
-        let record = next_session(&record, MINE, &second, used);
+        let record = next_session(&record, NONE, MINE, &second, used);
         assert_eq!(good_token(&record, MINE, &first), used);
-        let again = next_session(&record, MINE, &third, used);
+        let again = next_session(&record, NONE, MINE, &third, used);
         assert_eq!(good_token(&again, MINE, &second), None);
         let used = good_token(&record, MINE, &second);
-        let record = next_session(&record, MINE, &third, used);
+        let record = next_session(&record, NONE, MINE, &third, used);
         assert_eq!(good_token(&record, MINE, &first), None);
         assert_eq!(good_token(&record, OTHER, &third), None);
         assert_eq!(record.epoch, SessionEpoch(3));
@@ -181,12 +191,28 @@ mod tests {
     }
 
     #[test]
+    fn a_restored_store_gives_no_epoch_that_it_has_forgotten() {
+        let (backup, lost, restored) = (lowest_epoch(5), lowest_epoch(9), lowest_epoch(9 + 4096));
+        let next = |record: &SessionRecord, lowest| {
+            next_session(record, lowest, MINE, &Token([1; 32]), None)
+        };
+        let kept = next(&SessionRecord::default(), backup);
+        let mut forgotten = kept.clone();
+        for _ in 0..5_000 {
+            forgotten = next(&forgotten, lost);
+        }
+        assert!(forgotten.epoch <= forgotten.epoch_reserved);
+        let after = next(&kept, restored);
+        assert!(after.epoch > forgotten.epoch && after.epoch <= after.epoch_reserved);
+    }
+
+    #[test]
     fn the_oldest_origin_is_replaced() {
         let mut record = SessionRecord::default();
         for origin in 0..=16 {
-            record = next_session(&record, Origin([origin; 16]), &Token([0; 32]), None);
+            record = next_session(&record, NONE, Origin([origin; 16]), &Token([0; 32]), None);
         }
-        record = next_session(&record, Origin([1; 16]), &Token([0; 32]), None);
+        record = next_session(&record, NONE, Origin([1; 16]), &Token([0; 32]), None);
         assert_eq!(record.origins.len(), ORIGINS_MAX);
         assert_eq!(record.origins.first(), Some(&Origin([2; 16])));
         assert_eq!(record.origins.last(), Some(&Origin([1; 16])));

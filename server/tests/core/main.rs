@@ -17,6 +17,7 @@ mod notes;
 mod posts;
 mod readings;
 mod receipts;
+mod restored;
 mod router;
 mod sessions;
 mod sign;

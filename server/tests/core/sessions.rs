@@ -103,10 +103,10 @@ fn the_same_installation_replaces_its_own_session_silently() {
     for (first_seat, second_seat) in [(1, 1), (2, 2), (1, 2), (2, 3)] {
         let mut world = World::new(3);
         let mut client = alice_on(&mut world, first_seat);
-        let old = client.conn;
+        let (old, first) = (client.conn, client.epoch);
         client.connect(&mut world, second_seat);
         assert_eq!(client.resume(&mut world), Ok(()));
-        assert_eq!(client.epoch, SessionEpoch(2));
+        assert_eq!(client.epoch, SessionEpoch(first.0 + 1));
         let new = std::mem::replace(&mut client.conn, old);
         let Some(ToClient::SessionEnded(ended)) = client.hear(&mut world) else {
             panic!("the old connection ends");

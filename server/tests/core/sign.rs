@@ -16,7 +16,7 @@ fn signing_up_signs_in_too() {
     let alice = world.name_at(1, "alice");
     let client = Client::signed_up(&mut world, 1, alice);
     let welcome = client.welcome.expect("welcome");
-    assert_eq!(welcome.epoch, SessionEpoch(1));
+    assert!(welcome.epoch > SessionEpoch(0));
     assert_eq!(welcome.sealed_keys.bytes().as_ref(), b"sealed");
     assert_eq!(welcome.bundle.bytes().as_ref(), format!("bundle of {alice}").as_bytes());
 }
@@ -56,6 +56,7 @@ fn the_same_sign_up_again_is_welcome_again() {
     let mut world = World::new(2);
     let alice = world.name_at(1, "alice");
     let mut client = Client::signed_up(&mut world, 1, alice);
+    let first = client.epoch;
     world.hang_up(client.conn);
     for server in [2, 1] {
         client.connect(&mut world, server);
@@ -63,7 +64,7 @@ fn the_same_sign_up_again_is_welcome_again() {
         assert_eq!(client.take_welcome(&mut world), Ok(()));
         world.hang_up(client.conn);
     }
-    assert_eq!(client.epoch, SessionEpoch(3));
+    assert_eq!(client.epoch, SessionEpoch(first.0 + 2));
     assert_eq!(world.metrics(wire::ServerId(1)).sign_ups, 1);
 }
 

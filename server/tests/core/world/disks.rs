@@ -1,6 +1,6 @@
 //! Disks of servers: slow, full, failing.
 
-use storage::DiskModel;
+use storage::{DiskModel, MemDisk};
 use wire::ServerId;
 
 use super::World;
@@ -29,6 +29,18 @@ impl World {
         let fail_commit = commit.map(|count| commits + count);
         let fail_read = read.map(|count| reads + count);
         store.set_model(DiskModel { fail_commit, fail_read, ..DiskModel::default() });
+    }
+
+    /// What the server's disk holds durably.
+    pub(crate) fn image(&self, server: u16) -> MemDisk {
+        self.nodes[&ServerId(server)].store.as_ref().expect("runs").clone_disk()
+    }
+
+    /// The disk of a server that does not run is given an older image by its operator.
+    pub(crate) fn put_back(&mut self, server: u16, image: &MemDisk) {
+        let node = self.node(ServerId(server));
+        let rolled_back = std::mem::take(&mut node.disk).rolled_back(image);
+        node.disk = rolled_back.restored().expect("it holds a store");
     }
 
     pub(crate) fn is_up(&self, server: u16) -> bool {
