@@ -75,4 +75,59 @@ pub struct Args {
     /// print the version, then end
     #[argh(switch)]
     pub version: bool,
+
+    /// what is done instead of serving
+    #[argh(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What is done instead of serving. Each ends when it is done.
+#[derive(Clone, Debug, Eq, FromArgs, PartialEq)]
+#[argh(subcommand)]
+pub enum Command {
+    /// Makes a backup.
+    Backup(BackupArgs),
+    /// Checks a backup.
+    Verify(VerifyArgs),
+    /// Puts a store back.
+    Restore(RestoreArgs),
+}
+
+/// Copy a store to a new directory and check the copy; its server may run meanwhile.
+#[derive(Clone, Debug, Eq, FromArgs, PartialEq)]
+#[argh(subcommand, name = "backup")]
+pub struct BackupArgs {
+    /// directory of the store, as the server's --store names it
+    #[argh(option, arg_name = "dir")]
+    pub store: PathBuf,
+
+    /// directory of the backup, which must not be there yet; best on another disk
+    #[argh(option, arg_name = "dir")]
+    pub to: PathBuf,
+}
+
+/// Check every file and every record of a backup.
+#[derive(Clone, Debug, Eq, FromArgs, PartialEq)]
+#[argh(subcommand, name = "verify")]
+pub struct VerifyArgs {
+    /// directory of the backup
+    #[argh(option, arg_name = "dir")]
+    pub from: PathBuf,
+}
+
+/// Put the store of a backup back, with the server stopped. The backup stays as it is.
+#[derive(Clone, Debug, Eq, FromArgs, PartialEq)]
+#[argh(subcommand, name = "restore")]
+pub struct RestoreArgs {
+    /// directory of the backup
+    #[argh(option, arg_name = "dir")]
+    pub from: PathBuf,
+
+    /// directory of the store, which must be empty or not there
+    #[argh(option, arg_name = "dir")]
+    pub store: PathBuf,
+
+    /// go on though the lost store is known to have held more than the backup
+    #[argh(switch)]
+    pub accept_loss: bool,
 }

@@ -7,7 +7,7 @@ use thiserror::Error;
 use wire::ServerId;
 use wire::limits::SERVERS_MAX;
 
-use crate::args::Args;
+use crate::args::{Args, Command};
 
 /// Sessions of one server unless the flag says otherwise.
 pub const SESSIONS_MAX_DEFAULT: u32 = 10_000;
@@ -69,6 +69,20 @@ pub fn restored(args: &Args) -> Result<Option<PathBuf>, ConfigError> {
         }
         store => Ok(store.clone()),
     }
+}
+
+/// The command that is to be done instead of serving, if the command line names one.
+///
+/// # Errors
+/// Flags of the server stand before it.
+pub fn command(args: &Args) -> Result<Option<Command>, ConfigError> {
+    let alone = Args { command: args.command.clone(), ..Args::default() };
+    if args.command.is_some() && *args != alone {
+        let mistake = "flags that stand before a command are the server's: put the command's \
+                       own flags after it, and no others";
+        return Err(ConfigError(vec![mistake.to_owned()]));
+    }
+    Ok(args.command.clone())
 }
 
 impl TryFrom<Args> for Config {
@@ -178,8 +192,8 @@ mod tests {
     use argh::FromArgs;
     use wire::ServerId;
 
-    use super::{Config, ConfigError, SESSIONS_MAX_DEFAULT, restored};
-    use crate::args::Args;
+    use super::{Command, Config, ConfigError, SESSIONS_MAX_DEFAULT, command, restored};
+    use crate::args::{Args, BackupArgs};
 
     const WHOLE: &str = "--id 2 --cluster c --store s --listen 127.0.0.1:0 \
                          --peer-listen 127.0.0.1:0 --router 127.0.0.1:7101";
@@ -223,6 +237,20 @@ mod tests {
         assert_eq!(restored(&args(WHOLE)), Ok(None));
         assert_eq!(restored(&args("--restored s")), Ok(Some("s".into())));
         restored(&args(&format!("{WHOLE} --restored s"))).expect_err("it does not stand alone");
+    }
+
+    #[test]
+    fn a_command_has_its_own_flags_only() {
+        let args = |line: &str| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            Args::from_args(&["fastchat-server"], &words).expect("parses")
+        };
+        assert_eq!(command(&args(WHOLE)), Ok(None));
+        let (store, to) = ("s".into(), "b".into());
+        let backup = Command::Backup(BackupArgs { store, to });
+        assert_eq!(command(&args("backup --store s --to b")), Ok(Some(backup)));
+        command(&args(&format!("{WHOLE} verify --from b"))).expect_err("it does not stand alone");
+        command(&args("--restored s verify --from b")).expect_err("one thing at a time");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! speak [`wire::ToPeer`] messages, also when both are this process.
 
 pub mod args;
+pub mod backup;
 pub mod config;
 pub mod core;
 pub mod identity;

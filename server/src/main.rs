@@ -6,7 +6,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use server::args::Args;
-use server::config::{Config, restored};
+use server::backup;
+use server::config::{Config, command, restored};
 use server::identity::Identity;
 use server::log;
 use server::shell::Shell;
@@ -31,6 +32,10 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> Result<(), Box<dyn Error>> {
+    if let Some(command) = command(&args)? {
+        log::begin("warn")?;
+        return Ok(backup::run(&command)?);
+    }
     if let Some(store) = restored(&args)? {
         return restore(&store);
     }

@@ -17,6 +17,7 @@ use thiserror::Error;
 use wire::net::{CloseCause, ListenSecurity, ListenerId, Net, NetEvent, Policy, Security};
 use wire::{ConnId, Instant, ServerId};
 
+use crate::backup::Hatch;
 use crate::config::Config;
 use crate::core::log::LogLimits;
 use crate::core::{CloseReason, Config as CoreConfig, Core, Effect, Event, Level, Side, Target};
@@ -33,6 +34,8 @@ pub struct Shell {
     net: Net,
     core: Core,
     storage: RocksStorage,
+    /// Where backups of the store are asked for.
+    _hatch: Option<Hatch>,
     signals: Signals,
     /// The parent of a local cluster's server is gone.
     orphaned: Arc<AtomicBool>,
@@ -115,6 +118,7 @@ impl Shell {
         let named = |server: ServerId| (server, server.certificate_name());
         let mut shell = Self {
             core: Core::new(core, net.now(), net.wall(), &mut effects),
+            _hatch: Hatch::open(&config.store, storage.checkpointer()),
             storage,
             signals,
             orphaned: Arc::default(),

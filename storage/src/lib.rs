@@ -30,7 +30,7 @@ pub use record::{
     Absence, AccountRecord, BlobRecord, CursorRecord, GrantedSession, GrantedState, GroupRecord,
     RowRecord, SessionRecord, StoredGrant,
 };
-pub use rocks::{RocksStorage, Sizing};
+pub use rocks::{RocksStorage, Sizing, backup};
 pub use watermark::{Breach, Watermark};
 
 /// Reads that may be submitted and not yet polled. Above it `submit` panics: the core counts what

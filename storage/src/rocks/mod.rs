@@ -4,6 +4,7 @@
 //! A post's way through here: [`RocksStorage::submit`] → the writer's lane → [`writer::Writer`] →
 //! one write batch, one sync → the lane's result → wake → [`RocksStorage::poll`].
 
+pub mod backup;
 mod keeper;
 mod lane;
 mod open;
@@ -18,6 +19,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use self::backup::Checkpointer;
 use self::keeper::Keeper;
 use self::lane::{Lane, Wake};
 use self::open::OpenStore;
@@ -30,9 +32,10 @@ use crate::op::{Completion, Op, Opened, Ticket};
 use crate::read::{Answer, Read};
 use crate::{READS_MAX, Storage};
 
-/// The engine on RocksDB. Dropping it ends a commit in flight, forgets reads that wait, joins its
-/// threads and closes the database.
+/// The engine on RocksDB. Dropping it ends a commit and a checkpoint in flight, forgets reads that
+/// wait, joins its threads and closes the database.
 pub struct RocksStorage {
+    checkpointer: Checkpointer,
     writer: Lane<(Ticket, Batch), Ticket>,
     reader: Lane<(Ticket, Read), (Ticket, Answer)>,
     /// After the lanes: what they did last is in its last watermark.
@@ -71,6 +74,7 @@ impl RocksStorage {
         let (tables, wake) = (Arc::new(tables), Wake::from(wake));
         let mut writer = Writer::new(Arc::clone(&tables), Arc::clone(&free_bytes));
         let storage = Self {
+            checkpointer: Checkpointer::of(Arc::clone(&tables)),
             writer: Lane::start("store-writer", 1, Arc::clone(&wake), move |(ticket, batch)| {
                 writer.commit(&batch).map(|()| ticket)
             })?,
@@ -101,9 +105,21 @@ impl RocksStorage {
         open::restore(path).map(|restored| restored.opened)
     }
 
+    /// Makes checkpoints of this store, on the threads that ask for them.
+    #[must_use]
+    pub fn checkpointer(&self) -> Checkpointer {
+        self.checkpointer.clone()
+    }
+
     fn poisoned(&mut self, cause: StorageError) -> Completion {
         self.is_poisoned = true;
         Completion::Poisoned { cause }
+    }
+}
+
+impl Drop for RocksStorage {
+    fn drop(&mut self) {
+        self.checkpointer.close();
     }
 }
 

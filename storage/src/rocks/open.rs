@@ -8,7 +8,7 @@ use std::path::Path;
 
 use rand::TryRng;
 use rand::rngs::SysRng;
-use rocksdb::{DB, DEFAULT_COLUMN_FAMILY_NAME, ErrorKind, IteratorMode, Options};
+use rocksdb::{DB, DEFAULT_COLUMN_FAMILY_NAME, ErrorKind, IteratorMode, Options, ReadOptions};
 use wire::StoreId;
 
 use super::options::{self, Sizing};
@@ -32,10 +32,7 @@ pub(super) struct OpenStore {
 /// returns.
 pub(super) fn open(path: &Path, sizing: &Sizing) -> Result<OpenStore, StorageError> {
     make_folder(path)?;
-    let beside = WatermarkPath::beside(path)?;
-    let known = beside.read().map_err(refused(path))?;
-    let found = check_folder(path)?;
-    watermark::check(found, known).map_err(|breach| refused(path)(ReadError::Breach(breach)))?;
+    let Look { beside, known, .. } = look(path)?;
     let tables = tables(path, sizing)?;
     let before = recognised(&tables, path)?;
     let watermark = match known {
@@ -43,6 +40,23 @@ pub(super) fn open(path: &Path, sizing: &Sizing) -> Result<OpenStore, StorageErr
         None => beside.make(tables.watermark()?)?,
     };
     served(tables, identity::raised(before)?, watermark)
+}
+
+/// What a look at a store found that may be served.
+pub(super) struct Look {
+    beside: WatermarkPath,
+    known: Option<Watermark>,
+    /// What the store holds, if one was made.
+    pub(super) found: Option<Watermark>,
+}
+
+/// Looks at the store at `path`, and changes nothing.
+pub(super) fn look(path: &Path) -> Result<Look, StorageError> {
+    let beside = WatermarkPath::beside(path)?;
+    let known = beside.read().map_err(refused(path))?;
+    let found = check_folder(path)?;
+    watermark::check(found, known).map_err(|breach| refused(path)(ReadError::Breach(breach)))?;
+    Ok(Look { beside, known, found })
 }
 
 /// Takes the store at `path` for what it is, whatever its watermark says: the epoch rises above
@@ -59,13 +73,23 @@ pub(super) fn restore(path: &Path) -> Result<OpenStore, StorageError> {
         return Err(StorageError::NoStore(path.to_owned()));
     }
     make_folder(path)?;
+    let (tables, opened) = take(path, known)?;
+    let watermark = beside.make(tables.watermark()?)?;
+    tracing::warn!(epoch = opened.store_epoch, "store taken as it is");
+    Ok(OpenStore { tables, opened, watermark })
+}
+
+/// Opens the store in the folder `path` and raises its epoch, durably, above all that may have been
+/// served by it and by the one of which `known` is known.
+pub(super) fn take(
+    path: &Path,
+    known: Option<Watermark>,
+) -> Result<(Tables, Opened), StorageError> {
     check_folder(path)?;
     let tables = tables(path, &Sizing::standard())?;
     let opened = identity::restored(recognised(&tables, path)?, known)?;
     raise(&tables, opened)?;
-    let watermark = beside.make(tables.watermark()?)?;
-    tracing::warn!(epoch = opened.store_epoch, "store taken as it is");
-    Ok(OpenStore { tables, opened, watermark })
+    Ok((tables, opened))
 }
 
 /// Opens the database, which replays its write-ahead log.
@@ -119,6 +143,37 @@ fn check_folder(path: &Path) -> Result<Option<Watermark>, StorageError> {
         return Err(StorageError::UnknownFamily(unknown.clone()));
     }
     if families.iter().any(|name| name == Family::Meta.name()) { found(path) } else { Ok(None) }
+}
+
+/// What the store in the folder `path` holds; [`StorageError`] when that is none of ours.
+pub(super) fn found_in(path: &Path) -> Result<Option<Watermark>, StorageError> {
+    check_folder(path)
+}
+
+/// Reads every record of the database in the folder `path`, with the checksum of each block and
+/// each separate value. Says how many bytes each record has. Changes nothing.
+pub(super) fn read_all(
+    path: &Path,
+    options: &Options,
+    hear: &mut dyn FnMut(u64),
+) -> Result<(), StorageError> {
+    let families = DB::list_cf(options, path).map_err(failed("list the families"))?;
+    let db = DB::open_cf_for_read_only(options, path, &families, false)
+        .map_err(failed("look into the database"))?;
+    for name in &families {
+        let family = db.cf_handle(name).expect("it was opened");
+        let mut reading = ReadOptions::default();
+        reading.set_verify_checksums(true);
+        reading.fill_cache(false);
+        let mut pairs = db.raw_iterator_cf_opt(family, reading);
+        pairs.seek_to_first();
+        while let Some((key, value)) = pairs.item() {
+            hear(u64::try_from(key.len() + value.len()).unwrap_or(u64::MAX));
+            pairs.next();
+        }
+        pairs.status().map_err(failed("read the whole database"))?;
+    }
+    Ok(())
 }
 
 /// What the store holds, without opening it for writing: that would make files that are missing

@@ -1,9 +1,11 @@
 //! The open database: its families, a view of one moment, and the writes of one batch.
 
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
+use rocksdb::checkpoint::Checkpoint;
 use rocksdb::{ColumnFamily, DB, ReadOptions, Snapshot, WriteBatch, properties};
 
 use super::options;
@@ -66,6 +68,18 @@ impl Tables {
             cause: error.to_string(),
         })?;
         Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+
+    /// The store's folder.
+    pub(super) fn path(&self) -> &Path {
+        self.db.path()
+    }
+
+    /// Makes a second store of the same files in the new folder `path`: links of those that no
+    /// more change, copies of the others. Holds what was committed before, and perhaps more.
+    pub(super) fn checkpoint(&self, path: &Path) -> Result<(), StorageError> {
+        let made = Checkpoint::new(&self.db).and_then(|maker| maker.create_checkpoint(path));
+        made.map_err(failed("make a checkpoint"))
     }
 
     /// Moves what is written of chunks, and their deletions, from memory to files. RocksDB then

@@ -30,11 +30,7 @@ pub(super) struct WatermarkFile {
 impl WatermarkPath {
     /// `store.watermark` beside the folder `store`, which exists.
     pub(super) fn beside(store: &Path) -> Result<Self, StorageError> {
-        if store.file_name().is_some() {
-            return Ok(Self(named(store, ".watermark")));
-        }
-        let whole = fs::canonicalize(store).map_err(|error| failed("find the store", &error))?;
-        Ok(Self(named(&whole, ".watermark")))
+        beside(store, ".watermark").map(Self)
     }
 
     /// The newest watermark in the file; `None` when there is no file.
@@ -118,8 +114,17 @@ fn newest(bytes: &[u8]) -> Result<(u16, Watermark), ReadError> {
     found.ok_or(ReadError::Breach(Breach::Damaged))
 }
 
+/// What stands beside the folder `store` under its name with `more` to it.
+pub(super) fn beside(store: &Path, more: &str) -> Result<PathBuf, StorageError> {
+    if store.file_name().is_some() {
+        return Ok(named(store, more));
+    }
+    let whole = fs::canonicalize(store).map_err(|error| failed("find the store", &error))?;
+    Ok(named(&whole, more))
+}
+
 /// The path with more to its name.
-fn named(path: &Path, more: &str) -> PathBuf {
+pub(super) fn named(path: &Path, more: &str) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(more);
     path.with_file_name(name)

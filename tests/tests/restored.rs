@@ -1,0 +1,141 @@
+//! A home that is backed up while its people write, lost, and put back: by the programs, as an
+//! operator and its people use them.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::mpsc;
+use std::thread;
+
+use serde_json::Value;
+use tests::cluster::Cluster;
+use tests::person::{Person, text};
+use tests::programs::{Finished, program, run};
+
+/// Messages that are accepted before the backup is asked for.
+const BEFORE: usize = 3;
+
+fn people(cluster: &Cluster, homes: &[u16]) -> Vec<Person> {
+    let names = cluster.names_at(homes);
+    let people: Vec<Person> =
+        names.iter().map(|name| Person::new(cluster, name, "correct horse")).collect();
+    for person in &people {
+        person.must(&["signup"]);
+    }
+    people
+}
+
+fn server(words: &[&str]) -> Finished {
+    run(Command::new(program("fastchat-server")).args(words), "").expect("it ends")
+}
+
+fn word(path: &Path) -> &str {
+    path.to_str().expect("the path is UTF-8")
+}
+
+fn texts(messages: &[Value], log: &str) -> Vec<String> {
+    let of_log = messages.iter().filter(|message| text(message, "log") == log);
+    let shown = of_log.filter(|message| text(message, "kind") == "text");
+    shown.map(|message| text(message, "text")).collect()
+}
+
+/// Bob writes to Alice without a pause, and the backup is made meanwhile; how many were accepted.
+fn back_up_under_load(bob: &Person, alice: &str, store: &Path, to: &Path) -> usize {
+    let (tell, accepted) = mpsc::channel();
+    let (stop, stopped) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            for count in 0.. {
+                if stopped.try_recv() != Err(mpsc::TryRecvError::Empty) {
+                    return;
+                }
+                bob.must(&["send", alice, &format!("load {count}")]);
+                tell.send(count).expect("it is counted");
+            }
+        });
+        for _ in 0..BEFORE {
+            accepted.recv().expect("it goes on");
+        }
+        let made = server(&["backup", "--store", word(store), "--to", word(to)]);
+        assert_eq!(made.code(), 0, "{made:?}");
+        let again = server(&["backup", "--store", word(store), "--to", word(to)]);
+        assert!(again.code() == 1 && again.stderr.contains("is there already"), "{again:?}");
+        drop(stop);
+    });
+    accepted.iter().count() + BEFORE
+}
+
+/// The operator finds the store lost, and puts the backup back in its place.
+fn put_back(cluster: &mut Cluster, backup: &Path) {
+    let store = cluster.store("server-1");
+    let served = server(&["restore", "--from", word(backup), "--store", word(&store)]);
+    assert!(served.code() == 1 && served.stderr.contains("stop it first"), "{served:?}");
+    cluster.take_down("server-1");
+    cluster.stderr().wait_for("server-1");
+    let away = cluster.directory().join("server-1.away/store");
+    let restore = ["restore", "--from", word(backup), "--store", word(&away)];
+    let there = server(&restore);
+    assert!(there.code() == 1 && there.stderr.contains("mv "), "{there:?}");
+    fs::rename(&away, away.with_file_name("store.old")).expect("it is moved away");
+    let loss = server(&restore);
+    assert!(loss.code() == 1 && loss.stderr.contains("--accept-loss"), "{loss:?}");
+    assert!(!away.exists(), "a refusal puts nothing back");
+    let done = server(&[&restore[..], &["--accept-loss"]].concat());
+    assert_eq!(done.code(), 0, "{done:?}");
+    assert!(done.stderr.contains("is not in it"), "{done:?}");
+    cluster.bring_back("server-1");
+}
+
+#[test]
+fn a_home_is_backed_up_under_load_lost_and_put_back() {
+    let mut cluster = Cluster::start(2, &[]);
+    let people = people(&cluster, &[1, 2, 1]);
+    let [alice, bob, carol] = [&people[0], &people[1], &people[2]];
+    let (mailbox, group) = (format!("@{}", alice.name), format!("#{}", cluster.group_at(1)));
+    alice.must(&["group", "create", &group]);
+    bob.must(&["group", "join", &group]);
+    alice.must(&["send", &group, "to all, before"]);
+    let shelf = tempfile::tempdir().expect("a temporary folder");
+    let backup = shelf.path().join("backup");
+    let sent = back_up_under_load(bob, &alice.name, &cluster.store("server-1"), &backup);
+    assert_eq!(server(&["verify", "--from", word(&backup)]).code(), 0);
+
+    // All of this is forgotten at server 1; what server 2 and the clients know of it is not.
+    carol.must(&["group", "join", &group]);
+    for count in 0..4 {
+        alice.must(&["send", &bob.name, &format!("kept {count}")]);
+        bob.must(&["send", &alice.name, &format!("lost {count}")]);
+    }
+    put_back(&mut cluster, &backup);
+
+    alice.fails(&["recv", "--wait", "30"], 11);
+    alice.must(&["signin"]);
+    let shown = alice.json(&["recv", "--wait", "5"]);
+    let mut all: Vec<String> = (0..sent).map(|count| format!("load {count}")).collect();
+    let found = texts(&shown, &mailbox);
+    assert!(found.len() >= BEFORE && all.starts_with(&found), "{found:?} of {sent}");
+    assert_eq!(texts(&shown, &group), ["to all, before"]);
+
+    alice.must(&["send", "--wait", "30", &bob.name, "after"]);
+    let shown = bob.receive(30, 6);
+    all = (0..4).map(|count| format!("kept {count}")).collect();
+    assert!(shown.contains(&"after".to_owned()) && all.iter().all(|text| shown.contains(text)));
+    let accepted = &bob.json(&["send", "--wait", "30", &alice.name, "after"])[0];
+    let number = u64::try_from(sent + 5).expect("few");
+    assert_eq!(
+        (&accepted["number"], text(accepted, "status")),
+        (&number.into(), "accepted".into())
+    );
+    let shown = alice.json(&["recv", "--wait", "30", "--count", "1"]);
+    assert!(shown.iter().any(|message| text(message, "kind") == "missing"), "{shown:?}");
+    assert_eq!(texts(&shown, &mailbox), ["after"]);
+
+    carol.must(&["signin"]);
+    carol.fails(&["send", &group, "she has not joined yet"], 15);
+    carol.must(&["group", "join", &group]);
+    for person in [carol, bob] {
+        person.must(&["send", "--wait", "30", &group, &format!("to all, by {}", person.name)]);
+    }
+    let shown = texts(&alice.json(&["recv", "--wait", "5"]), &group);
+    assert_eq!(shown, [carol, bob].map(|person| format!("to all, by {}", person.name)));
+}
