@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use argh::FromArgs;
+use operate::log::LogFormat;
 
 /// FastChat's router: tells clients where to sit and servers who their peers are.
 #[derive(Debug, Default, FromArgs)]
@@ -39,6 +40,15 @@ pub struct Args {
     /// (default: 125)
     #[argh(option, arg_name = "percent")]
     pub percent: Option<u32>,
+
+    /// where metrics and health are served, such as 127.0.0.1:7190; only this machine (default:
+    /// nowhere)
+    #[argh(option, arg_name = "address")]
+    pub admin: Option<SocketAddr>,
+
+    /// how log lines are written: human or json (default: human)
+    #[argh(option, arg_name = "format")]
+    pub log_format: Option<LogFormat>,
 
     /// check the flags and files, then end
     #[argh(switch)]

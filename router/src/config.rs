@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use operate::admin::check_address;
+use operate::log::LogFormat;
 use thiserror::Error;
 use wire::limits::SERVERS_MAX;
 
@@ -32,6 +34,10 @@ pub struct RouterConfig {
     pub identity: PathBuf,
     /// How seats are chosen.
     pub placing: Placing,
+    /// Where metrics and health are served: a loopback address.
+    pub admin: Option<SocketAddr>,
+    /// How log lines are written, where the environment does not decide.
+    pub log_format: Option<LogFormat>,
     /// Only check that it could run.
     pub is_check: bool,
 }
@@ -47,6 +53,10 @@ pub struct LocalConfig {
     pub placing: Placing,
     /// Most sessions of one server; the server's own default without it.
     pub sessions_max: Option<u32>,
+    /// Where the router's metrics and health are served: a loopback address.
+    pub admin: Option<SocketAddr>,
+    /// How log lines are written, the servers' too, where the environment does not decide.
+    pub log_format: Option<LogFormat>,
 }
 
 /// What is wrong with the command line: one line for each mistake.
@@ -60,6 +70,9 @@ impl TryFrom<Args> for Config {
     fn try_from(args: Args) -> Result<Self, ConfigError> {
         let mut mistakes = Vec::new();
         let placing = placing(&args, &mut mistakes);
+        if let Some(Err(error)) = args.admin.map(check_address) {
+            mistakes.push(error.to_string());
+        }
         let config = match args.local {
             Some(servers) => local(servers, placing, &args, &mut mistakes).map(Self::Local),
             None => router(placing, &args, &mut mistakes).map(Self::Router),
@@ -114,6 +127,8 @@ fn router(placing: Placing, args: &Args, mistakes: &mut Vec<String>) -> Option<R
         identity: identity.unwrap_or_else(|| cluster.join("router-1")),
         cluster,
         placing,
+        admin: args.admin,
+        log_format: args.log_format,
         is_check: args.check,
     })
 }
@@ -144,7 +159,8 @@ fn local(
         mistakes.push("--data is missing: a directory for the cluster".to_owned());
         return None;
     };
-    Some(LocalConfig { servers, data, placing, sessions_max: args.sessions_max })
+    let Args { sessions_max, admin, log_format, .. } = *args;
+    Some(LocalConfig { servers, data, placing, sessions_max, admin, log_format })
 }
 
 #[cfg(test)]
@@ -173,8 +189,9 @@ mod tests {
 
     #[test]
     fn every_mistake_is_named_by_its_flag() {
-        let error = parse("--percent 99 --data d").expect_err("mistakes").to_string();
-        let flags = ["--percent", "--data", "--cluster", "--listen", "--server-listen"];
+        let error =
+            parse("--percent 99 --data d --admin 0.0.0.0:1").expect_err("mistakes").to_string();
+        let flags = ["--percent", "--data", "--cluster", "--listen", "--server-listen", "--admin"];
         assert_eq!(error.lines().count(), flags.len());
         for flag in flags {
             assert!(error.contains(flag), "{flag} in {error}");

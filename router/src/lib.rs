@@ -11,5 +11,4 @@ pub mod files;
 pub mod identity;
 pub mod limits;
 pub mod local;
-pub mod log;
 pub mod shell;

@@ -4,11 +4,12 @@ use std::error::Error;
 use std::io::{Write, stdout};
 use std::process::ExitCode;
 
+use operate::log;
 use router::args::Args;
 use router::config::{Config, RouterConfig};
 use router::identity::Identity;
+use router::local;
 use router::shell::Shell;
-use router::{local, log};
 
 const VERSION: &str = concat!("fastchat-router ", env!("CARGO_PKG_VERSION"));
 
@@ -32,14 +33,14 @@ fn run(args: Args) -> Result<(), Box<dyn Error>> {
     match Config::try_from(args)? {
         Config::Router(config) => run_router(&config),
         Config::Local(config) => {
-            log::begin("warn")?;
+            log::begin("warn", config.log_format)?;
             Ok(local::run(&config)?)
         }
     }
 }
 
 fn run_router(config: &RouterConfig) -> Result<(), Box<dyn Error>> {
-    log::begin("info")?;
+    log::begin("info", config.log_format)?;
     if config.is_check {
         Identity::read(&config.cluster, &config.identity)?;
         return Ok(());

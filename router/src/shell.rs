@@ -4,6 +4,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use operate::admin::AdminError;
+use operate::exposition::Program;
+use operate::poster::Poster;
+use operate::readiness::Readiness;
 use rand::TryRng;
 use rand::rngs::SysRng;
 use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
@@ -19,6 +23,8 @@ use crate::identity::{Identity, IdentityError};
 
 /// How long those who are connected may take to read that the router stops.
 const STOP_TIME_MAX: Duration = Duration::from_secs(1);
+/// As its metrics name it.
+const PROGRAM: Program = Program { name: "router", version: env!("CARGO_PKG_VERSION") };
 
 /// A running router.
 pub struct Shell {
@@ -28,6 +34,8 @@ pub struct Shell {
     clients: Listener,
     servers: Listener,
     certificate_names: Vec<(ServerId, String)>,
+    poster: Poster,
+    is_stopping: bool,
     events: Vec<NetEvent>,
     effects: Vec<Effect>,
 }
@@ -63,6 +71,9 @@ pub enum ShellError {
         /// Why not.
         source: io::Error,
     },
+    /// The admin listener cannot be had.
+    #[error(transparent)]
+    Admin(#[from] AdminError),
     /// The operating system gave no poll, no signals or no random bytes.
     #[error("the operating system: {0}")]
     System(#[from] io::Error),
@@ -88,6 +99,7 @@ impl Shell {
         let identity = Identity::read(&config.cluster, &config.identity)?;
         let mut net = Net::new()?;
         net.exempt_loopback(exempt_loopback);
+        let poster = Poster::open(config.admin, PROGRAM, "router_loop", net.clock())?;
         let security = ListenSecurity::Tls(identity.clients);
         let policy = Policy::early_client();
         let clients = listen(&mut net, "--listen", config.listen, security, policy)?;
@@ -103,6 +115,8 @@ impl Shell {
             net,
             core,
             signals: None,
+            poster,
+            is_stopping: false,
             clients,
             servers,
             events: Vec::new(),
@@ -163,7 +177,8 @@ impl Shell {
     /// # Errors
     /// The poll failed.
     pub fn turn(&mut self, until: Option<Instant>) -> io::Result<Seen> {
-        let deadline = [self.core.deadline(), until].into_iter().flatten().min();
+        let deadline =
+            [self.core.deadline(), until, self.poster.deadline()].into_iter().flatten().min();
         let now = self.net.now();
         let timeout = deadline.map(|deadline| deadline.since(now));
         let mut events = std::mem::take(&mut self.events);
@@ -177,6 +192,7 @@ impl Shell {
             self.feed(Event::Timeout);
         }
         self.net.flush();
+        self.post();
         Ok(seen)
     }
 
@@ -185,6 +201,7 @@ impl Shell {
     /// # Errors
     /// The poll failed.
     pub fn stop(mut self) -> io::Result<()> {
+        self.is_stopping = true;
         self.net.set_accepting(self.clients.id, false);
         self.net.set_accepting(self.servers.id, false);
         self.feed(Event::Stop);
@@ -194,6 +211,28 @@ impl Shell {
             self.turn(Some(until))?;
         }
         Ok(())
+    }
+
+    fn post(&mut self) {
+        let readiness = self.readiness();
+        let (net, core) = (&self.net, &self.core);
+        self.poster.end_turn((net.now(), net.clock().now()), readiness, |out| {
+            core.metrics().list("router", out);
+            core.gauges(net.now()).list("router", out);
+            (net.sockets(), net.queued_bytes())
+        });
+    }
+
+    fn readiness(&self) -> Readiness {
+        if self.is_stopping {
+            Readiness::Stopping
+        } else if !self.core.is_started() {
+            Readiness::Starting
+        } else if !self.core.can_place(self.net.now()) {
+            Readiness::NoServer
+        } else {
+            Readiness::Ready
+        }
     }
 
     fn on_net(&mut self, event: NetEvent, seen: &mut Seen) {

@@ -44,6 +44,8 @@ impl Table {
             cluster: cluster.dir(),
             identity: cluster.router_dir(),
             placing: Placing { strategy, percent: 125 },
+            admin: None,
+            log_format: None,
             is_check: false,
         };
         Self {

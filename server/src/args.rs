@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use argh::FromArgs;
+use operate::log::LogFormat;
 
 /// FastChat's server: holds sessions, and owns the accounts and logs of its slots.
 #[derive(Clone, Debug, Default, Eq, FromArgs, PartialEq)]
@@ -57,6 +58,15 @@ pub struct Args {
     /// 200)
     #[argh(option, arg_name = "sessions")]
     pub drain_rate: Option<u32>,
+
+    /// where metrics and health are served, such as 127.0.0.1:7290; only this machine (default:
+    /// nowhere)
+    #[argh(option, arg_name = "address")]
+    pub admin: Option<SocketAddr>,
+
+    /// how log lines are written: human or json (default: human)
+    #[argh(option, arg_name = "format")]
+    pub log_format: Option<LogFormat>,
 
     /// part of a local cluster: stops when standard input closes; no limit of connections from
     /// this machine, nor of posts per second

@@ -3,6 +3,8 @@
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
+use operate::admin::check_address;
+use operate::log::LogFormat;
 use thiserror::Error;
 use wire::ServerId;
 use wire::limits::SERVERS_MAX;
@@ -45,6 +47,10 @@ pub struct Config {
     pub unseen_max: usize,
     /// Sessions that are let go in each second when the server is emptied.
     pub drain_rate: u32,
+    /// Where metrics and health are served: a loopback address.
+    pub admin: Option<SocketAddr>,
+    /// How log lines are written, where the environment does not decide.
+    pub log_format: Option<LogFormat>,
     /// Part of a local cluster.
     pub is_local: bool,
     /// Only check that it could run.
@@ -100,6 +106,9 @@ impl TryFrom<Args> for Config {
         if args.drain_rate == Some(0) {
             mistakes.push("--drain-rate is at least 1: at 0 nobody ever leaves".to_owned());
         }
+        if let Some(Err(error)) = args.admin.map(check_address) {
+            mistakes.push(error.to_string());
+        }
         let config = complete(args, routers, &mut mistakes);
         match config {
             Some(config) if mistakes.is_empty() => Ok(config),
@@ -142,6 +151,8 @@ fn complete(args: Args, routers: Vec<SocketAddr>, mistakes: &mut Vec<String>) ->
         sessions_max: args.sessions_max.unwrap_or(SESSIONS_MAX_DEFAULT),
         unseen_max: mebibytes(args.unseen_mib.unwrap_or(UNSEEN_MIB_DEFAULT)),
         drain_rate: args.drain_rate.unwrap_or(DRAIN_RATE_DEFAULT),
+        admin: args.admin,
+        log_format: args.log_format,
         is_local: args.local,
         is_check: args.check,
     })
@@ -266,18 +277,12 @@ mod tests {
     #[test]
     fn every_wrong_value_is_named() {
         let line = "--id 0 --cluster c --store s --listen 0.0.0.0:1 --peer-listen [::]:2 \
-                    --router nowhere --sessions-max 0 --unseen-mib 0 --drain-rate 0";
+                    --router nowhere --sessions-max 0 --unseen-mib 0 --drain-rate 0 \
+                    --admin 10.0.0.1:7290";
         let error = parse(line).expect_err("mistakes").to_string();
-        let flags = [
-            "--id",
-            "--listen",
-            "--peer-listen",
-            "--router",
-            "--sessions-max",
-            "--unseen-mib",
-            "--drain-rate",
-        ];
-        for flag in flags {
+        let addresses = ["--listen", "--peer-listen", "--router", "--admin"];
+        let numbers = ["--id", "--sessions-max", "--unseen-mib", "--drain-rate"];
+        for flag in addresses.into_iter().chain(numbers) {
             assert!(error.contains(flag), "{flag} in {error}");
         }
     }

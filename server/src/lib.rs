@@ -9,6 +9,5 @@ pub mod backup;
 pub mod config;
 pub mod core;
 pub mod identity;
-pub mod log;
 pub mod meter;
 pub mod shell;

@@ -5,11 +5,11 @@ use std::io::{Write, stdout};
 use std::path::Path;
 use std::process::ExitCode;
 
+use operate::log;
 use server::args::Args;
 use server::backup;
 use server::config::{Config, command, restored};
 use server::identity::Identity;
-use server::log;
 use server::shell::Shell;
 use storage::RocksStorage;
 
@@ -33,14 +33,14 @@ fn main() -> ExitCode {
 
 fn run(args: Args) -> Result<(), Box<dyn Error>> {
     if let Some(command) = command(&args)? {
-        log::begin("warn")?;
+        log::begin("warn", None)?;
         return Ok(backup::run(&command)?);
     }
     if let Some(store) = restored(&args)? {
         return restore(&store);
     }
     let config = Config::try_from(args)?;
-    log::begin("info")?;
+    log::begin("info", config.log_format)?;
     if config.is_check {
         Identity::read(&config)?;
         return Ok(());
@@ -49,7 +49,7 @@ fn run(args: Args) -> Result<(), Box<dyn Error>> {
 }
 
 fn restore(store: &Path) -> Result<(), Box<dyn Error>> {
-    log::begin("warn")?;
+    log::begin("warn", None)?;
     let epoch = RocksStorage::restore(store)?.store_epoch;
     eprintln!("fastchat-server: {} goes on as it is, in epoch {epoch}", store.display());
     Ok(())

@@ -8,6 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use operate::admin::AdminError;
+use operate::exposition::Program;
+use operate::metrics;
+use operate::poster::Poster;
+use operate::readiness::Readiness;
 use rand::TryRng;
 use rand::rngs::SysRng;
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR2};
@@ -28,6 +33,8 @@ use crate::meter::LoadMeter;
 const ROUTER_NAME: &str = "router.fastchat";
 /// How long clients may take to read that the server stops, and the store to finish.
 const STOP_TIME_MAX: Duration = Duration::from_secs(5);
+/// As its metrics name it.
+const PROGRAM: Program = Program { name: "server", version: env!("CARGO_PKG_VERSION") };
 
 /// A running server.
 pub struct Shell {
@@ -48,9 +55,18 @@ pub struct Shell {
     meter: LoadMeter,
     drain_rate: u32,
     is_draining: bool,
+    poster: Poster,
     stop: bool,
     events: Vec<NetEvent>,
     effects: Vec<Effect>,
+}
+
+metrics! {
+    /// What the shell knows beside its core.
+    struct ShellMetrics {
+        /// Bytes that the store's disk has left.
+        store_free_len: Bytes,
+    }
 }
 
 /// Why a server cannot run.
@@ -72,6 +88,9 @@ pub enum ShellError {
         /// Why not.
         source: io::Error,
     },
+    /// The admin listener cannot be had.
+    #[error(transparent)]
+    Admin(#[from] AdminError),
     /// The operating system gave no poll, no signals or no thread.
     #[error("the operating system: {0}")]
     System(#[from] io::Error),
@@ -89,6 +108,7 @@ impl Shell {
         let identity = Identity::read(config)?;
         let mut net = Net::new()?;
         net.exempt_loopback(config.is_local);
+        let poster = Poster::open(config.admin, PROGRAM, "server_loop", net.clock())?;
         let (storage, opened) = RocksStorage::open(&config.store, waker(&net))?;
         let security = ListenSecurity::Tls(Arc::clone(&identity.clients));
         let policy = Policy::early_client();
@@ -131,6 +151,7 @@ impl Shell {
             meter: LoadMeter::new(net.now()),
             drain_rate: config.drain_rate,
             is_draining: false,
+            poster,
             stop: false,
             events: Vec::new(),
             effects,
@@ -153,6 +174,7 @@ impl Shell {
         while !self.stop && !self.is_emptied() {
             self.turn(None)?;
         }
+        self.stop = true;
         tracing::info!("stopping");
         self.net.set_accepting(self.clients, false);
         self.net.set_accepting(self.peers, false);
@@ -169,7 +191,8 @@ impl Shell {
 
     /// Waits for what happens next, at most until `until`, and does what follows from it.
     fn turn(&mut self, until: Option<Instant>) -> io::Result<()> {
-        let deadline = [self.core.deadline(), until].into_iter().flatten().min();
+        let deadline =
+            [self.core.deadline(), until, self.poster.deadline()].into_iter().flatten().min();
         let now = self.net.now();
         let mut events = std::mem::take(&mut self.events);
         self.net.poll(deadline.map(|at| at.since(now)), &mut events)?;
@@ -185,8 +208,10 @@ impl Shell {
             self.feed(Event::Timeout);
         }
         self.net.flush();
-        self.meter.note(self.net.now(), self.net.clock().now());
         self.stop |= self.orphaned.load(Ordering::Acquire);
+        let ended = self.net.clock().now();
+        self.meter.note(self.net.now(), ended);
+        self.post(ended);
         Ok(())
     }
 
@@ -326,6 +351,30 @@ impl Shell {
         };
         std::thread::Builder::new().name("parent-watch".to_owned()).spawn(watch)?;
         Ok(())
+    }
+
+    fn post(&mut self, ended: Instant) {
+        let readiness = self.readiness();
+        let (net, core, storage) = (&self.net, &self.core, &self.storage);
+        self.poster.end_turn((net.now(), ended), readiness, |out| {
+            let metrics = core.metrics();
+            metrics.list("server", out);
+            metrics.log.list("server_log", out);
+            ShellMetrics { store_free_len: storage.free_bytes() }.list("server", out);
+            (net.sockets(), net.queued_bytes())
+        });
+    }
+
+    fn readiness(&self) -> Readiness {
+        if self.stop {
+            Readiness::Stopping
+        } else if self.is_draining {
+            Readiness::Draining
+        } else if self.core.has_router() {
+            Readiness::Ready
+        } else {
+            Readiness::NoRouter
+        }
     }
 
     fn is_done(&self) -> bool {

@@ -19,6 +19,7 @@ pub struct Cluster {
     directory: TempDir,
     stderr: Lines,
     options: Vec<String>,
+    filter: Option<String>,
     servers: u16,
 }
 
@@ -29,10 +30,20 @@ impl Cluster {
     /// When it does not become ready before the deadline.
     #[must_use]
     pub fn start(servers: u16, options: &[&str]) -> Self {
+        Self::start_logging(servers, options, None)
+    }
+
+    /// The same; all programs log what `filter` lets through, by default what they do themselves.
+    ///
+    /// # Panics
+    /// When it does not become ready before the deadline.
+    #[must_use]
+    pub fn start_logging(servers: u16, options: &[&str], filter: Option<&str>) -> Self {
         let directory = TempDir::new().expect("a temporary directory can be made");
         let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
-        let (child, stderr) = launch(directory.path(), servers, &options);
-        Self { child, directory, stderr, options, servers }
+        let filter = filter.map(str::to_owned);
+        let (child, stderr) = launch(directory.path(), servers, &options, filter.as_deref());
+        Self { child, directory, stderr, options, filter, servers }
     }
 
     /// Stops everything in an orderly way and starts it again on the same data.
@@ -41,7 +52,8 @@ impl Cluster {
     /// When a step does not end before the deadline.
     pub fn restart(&mut self) {
         self.stop();
-        (self.child, self.stderr) = launch(self.directory.path(), self.servers, &self.options);
+        let (path, filter) = (self.directory.path(), self.filter.as_deref());
+        (self.child, self.stderr) = launch(path, self.servers, &self.options, filter);
     }
 
     /// The process of the whole cluster: ends everything in an orderly way on `TERM`.
@@ -199,11 +211,17 @@ pub fn names_at(map: &SlotMap, homes: &[u16]) -> Vec<String> {
     found
 }
 
-fn launch(directory: &Path, servers: u16, options: &[String]) -> (Child, Lines) {
+fn launch(
+    directory: &Path,
+    servers: u16,
+    options: &[String],
+    filter: Option<&str>,
+) -> (Child, Lines) {
     let mut child = Command::new(program("fastchat-router"))
         .args(["--local", &servers.to_string(), "--data"])
         .arg(directory)
         .args(options)
+        .envs(filter.map(|filter| ("FASTCHAT_LOG", filter)))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

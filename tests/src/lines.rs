@@ -1,7 +1,7 @@
 //! Lines of a running program, with a deadline for each wait.
 
 use std::io::{BufRead, BufReader, Read};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Instant;
 
@@ -27,6 +27,23 @@ impl Lines {
             }
         });
         Self { receiver, past: Vec::new() }
+    }
+
+    /// Waits for the end, and returns all lines.
+    ///
+    /// # Panics
+    /// When the end does not come before the deadline.
+    #[allow(clippy::disallowed_methods)] // a test's deadline is real time
+    pub fn all(&mut self) -> &[String] {
+        let until = Instant::now() + DEADLINE;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.receiver.recv_timeout(left) {
+                Ok(line) => self.past.push(line),
+                Err(RecvTimeoutError::Disconnected) => return &self.past,
+                Err(RecvTimeoutError::Timeout) => panic!("no end; the lines: {:#?}", self.past),
+            }
+        }
     }
 
     /// Waits for the next line that contains `part`, and returns it.

@@ -1,29 +1,50 @@
 //! What the router counts. One thread owns it.
 
-/// Counters since the process began.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Metrics {
-    /// Connections opened, of clients and servers.
-    pub conns_opened: u64,
-    /// Connections closed, by either side.
-    pub conns_closed: u64,
-    /// Faults sent.
-    pub faults: u64,
-    /// Load reports that hold.
-    pub reports: u64,
-    /// Load reports that were not newer than the last.
-    pub reports_stale: u64,
-    /// Times a server fell silent.
-    pub silences: u64,
-    /// Sessions placed on their home.
-    pub placed_home: u64,
-    /// Sessions placed elsewhere: the home was at its cap or not there, or the strategy looks at
-    /// no home.
-    pub placed_overflow: u64,
-    /// Questions that waited for the servers' first reports.
-    pub waited: u64,
-    /// Questions answered `unavailable`.
-    pub unavailable: u64,
-    /// Questions answered `rate-limited`.
-    pub rate_limited: u64,
+use operate::metrics;
+
+metrics! {
+    /// Counters since the process began.
+    pub struct Metrics {
+        /// Connections opened, of clients and servers.
+        conns_opened: Counter,
+        /// Connections closed, by either side.
+        conns_closed: Counter,
+        /// Faults sent.
+        faults: Counter,
+        /// Load reports that hold.
+        reports: Counter,
+        /// Load reports that were not newer than the last.
+        reports_stale: Counter,
+        /// Times a server fell silent.
+        silences: Counter,
+        /// Sessions placed on their home.
+        placed_home: Counter,
+        /// Sessions placed elsewhere: the home was at its cap or not there, or the strategy looks
+        /// at no home.
+        placed_overflow: Counter,
+        /// Questions that waited for the servers' first reports.
+        waited: Counter,
+        /// Questions answered `unavailable`.
+        unavailable: Counter,
+        /// Questions answered `rate-limited`.
+        rate_limited: Counter,
+    }
+}
+
+metrics! {
+    /// What there is now.
+    pub struct Gauges {
+        /// Connections of clients and servers.
+        conns: Gauge,
+        /// Clients that wait for the servers' first reports.
+        waiting: Gauge,
+        /// Servers of the map.
+        servers: Gauge,
+        /// Servers that are placed on: heard, open to new sessions, and with this router's map.
+        placeable: Gauge,
+        /// Sessions that those servers report.
+        sessions: Gauge,
+        /// Reservations that are held.
+        reservations: Gauge,
+    }
 }

@@ -32,7 +32,7 @@ use crate::limits::{
 };
 use event::{Effect, Event, Side};
 use load::Loads;
-use metrics::Metrics;
+use metrics::{Gauges, Metrics};
 use placer::Placer;
 use reservations::Reservations;
 use strategy::Placing;
@@ -146,6 +146,12 @@ impl Core {
         self.loads.placeable(now).count()
     }
 
+    /// Whether any server may be placed on.
+    #[must_use]
+    pub fn can_place(&self, now: Instant) -> bool {
+        self.loads.placeable(now).next().is_some()
+    }
+
     /// The servers of the map, by id.
     #[must_use]
     pub fn servers(&self) -> &[ServerId] {
@@ -156,6 +162,27 @@ impl Core {
     #[must_use]
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// What there is now.
+    #[must_use]
+    pub fn gauges(&self, now: Instant) -> Gauges {
+        let gauge = |count: usize| u64::try_from(count).expect("a count fits 64 bits");
+        let sessions = self.loads.placeable(now).map(|(_, load)| u64::from(load.sessions));
+        Gauges {
+            conns: gauge(self.conns.len()),
+            waiting: gauge(self.waiting.len()),
+            servers: gauge(self.servers.len()),
+            placeable: gauge(self.placeable(now)),
+            sessions: sessions.sum(),
+            reservations: gauge(self.reservations.len()),
+        }
+    }
+
+    /// Whether questions are answered, and no more kept for the servers' first reports.
+    #[must_use]
+    pub fn is_started(&self) -> bool {
+        self.is_started
     }
 
     fn on_opened(&mut self, now: Instant, conn: ConnId, side: Side) {

@@ -14,11 +14,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use operate::log::{FORMAT_VARIABLE, LogFormat};
 use thiserror::Error;
 use wire::{Instant, ServerId};
 
 use super::announce::say;
 use super::cluster::Cluster;
+use crate::config::LocalConfig;
 use crate::files::{FileError, SECRET};
 
 /// The wait before a dead server is started again.
@@ -61,6 +63,7 @@ pub struct Plan {
     cluster: Cluster,
     router: SocketAddr,
     sessions_max: Option<u32>,
+    log_format: Option<LogFormat>,
 }
 
 /// The server processes.
@@ -87,14 +90,14 @@ enum State {
 }
 
 impl Plan {
-    /// Servers of `cluster` that report to `router`.
+    /// Servers of `cluster` that report to `router`, as `config` has them.
     ///
     /// # Errors
     /// [`ChildrenError`] when this program's own path is unknown.
     pub fn new(
         cluster: &Cluster,
         router: SocketAddr,
-        sessions_max: Option<u32>,
+        config: &LocalConfig,
     ) -> Result<Self, ChildrenError> {
         let program = match std::env::var_os(PROGRAM_VARIABLE) {
             Some(program) => PathBuf::from(program),
@@ -103,7 +106,8 @@ impl Plan {
                 source,
             })?,
         };
-        Ok(Self { program, cluster: cluster.clone(), router, sessions_max })
+        let LocalConfig { sessions_max, log_format, .. } = *config;
+        Ok(Self { program, cluster: cluster.clone(), router, sessions_max, log_format })
     }
 
     /// The flags of `server`.
@@ -140,6 +144,7 @@ impl Plan {
         let copy = file.try_clone().map_err(failed)?;
         let mut command = Command::new(&self.program);
         command.args(self.flags(server)).env("NO_COLOR", "1");
+        command.envs(self.log_format.map(|format| (FORMAT_VARIABLE, format.name())));
         // Its own process group: Ctrl-C in the terminal is for this process alone.
         command.stdin(Stdio::piped()).stdout(copy).stderr(file).process_group(0);
         command

@@ -18,7 +18,6 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::config::{LocalConfig, RouterConfig};
-use crate::core::strategy::Placing;
 use crate::files::{self, FileError};
 use crate::shell::{Shell, ShellError};
 use announce::Announcer;
@@ -65,8 +64,8 @@ pub fn run(config: &LocalConfig) -> Result<(), LocalError> {
     let _lock = lock(&data)?;
     announce::withdraw(&data)?;
     let cluster = Cluster::prepare(&data, config.servers)?;
-    let mut shell = open_router(&cluster, config.placing)?;
-    let plan = Plan::new(&cluster, shell.server_address(), config.sessions_max)?;
+    let mut shell = open_router(&cluster, config)?;
+    let plan = Plan::new(&cluster, shell.server_address(), config)?;
     let mut children = Children::new(plan);
     let ran = keep_running(&data, &mut shell, &mut children);
     let stopped = stop(shell, &mut children);
@@ -110,13 +109,13 @@ fn stop(mut shell: Shell, children: &mut Children) -> Result<(), LocalError> {
     Ok(shell.stop()?)
 }
 
-fn open_router(cluster: &Cluster, placing: Placing) -> Result<Shell, LocalError> {
+fn open_router(cluster: &Cluster, config: &LocalConfig) -> Result<Shell, LocalError> {
     let path = cluster.dir().join("ports");
     let saved = Ports::read(&path)?;
     let keeps_client = Ports { server: 0, ..saved };
-    let mut shell = open_at(cluster, placing, saved)
-        .or_else(|error| open_elsewhere(error, cluster, placing, keeps_client))
-        .or_else(|error| open_elsewhere(error, cluster, placing, Ports::ANY))?;
+    let mut shell = open_at(cluster, config, saved)
+        .or_else(|error| open_elsewhere(error, cluster, config, keeps_client))
+        .or_else(|error| open_elsewhere(error, cluster, config, Ports::ANY))?;
     shell.catch_signals()?;
     let ports =
         Ports { client: shell.client_address().port(), server: shell.server_address().port() };
@@ -130,22 +129,24 @@ fn open_router(cluster: &Cluster, placing: Placing) -> Result<Shell, LocalError>
 fn open_elsewhere(
     error: ShellError,
     cluster: &Cluster,
-    placing: Placing,
+    config: &LocalConfig,
     ports: Ports,
 ) -> Result<Shell, ShellError> {
     match error {
-        ShellError::Listen { .. } => open_at(cluster, placing, ports),
+        ShellError::Listen { .. } => open_at(cluster, config, ports),
         error => Err(error),
     }
 }
 
-fn open_at(cluster: &Cluster, placing: Placing, ports: Ports) -> Result<Shell, ShellError> {
+fn open_at(cluster: &Cluster, config: &LocalConfig, ports: Ports) -> Result<Shell, ShellError> {
     let config = RouterConfig {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, ports.client)),
         server_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, ports.server)),
         cluster: cluster.dir(),
         identity: cluster.router_dir(),
-        placing,
+        placing: config.placing,
+        admin: config.admin,
+        log_format: config.log_format,
         is_check: false,
     };
     Shell::open_with(&config, true)

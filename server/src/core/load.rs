@@ -163,6 +163,11 @@ impl Routers {
         }
     }
 
+    /// How many routers hear reports.
+    pub(super) fn ready_count(&self) -> usize {
+        self.routers.iter().filter(|router| router.ready().is_some()).count()
+    }
+
     /// The shell has measured itself.
     pub(super) fn on_measured(&mut self, busy_permille: u16, queued_bytes: u64) {
         self.busy_permille = busy_permille;

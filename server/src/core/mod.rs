@@ -149,6 +149,12 @@ impl Core {
         metrics
     }
 
+    /// Whether any router places sessions here.
+    #[must_use]
+    pub fn has_router(&self) -> bool {
+        self.parts.routers.ready_count() > 0
+    }
+
     /// Whether what is counted is what is held.
     #[must_use]
     pub fn is_coherent(&self) -> bool {

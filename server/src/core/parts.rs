@@ -202,6 +202,7 @@ impl Parts {
         metrics.unseen_len = gauge(self.seat.outstanding.bytes());
         metrics.exchanges = gauge(self.seat.exchanges.len());
         metrics.links = gauge(self.peers.up_count());
+        metrics.routers = gauge(self.routers.ready_count());
         metrics.accounts = gauge(self.accounts.len());
         metrics.noting = gauge(self.notes.len());
         self.blobs.measure(metrics);

@@ -14,8 +14,9 @@ use crate::copy::copy;
 use crate::source::root;
 
 /// Our own crates are optimised less and built in parts: what is saved is most of the time.
-const OWN: [&str; 6] = [
+const OWN: [&str; 7] = [
     "fastchat",
+    "fastchat-operate",
     "fastchat-router",
     "fastchat-server",
     "fastchat-storage",
@@ -23,13 +24,15 @@ const OWN: [&str; 6] = [
     "fastchat-wire",
 ];
 /// What their files in a target folder begin with.
-const OWN_FILES: [&str; 14] = [
+const OWN_FILES: [&str; 16] = [
     "fastchat",
     "libfastchat",
     "wire-",
     "libwire-",
     "storage-",
     "libstorage-",
+    "operate-",
+    "liboperate-",
     "router-",
     "librouter-",
     "server-",
