@@ -256,7 +256,7 @@ impl Shell {
     }
 
     fn is_emptied(&self) -> bool {
-        self.is_draining && self.core.metrics().clients == 0
+        self.is_draining && self.core.is_emptied(self.net.now())
     }
 
     fn on_closed(&mut self, conn: ConnId, why: &CloseCause) {

@@ -388,7 +388,7 @@ impl Parts {
         self.outbox.on_offline();
         self.inbox.on_offline();
         self.transfers.on_offline();
-        self.groups.on_offline();
+        self.groups.on_offline(ctx);
         self.grants.on_offline();
         self.grant_answers.on_offline();
         for ask in &mut self.asks {

@@ -113,7 +113,7 @@ pub enum Event {
         free_bytes: u64,
     },
     /// The process was asked to become empty: no new sessions, and those that are here are told
-    /// to go elsewhere. The shell stops it when no client is left.
+    /// to go elsewhere. The shell stops it when `Core::is_emptied`.
     Drain {
         /// How many sessions are told in each second; not 0.
         per_second: u32,

@@ -6,10 +6,10 @@
 //! time that goes on while a process is paused; how far two clocks may drift apart is what lies
 //! between the two times.
 //!
-//! When the lease is over, sessions are *fenced*: their clients hear `Unavailable`, and nothing is
-//! relayed or delivered. The home may have counted them as detached. So, once it answers again, it
-//! is told of them again, and each waits for its word: what comes behind an answered ping on the
-//! same link was said after it.
+//! When the lease is over, and when a client signs out, sessions are *fenced*: their clients hear
+//! `Unavailable`, and nothing is relayed or delivered. The home may have counted them as detached.
+//! So, once it answers again, it is told of them again, and each waits for its word: what comes
+//! behind an answered ping on the same link was said after it.
 
 use std::collections::BTreeMap;
 
@@ -120,8 +120,8 @@ impl Seat {
         let Some(session) = signed(&mut self.clients, conn) else {
             return;
         };
-        let is_newest = session.epoch == message.epoch && session.home == home;
-        let is_meant = is_newest && !session.signing_out;
+        let is_same = session.epoch == message.epoch && session.home == home;
+        let is_meant = is_same && !session.signing_out;
         if is_leased && is_meant && std::mem::take(&mut session.is_fenced) {
             turn.metrics.unfenced += 1;
             for id in handles_at(session, |home| self.up.contains(&home)) {
@@ -140,7 +140,7 @@ impl Seat {
         signed(&mut self.clients, conn).is_some_and(|session| session.is_fenced)
     }
 
-    /// Nothing is relayed or delivered for the session on `conn` until its home counts it.
+    /// Nothing is relayed or delivered for the session on `conn`, unless its home counts it again.
     pub(super) fn fence(&mut self, conn: ConnId, turn: &mut Turn<'_>) {
         let Some(session) = signed(&mut self.clients, conn) else {
             return;

@@ -43,7 +43,8 @@ metrics! {
         sessions_ended: Counter,
         /// Sessions that were told to go elsewhere, because this server is emptied.
         moved: Counter,
-        /// Sessions for which this seat did nothing more when the lease from their home was over.
+        /// Sessions for which this seat did nothing more: the lease from their home was over, or
+        /// they signed out.
         fenced: Counter,
         /// Those of them that went on when their home had said so.
         unfenced: Counter,

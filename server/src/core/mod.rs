@@ -139,6 +139,12 @@ impl Core {
         !self.tickets.is_committing() && !self.parts.has_changes() && self.parts.logs.is_written()
     }
 
+    /// Everybody has left after [`Event::Drain`]: the process may stop.
+    #[must_use]
+    pub fn is_emptied(&self, now: Instant) -> bool {
+        self.parts.seat.is_emptied(now)
+    }
+
     /// Counters, and gauges computed now.
     #[must_use]
     pub fn metrics(&self) -> Metrics {

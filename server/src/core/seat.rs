@@ -112,7 +112,7 @@ impl Seat {
         self.clients.insert(conn, Client { until, state });
         if self.stopping {
             self.reject(conn, FaultCode::STOPPING, (Kind(0), 0), turn);
-        } else if self.drain.is_some() {
+        } else if self.is_shut(turn.now) {
             self.reject(conn, FaultCode::DRAINING, (Kind(0), 0), turn);
         }
     }

@@ -241,14 +241,20 @@ fn a_server_that_is_emptied_lets_its_sessions_go_one_after_the_other() {
     world.advance(Duration::from_millis(50));
     assert!(!world.report(1).open, "the routers hear of it first");
     assert!(clients.iter().all(|client| !client.is_closed(&world)));
+    let placed = world.name_at(1, "placed");
+    let placed = Client::signed_up(&mut world, 1, placed);
+    world.feed(ServerId(1), server::core::Event::Drain { per_second: 1 });
+    world.advance(Duration::from_millis(200));
     let late = world.connect(1);
     world.pump();
     assert_eq!(world.inboxes[late].len(), 2, "a fault, then the end");
-    world.advance(Duration::from_millis(200));
     for told in [2, 4, 6] {
-        assert_eq!(world.metrics(ServerId(1)).moved, told, "20 a second");
+        assert!(!world.is_emptied(1));
+        assert_eq!(world.metrics(ServerId(1)).moved, told, "20 a second, whatever is said later");
         world.advance(Duration::from_millis(100));
     }
+    assert_eq!(placed.fault(&mut world).code, FaultCode::DRAINING, "let in, and then told");
+    assert!(world.is_emptied(1), "though nobody has hung up");
     for client in &clients {
         assert_eq!(client.fault(&mut world).code, FaultCode::DRAINING);
         assert!(client.is_closed(&world));

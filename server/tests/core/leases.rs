@@ -202,6 +202,25 @@ fn who_has_said_that_it_signs_out_is_acted_for_no_more() {
 }
 
 #[test]
+fn a_sign_out_whose_link_is_lost_on_the_way_leaves_the_session_as_it_was() {
+    let mut world = World::new(3);
+    let (alice, _bob) = apart(&mut world);
+    world.pause(1);
+    alice.say(&mut world, SignOut {});
+    assert_eq!(unavailable(&alice.heard(&mut world)), [MINE, LogHandle(1)]);
+    world.cut(1, 2);
+    assert_eq!(alice.fault(&mut world).code, FaultCode::UNAVAILABLE);
+    world.wake(1);
+    world.heal(1, 2);
+    world.advance(3 * SECOND);
+    let mut handles = up(&alice.heard(&mut world));
+    handles.sort();
+    assert_eq!(handles, [MINE, LogHandle(1)], "its home counts it again");
+    alice.post(&mut world, 1, 1, 0, "still here");
+    alice.accepted(&mut world);
+}
+
+#[test]
 fn a_sign_out_that_its_home_never_heard_of_leaves_the_session_as_it_was() {
     let mut world = World::new(3);
     let (alice, _bob) = apart(&mut world);

@@ -142,6 +142,12 @@ impl World {
         self.nodes[&server].core.as_ref().expect("runs").metrics()
     }
 
+    /// Whether a server has let everybody go.
+    pub(crate) fn is_emptied(&self, server: u16) -> bool {
+        let core = self.nodes[&ServerId(server)].core.as_ref();
+        core.expect("runs").is_emptied(self.now)
+    }
+
     pub(crate) fn alarms(&self, server: u16) -> &[Alarm] {
         &self.nodes[&ServerId(server)].alarms
     }

@@ -27,6 +27,9 @@ fn main() -> ExitCode {
     let outcome = run(&options, folder.path(), clients.path());
     report(&outcome);
     let is_good = outcome.findings.is_clean() && outcome.worst < WORST_MAX;
+    if outcome.worst >= WORST_MAX {
+        println!("too slow: a text was shown after more than {WORST_MAX:?}");
+    }
     if !outcome.findings.is_clean() {
         keep(folder, clients);
     }

@@ -251,11 +251,15 @@ impl Stage {
         let all: Vec<Target> = machines.chain(kids).chain(readers).collect();
         for target in all {
             if let Some(status) = self.process(target).ended() {
-                if self.leaving.remove(&target) && status.success() {
+                let is_leaving = self.leaving.remove(&target);
+                if is_leaving && status.success() {
                     continue;
                 }
                 let name = self.process(target).name.clone();
                 self.violations.push(format!("{name} ended by itself: {status}"));
+                if is_leaving {
+                    continue;
+                }
                 self.starts.push((self.clock.now() + TELL_INTERVAL, target));
             }
         }

@@ -349,7 +349,7 @@ impl World {
         let core = server.core.as_ref().expect("a server that is up has a core");
         let metrics = core.metrics();
         let is_done = server.is_stopping && metrics.clients == 0 && core.is_quiet();
-        let is_empty = server.is_draining && metrics.clients == 0;
+        let is_empty = server.is_draining && core.is_emptied(self.now);
         self.fact(&Fact::Measured { server: id, metrics: &metrics, conns: known });
         if is_done {
             self.kill(Node::Server(id), State::Down);

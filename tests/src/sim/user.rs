@@ -173,12 +173,12 @@ impl World {
     }
 
     fn enter(&mut self, user: usize, index: usize, standing: Standing) {
+        let competes = self.users[user].competes_until.is_some_and(|until| self.now < until);
         let is_up = match standing {
-            Standing::Fresh => self.dice.chance(600),
+            Standing::Fresh => self.dice.chance(600) && !competes,
             Standing::SigningUp => true,
             _ => false,
         };
-        let competes = self.users[user].competes_until.is_some_and(|until| self.now < until);
         let is_right = self.dice.chance(850) || competes;
         let takeover = self.dice.chance(400) || competes;
         match is_up {

@@ -64,8 +64,9 @@ pub(super) enum Step {
     Sent(Bytes),
     /// Its answer was lost: the roster is being brought up to date, and says it.
     Looking(Bytes),
-    /// Refused for good: the roster is being brought up to date, and says whether the note stays.
-    Refused(Failure),
+    /// Refused for good: the roster is being brought up to date, and says whether the note stays,
+    /// if it does so before then.
+    Refused(Failure, Instant),
 }
 
 /// The statement that the next one follows.
@@ -89,7 +90,6 @@ impl Change {
         self.step = match std::mem::replace(&mut self.step, Step::Begin) {
             Step::Sent(encoded) | Step::Looking(encoded) => Step::Looking(encoded),
             Step::Pausing(_, Some(encoded)) => Step::Looking(encoded),
-            Step::Refused(failure) => Step::Refused(failure),
             _ => Step::Begin,
         };
     }
@@ -104,7 +104,7 @@ impl Change {
 
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self.step {
-            Step::Pausing(until, _) => Some(until),
+            Step::Pausing(until, _) | Step::Refused(_, until) => Some(until),
             _ => None,
         }
     }
@@ -184,7 +184,7 @@ impl Groups {
                 Some(Step::Begin) => self.begin(id, contacts, ctx),
                 Some(Step::Updating) => self.on_updated(id, ctx),
                 Some(Step::Ready(..)) => self.sign(id, ctx),
-                Some(Step::Refused(_)) => self.conclude(id, ctx),
+                Some(Step::Refused(..)) => self.conclude(id, ctx),
                 _ => {}
             }
         }

@@ -257,13 +257,14 @@ impl Groups {
 
     /// The session is over: nothing more will be answered.
     pub(crate) fn end_all(&mut self, failure: &Failure, ctx: &mut Context<'_>) {
-        self.on_offline();
+        self.on_offline(ctx);
         for change in std::mem::take(&mut self.changes).into_values() {
             change.answer(Err(failure.clone()), ctx);
         }
     }
 
-    pub(crate) fn on_offline(&mut self) {
+    pub(crate) fn on_offline(&mut self, ctx: &mut Context<'_>) {
+        self.tell_refused(ctx);
         self.requests.clear();
         for known in self.known.values_mut() {
             known.is_over = false;

@@ -1,5 +1,9 @@
 //! The end of a change that was refused: what was noted for it is taken back.
 
+use std::time::Duration;
+
+use wire::Name;
+
 use super::change::Step;
 use super::group::{Stage, Standing};
 use super::{Groups, is_end};
@@ -7,7 +11,9 @@ use crate::core::context::Context;
 use crate::core::request::GroupWish;
 use crate::core::store_op::StoreOp;
 use crate::failure::Failure;
-use wire::Name;
+
+/// A refusal waits so long for what the group's home says.
+const ASKING_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// Whether the account's other machines need its note of a group.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -23,18 +29,21 @@ impl Groups {
     /// roster says whether the account is one anyway, since an earlier change may have got through
     /// to a process that died before it heard.
     pub(super) fn refuse(&mut self, id: u32, failure: Failure, ctx: &mut Context<'_>) {
-        let Some(change) = self.changes.get_mut(&id) else {
+        let Some(change) = self.changes.get(&id) else {
             return;
         };
         let (group, noted) = (change.group, change.noted);
-        let is_out = matches!(self.know(group, ctx).standing, Standing::Out(_));
-        if noted && is_out {
-            if let Some(change) = self.changes.get_mut(&id) {
-                change.step = Step::Refused(failure);
-            }
-            return self.refresh(group, ctx);
+        let known = self.know(group, ctx);
+        if !noted || !matches!(known.standing, Standing::Out(_)) {
+            return self.answer_refused(id, failure, ctx);
         }
-        self.answer_refused(id, failure, ctx);
+        if matches!(known.stage, Stage::Pausing(_)) {
+            known.stage = Stage::Rested;
+        }
+        if let Some(change) = self.changes.get_mut(&id) {
+            change.step = Step::Refused(failure, ctx.now + ASKING_TIME_MAX);
+        }
+        self.refresh(group, ctx);
     }
 
     /// The note of a refused change goes, stays, or has still to be asked about.
@@ -42,18 +51,30 @@ impl Groups {
         let Some(change) = self.changes.get(&id) else {
             return;
         };
-        let Step::Refused(failure) = &change.step else {
+        let Step::Refused(failure, until) = &change.step else {
             return;
         };
-        let (group, failure) = (change.group, failure.clone());
+        let (group, failure, until) = (change.group, failure.clone(), *until);
         match self.need_of_note(&group) {
-            None => self.want(group, ctx),
-            Some(need) => {
+            None if ctx.now < until => self.want(group, ctx),
+            need => {
                 self.answer_refused(id, failure, ctx);
-                if need == Need::No {
+                if need == Some(Need::No) {
                     self.drop_note(group);
                 }
             }
+        }
+    }
+
+    /// The connection is lost: who was refused hears it now. Whether the note is needed is asked
+    /// when the account's groups are listed.
+    pub(super) fn tell_refused(&mut self, ctx: &mut Context<'_>) {
+        let refused = self.changes.iter().filter_map(|(id, change)| match &change.step {
+            Step::Refused(failure, _) => Some((*id, failure.clone())),
+            _ => None,
+        });
+        for (id, failure) in refused.collect::<Vec<_>>() {
+            self.answer_refused(id, failure, ctx);
         }
     }
 

@@ -1,5 +1,5 @@
-//! What the home of a group sends to its readers' servers is on its disk: all members see the same,
-//! whatever a crash takes away.
+//! What the home of a group sends to its readers' servers is on its disk, by its seq: no crash
+//! takes away what a member elsewhere has seen.
 
 use std::collections::BTreeSet;
 
