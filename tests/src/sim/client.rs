@@ -95,6 +95,7 @@ impl Installation {
             }
             ToClient::CaughtUp(caught_up) if is_own(&caught_up.handle) => {
                 self.hearing.is_live = true;
+                self.hearing.caught_up = caught_up.upto;
             }
             _ => {}
         }

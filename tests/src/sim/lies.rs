@@ -1,5 +1,5 @@
-//! A client that lies: it says that it has more than it was sent. Its seat knows better, so that
-//! nothing follows from it.
+//! A client that lies: it says that it has more than it was sent. Its seat knows better: it takes
+//! that as up to what the client was told of, and nothing else follows from it.
 //!
 //! It does so when it has kept all that it was sent, and nothing is on the way between the two: of
 //! what it was sent it may say what it likes.
@@ -11,6 +11,7 @@ use wire::{ConnId, Frame, LogHandle, LogId, Seq, ServerId, ToServer};
 
 use super::host::Node;
 use super::net::{Conn, End, Local, Stage};
+use super::oracle::Fact;
 use super::world::World;
 
 /// How often, in thousandths of what people do.
@@ -25,6 +26,8 @@ pub struct Hearing {
     pub is_live: bool,
     /// The newest entry that it was sent.
     pub newest: Seq,
+    /// Up to here it was told that there is nothing more.
+    pub caught_up: Seq,
 }
 
 fn is_still(conn: &Conn) -> bool {
@@ -50,6 +53,10 @@ impl World {
         let frame = Frame::split(&mut bytes, FRAME_LEN_MAX).expect("it was just encoded");
         let frame = frame.expect("and is whole");
         self.note(&[], format_args!("client-{index} lies to {seat}"));
+        let client = &self.clients[index];
+        let log = LogId::mailbox(self.users[client.user].name);
+        let upto = client.hearing.newest.max(client.hearing.caught_up);
+        self.fact(&Fact::Lied { client: index, log, upto });
         self.feed_server(seat, Event::Frame { conn, frame });
     }
 

@@ -167,6 +167,15 @@ pub enum Fact<'a> {
         /// The last of it.
         upto: Seq,
     },
+    /// A client says that it has more than it was sent.
+    Lied {
+        /// Which installation.
+        client: usize,
+        /// Which log.
+        log: LogId,
+        /// What it was told of.
+        upto: Seq,
+    },
     /// A person sees a message.
     Shown {
         /// Which installation.

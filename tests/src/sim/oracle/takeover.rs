@@ -47,7 +47,7 @@ impl Property for Takeover {
                 self.sessions.insert(*client, session.epoch);
                 Ok(())
             }
-            Fact::SeenSent { client, log, upto } => {
+            Fact::SeenSent { client, log, upto } | Fact::Lied { client, log, upto } => {
                 self.say(*client, *log, *upto);
                 Ok(())
             }
