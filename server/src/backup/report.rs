@@ -1,8 +1,10 @@
 //! What a command says on standard error: progress at most once a second, and its result.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use storage::backup::{Progress, Step};
+use wire::Instant;
+use wire::net::Clock;
 
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 const MIB: u64 = 1024 * 1024;
@@ -19,13 +21,16 @@ pub(super) fn size(bytes: u64) -> String {
 
 /// Says now and then how far it is.
 pub(super) struct Report {
+    clock: Clock,
     last: Instant,
 }
 
 impl Report {
     /// Nothing is said in the first second.
     pub(super) fn new() -> Self {
-        Self { last: Instant::now() }
+        let clock = Clock::new();
+        let last = clock.now();
+        Self { clock, last }
     }
 
     pub(super) fn hear(&mut self, progress: Progress) {
@@ -36,9 +41,10 @@ impl Report {
 
     /// A second has passed since something was said.
     pub(super) fn is_due(&mut self) -> bool {
-        let is_due = self.last.elapsed() >= REPORT_EVERY;
+        let now = self.clock.now();
+        let is_due = now.since(self.last) >= REPORT_EVERY;
         if is_due {
-            self.last = Instant::now();
+            self.last = now;
         }
         is_due
     }
