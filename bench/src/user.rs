@@ -205,7 +205,7 @@ impl User {
         out: &mut Vec<Action>,
     ) -> Result<Progress, UserError> {
         match message {
-            FromRouter::Ready(_) | FromRouter::Pong(_) => {}
+            FromRouter::Ready(_) | FromRouter::Pong(_) | FromRouter::Servers(_) => {}
             FromRouter::Ping(ping) => out.push(Action::Ask(Pong { nonce: ping.nonce }.into())),
             FromRouter::Placed(placed) => self.on_placed(&placed, random, out)?,
             FromRouter::Fault(fault) => return self.on_fault(&fault),

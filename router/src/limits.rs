@@ -26,8 +26,10 @@ pub const RESERVATIONS_PER_ADDRESS_MAX: u32 = 256;
 /// A server's connection that is silent for this long is closed, so that the server dials anew.
 pub const LINK_SILENCE_MAX: Duration = Duration::from_secs(10);
 /// After its start the router places nothing for this long, unless every server has reported.
+/// Servers that have missed it dial within this, so that it knows all sessions.
 pub const START_TIME_MAX: Duration = Duration::from_secs(3);
 
 const _: () = assert!(PERCENT_MIN <= PERCENT_DEFAULT && PERCENT_DEFAULT <= PERCENT_MAX);
 const _: () = assert!(CLIENT_IDLE_MAX.as_millis() > START_TIME_MAX.as_millis());
+const _: () = assert!(START_TIME_MAX.as_millis() > limits::REDIAL_MAX.as_millis());
 const _: () = assert!(LINK_SILENCE_MAX.as_millis() > limits::REPORT_SILENCE_MAX.as_millis());

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use router::core::strategy::Strategy;
 use wire::limits::{REPORT_SILENCE_MAX, RESERVATION_TIME};
-use wire::message::{Fault, Hello, Ping};
+use wire::message::{Fault, Hello, ListServers, Ping, SeatAddress, ServerEntry};
 use wire::{FaultCode, FromRouter, Kind, ServerId, ToRouter};
 use world::{World, server_hello};
 
@@ -155,6 +155,49 @@ fn after_three_seconds_whoever_is_there_is_placed_on() {
         panic!("not placed");
     };
     assert_eq!(placed.seat, ServerId(2));
+}
+
+/// A router that was killed comes back: it learns from the first reports who sits where, also of
+/// those whom no router has sent.
+#[test]
+fn the_cap_holds_from_the_first_placement_after_a_restart() {
+    let home = World::started(3).place("alice").expect("placed").home;
+    let mut world = World::new(3);
+    let conn = world.client([127, 0, 0, 1]);
+    world.ask(conn, "alice");
+    for server in [1, 2, 3].map(ServerId) {
+        world.sessions = if server == home { 20 } else { 5 };
+        world.join(server);
+    }
+    let [FromRouter::Placed(placed)] = &world.take_client(conn)[..] else {
+        panic!("not placed");
+    };
+    assert_eq!(placed.home, home);
+    assert_ne!(placed.seat, home, "31 sessions on three servers: a cap of 13");
+}
+
+#[test]
+fn a_client_hears_once_which_servers_there_are() {
+    let mut world = World::new(3);
+    let conn = world.client([127, 0, 0, 1]);
+    world.ask(conn, "alice");
+    for server in [1, 2].map(ServerId) {
+        world.join(server);
+    }
+    world.send_client(conn, ListServers {});
+    let seats = [1, 2].map(|id| {
+        let ServerEntry { server, client: address, .. } = world.entry(ServerId(id));
+        SeatAddress { server, address }
+    });
+    let [FromRouter::Servers(servers)] = &world.take_client(conn)[..] else {
+        panic!("no list");
+    };
+    assert_eq!(servers.servers.items(), seats);
+    world.send_client(conn, ListServers {});
+    assert_eq!(world.take_faults(conn), [FaultCode::TOO_MANY_REQUESTS]);
+    world.join(ServerId(3));
+    assert!(matches!(world.take_client(conn)[..], [FromRouter::Placed(_)]), "it goes on");
+    assert_eq!(world.core.metrics().lists, 1);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! and operators drive them. Nothing here sleeps; everything has a deadline. Beside them: simulated
 //! clusters, and bugs planted to see whether those find them.
 
+pub mod apart;
 pub mod chaos;
 pub mod cluster;
 pub mod copy;

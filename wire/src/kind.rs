@@ -110,6 +110,8 @@ kinds! {
 
     0xc0 PLACE;
     0xc1 PLACED;
+    0xc2 LIST_SERVERS;
+    0xc3 SERVERS;
     0xd0 REPORT;
     0xd1 DIRECTORY;
 }

@@ -24,6 +24,11 @@ pub enum Event {
         /// From the dial.
         link: LinkId,
     },
+    /// So many addresses of routers are known to the shell; said at each dial of one.
+    Routers {
+        /// How many; [`Effect::DialRouter`] counts modulo this.
+        count: usize,
+    },
     /// One whole frame came in.
     Frame {
         /// On which connection.
@@ -71,7 +76,7 @@ pub enum Effect {
     DialRouter {
         /// The connection's name from now on.
         link: LinkId,
-        /// Index, modulo the number of configured routers.
+        /// Index, modulo the number of routers' addresses.
         router: usize,
     },
     /// Connect to a server, verifying exactly its certificate name.

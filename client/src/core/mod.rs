@@ -9,7 +9,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use wire::{Instant, Name, Origin, Wall};
 
-use crate::store::Session;
+use crate::store::{KnownServers, Session};
 use context::{Context, Me};
 use handles::Handles;
 use parts::Parts;
@@ -43,6 +43,7 @@ mod store_op;
 mod tests;
 mod transfers;
 mod upload;
+mod ways;
 
 pub use event::{
     Admission, Cause, Command, Effect, Event, GroupWish, LinkId, Notice, Outgoing, Password,
@@ -62,6 +63,8 @@ pub struct Saved {
     pub session: Option<Session>,
     /// The fields of a `SignUpFinish` whose answer is not known.
     pub pending_sign_up: Option<Bytes>,
+    /// What routers have said about the cluster.
+    pub servers: KnownServers,
 }
 
 /// One account on one machine.
@@ -78,7 +81,7 @@ impl Core {
     #[must_use]
     pub fn new(saved: Saved, seed: [u8; 32]) -> Self {
         Self {
-            parts: Parts::new(),
+            parts: Parts::new(saved.servers),
             me: Me {
                 name: saved.name,
                 origin: saved.origin,

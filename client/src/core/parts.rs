@@ -20,6 +20,7 @@ use super::new_origin;
 use super::outbox::Outbox;
 use super::transfers::Transfers;
 use crate::failure::{Code, Failure};
+use crate::store::KnownServers;
 
 /// Before a home that could not open a log is asked again.
 const OPEN_PAUSE: std::time::Duration = std::time::Duration::from_millis(300);
@@ -40,9 +41,9 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(servers: KnownServers) -> Self {
         Self {
-            link: Link::new(),
+            link: Link::new(servers),
             auth: Auth::new(),
             contacts: Contacts::default(),
             outbox: Outbox::default(),
@@ -86,6 +87,7 @@ impl Parts {
                 let happened = self.link.on_opened(link, ctx);
                 self.on_happened(happened, ctx);
             }
+            Event::Routers { count } => self.link.on_routers(count),
             Event::Frame { link, frame } => {
                 let happened = self.link.on_frame(link, frame, ctx);
                 self.on_happened(happened, ctx);

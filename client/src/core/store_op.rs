@@ -13,7 +13,8 @@ use crate::crypto::keys::Identity;
 use crate::failure::Failure;
 use crate::store::{
     Chain, ChunkBytes, Contact, Download, Draft, Ended, Fate, GroupRecord, InboxId, KeptStatement,
-    OutboxId, Received, RosterClaim, SealedPost, Session, SessionStep, SessionsRecord, Upload,
+    KnownServers, OutboxId, Received, RosterClaim, SealedPost, Session, SessionStep,
+    SessionsRecord, Upload,
 };
 
 /// One durable operation. Each is one transaction with full sync.
@@ -53,6 +54,8 @@ pub enum StoreOp {
     SaveSession(Session),
     /// Forget the session.
     EndSession,
+    /// Keep what routers have said about the cluster.
+    SaveServers(KnownServers),
     /// Begin a new origin: unanswered posts become conflicts → [`Stored::OriginBegun`].
     BeginOrigin(Origin),
     /// Load what waits to be sent → [`Stored::Outbox`].

@@ -17,41 +17,51 @@ const ROUTER_NAME: &str = "router.fastchat";
 pub struct Dialer {
     routers: Vec<String>,
     ca: Option<PathBuf>,
-    ready: Option<Ready>,
+    addresses: Vec<SocketAddr>,
+    tls: Option<Arc<ClientConfig>>,
 }
 
-struct Ready {
-    addresses: Vec<SocketAddr>,
-    tls: Arc<ClientConfig>,
+/// One of the routers.
+pub(super) struct Router {
+    /// Where it listens.
+    pub(super) address: SocketAddr,
+    /// How to check that it is one.
+    pub(super) security: Security,
+    /// How many addresses of routers there are.
+    pub(super) count: usize,
 }
 
 impl Dialer {
     /// `routers` as `HOST:PORT`, `ca` as a PEM file. Both may be missing as long as nothing dials.
     #[must_use]
     pub fn new(routers: Vec<String>, ca: Option<PathBuf>) -> Self {
-        let ready = None;
-        Self { routers, ca, ready }
+        Self { routers, ca, addresses: Vec::new(), tls: None }
     }
 
-    /// The address of a router and how to check it.
-    pub(super) fn router(&mut self, index: usize) -> Result<(SocketAddr, Security), Failure> {
-        let ready = self.ready()?;
-        let address = ready.addresses[index % ready.addresses.len()];
-        let tls = Arc::clone(&ready.tls);
-        Ok((address, Security::Connect(tls, ROUTER_NAME.to_owned())))
+    /// The router of this index, modulo their number.
+    pub(super) fn router(&mut self, index: usize) -> Result<Router, Failure> {
+        let tls = self.tls()?;
+        if self.addresses.is_empty() {
+            self.addresses = self.look_up()?;
+        }
+        let count = self.addresses.len();
+        let address = self.addresses[index % count];
+        let security = Security::Connect(tls, ROUTER_NAME.to_owned());
+        Ok(Router { address, security, count })
     }
 
     /// How to check that a server is the named one.
     pub(super) fn seat(&mut self, server: ServerId) -> Result<Security, Failure> {
-        let tls = Arc::clone(&self.ready()?.tls);
-        Ok(Security::Connect(tls, server.certificate_name()))
+        Ok(Security::Connect(self.tls()?, server.certificate_name()))
     }
 
-    fn ready(&mut self) -> Result<&Ready, Failure> {
-        if self.ready.is_none() {
-            self.ready = Some(Ready { tls: self.load_tls()?, addresses: self.look_up()? });
+    fn tls(&mut self) -> Result<Arc<ClientConfig>, Failure> {
+        if let Some(tls) = &self.tls {
+            return Ok(Arc::clone(tls));
         }
-        Ok(self.ready.as_ref().expect("set above"))
+        let tls = self.load_tls()?;
+        self.tls = Some(Arc::clone(&tls));
+        Ok(tls)
     }
 
     fn load_tls(&self) -> Result<Arc<ClientConfig>, Failure> {

@@ -11,7 +11,7 @@ use wire::{ConnId, Instant, LogId, Wall};
 use crate::core::{Cause, Command, Core, Effect, Event, LinkId, Notice, Request, Saved, Ticket};
 use crate::failure::{Code, Failure};
 use crate::store::{ConnectionLock, DataDirectory, Store, StoreError};
-use dialer::Dialer;
+use dialer::{Dialer, Router};
 use hub::Hub;
 use workers::Workers;
 
@@ -258,11 +258,7 @@ impl Shell {
 
     fn perform(&mut self, effect: Effect) -> Result<Option<Event>, Failure> {
         match effect {
-            Effect::DialRouter { link, router } => {
-                let (address, security) = self.dialer.router(router)?;
-                let conn = self.net.dial(address, security, Policy::router());
-                self.pair(link, conn);
-            }
+            Effect::DialRouter { link, router } => return self.dial_router(link, router).map(Some),
             Effect::DialSeat { link, address, server } => {
                 let security = self.dialer.seat(server)?;
                 let conn = self.net.dial(address, security, Policy::seat());
@@ -287,6 +283,20 @@ impl Shell {
             Effect::Notify(notice) => self.notices.push(notice),
         }
         Ok(None)
+    }
+
+    /// Dials; a router whose name cannot be looked up is a lost one, as others may be known.
+    fn dial_router(&mut self, link: LinkId, router: usize) -> Result<Event, Failure> {
+        let Router { address, security, count } = match self.dialer.router(router) {
+            Ok(found) => found,
+            Err(failure) if failure.code == Code::Unavailable => {
+                return Ok(Event::Closed { link, cause: Cause::Lost(failure.text) });
+            }
+            Err(failure) => return Err(failure),
+        };
+        let conn = self.net.dial(address, security, Policy::router());
+        self.pair(link, conn);
+        Ok(Event::Routers { count })
     }
 
     fn pair(&mut self, link: LinkId, conn: ConnId) {
@@ -318,14 +328,16 @@ pub fn store_failure(error: &StoreError) -> Failure {
 pub fn saved(store: &Store) -> Result<Saved, Failure> {
     let origin = store.origin().map_err(|e| store_failure(&e))?;
     let account = store.account().map_err(|e| store_failure(&e))?;
+    let servers = store.known_servers().map_err(|e| store_failure(&e))?;
     Ok(match account {
         Some(account) => Saved {
             name: Some(account.name),
             origin,
             session: account.session,
             pending_sign_up: account.pending_sign_up,
+            servers,
         },
-        None => Saved { name: None, origin, session: None, pending_sign_up: None },
+        None => Saved { name: None, origin, session: None, pending_sign_up: None, servers },
     })
 }
 

@@ -109,6 +109,7 @@ fn perform_silent(store: &mut Store, op: StoreOp) -> Result<(), StoreError> {
     match op {
         StoreOp::ClearSignUp => store.clear_sign_up(),
         StoreOp::EndSession => store.sign_out(),
+        StoreOp::SaveServers(known) => store.save_servers(&known),
         StoreOp::Settle { log, upto, seq, class } => {
             store.settle(&log, upto, (seq, class)).map(drop)
         }

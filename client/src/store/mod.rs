@@ -24,6 +24,7 @@ mod outbox;
 mod receipts;
 mod replay;
 mod schema;
+mod servers;
 #[cfg(test)]
 mod tests;
 mod unsaved;
@@ -54,6 +55,7 @@ pub use groups::{Ended, GroupRecord, KeptStatement};
 pub use inbox::{Continuity, InboxContent, InboxId, InboxMessage, Received, ReceivedContent};
 pub use message_sessions::{SessionGrant, SessionPart, SessionRecord, SessionsRecord};
 pub use outbox::{Draft, OutboxId, PostRecord, PostState, SealedPost, SessionStep};
+pub use servers::{KnownServer, KnownServers};
 pub use wanted::{WantedGrant, WantedId};
 
 const PROBE: &[u8] = b"FastChat";

@@ -3,8 +3,8 @@
 //! Sealed by the vault: keys, tokens, texts, message bodies, the sign-up frame, message sessions
 //! and the secrets of their announcements, and the trust in contacts and the rosters of groups (so
 //! that they cannot be changed without the key). Readable: names, logs, seqs, numbers, times,
-//! states, sizes, public key bundles, announcements and rosters' statements. `secure_delete`
-//! overwrites what is removed.
+//! states, sizes, public key bundles, announcements, rosters' statements and the addresses of
+//! servers. `secure_delete` overwrites what is removed.
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
@@ -24,6 +24,7 @@ const STEPS: &[&str] = &[
     INVITATIONS,
     DEPARTURES,
     CLASSES,
+    SERVERS,
 ];
 
 const TABLES: &str = "
@@ -230,6 +231,15 @@ ALTER TABLE groups ADD COLUMN unread INTEGER NOT NULL DEFAULT 0;  -- 1 no member
 
 const CLASSES: &str = "
 ALTER TABLE outbox ADD COLUMN class INTEGER;  -- of an accepted post: 1 stored, 2 seen; NULL unknown
+";
+
+const SERVERS: &str = "
+CREATE TABLE servers (               -- that a router has named: ways to a seat without one
+    server INTEGER PRIMARY KEY,
+    address TEXT NOT NULL,
+    heard INTEGER NOT NULL,          -- when a router named it last
+    is_home INTEGER NOT NULL         -- 1 for the account's home
+) STRICT;
 ";
 
 /// Sets what one connection needs. WAL with full sync: a commit returns after its bytes are on the

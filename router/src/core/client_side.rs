@@ -3,6 +3,7 @@
 use wire::message::{Fault, Hello, Pong, Ready, Role};
 use wire::{ConnId, FaultCode, Frame, Instant, Kind, ServerId, ToRouter, Wall};
 
+use super::directory::seats;
 use super::event::Effect;
 use super::{Core, Stage};
 
@@ -31,14 +32,29 @@ impl Core {
             (Some(Stage::Greeted), ToRouter::Place(place)) => {
                 self.on_place(now, conn, place.name, out);
             }
+            (Some(Stage::Greeted | Stage::Waiting), ToRouter::ListServers(_)) => {
+                self.on_list_servers(conn, out);
+            }
             (Some(Stage::Waiting), ToRouter::Place(_)) => {
-                self.refuse(conn, FaultCode::TOO_MANY_REQUESTS, out);
+                self.refuse(conn, FaultCode::TOO_MANY_REQUESTS, Kind::PLACE, out);
             }
             (_, message) => {
                 let fault = Fault::about(FaultCode::WRONG_STATE, message.kind(), 0);
                 self.fault(conn, fault, out);
             }
         }
+    }
+
+    /// Tells once on a connection: the answer is long, and a client may not read.
+    fn on_list_servers(&mut self, conn: ConnId, out: &mut Vec<Effect>) {
+        let Some(found) = self.conns.get_mut(&conn) else {
+            return;
+        };
+        if std::mem::replace(&mut found.is_told, true) {
+            return self.refuse(conn, FaultCode::TOO_MANY_REQUESTS, Kind::LIST_SERVERS, out);
+        }
+        self.metrics.lists += 1;
+        out.push(Effect::to_client(conn, seats(&self.loads.entries())));
     }
 
     fn greet(&mut self, wall: Wall, conn: ConnId, hello: &Hello, out: &mut Vec<Effect>) {

@@ -22,6 +22,8 @@ metrics! {
         /// Sessions placed elsewhere: the home was at its cap or not there, or the strategy looks
         /// at no home.
         placed_overflow: Counter,
+        /// Clients that were told which servers there are.
+        lists: Counter,
         /// Questions that waited for the servers' first reports.
         waited: Counter,
         /// Questions answered `unavailable`.

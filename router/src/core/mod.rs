@@ -71,6 +71,8 @@ pub struct Core {
 struct Conn {
     side: Side,
     stage: Stage,
+    /// A client was told which servers there are.
+    is_told: bool,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -187,7 +189,7 @@ impl Core {
 
     fn on_opened(&mut self, now: Instant, conn: ConnId, side: Side) {
         let stage = Stage::New;
-        let doubled = self.conns.insert(conn, Conn { side, stage });
+        let doubled = self.conns.insert(conn, Conn { side, stage, is_told: false });
         assert!(doubled.is_none(), "a connection opens once");
         self.metrics.conns_opened += 1;
         self.keep_open(now, conn, side);
@@ -201,7 +203,7 @@ impl Core {
         frame: &Frame,
         out: &mut Vec<Effect>,
     ) {
-        let Some(Conn { side, stage }) = self.conns.get(&conn).copied() else {
+        let Some(Conn { side, stage, .. }) = self.conns.get(&conn).copied() else {
             return;
         };
         if stage == Stage::Closing {

@@ -24,7 +24,7 @@ impl Core {
         }
         if self.waiting.len() >= WAITING_MAX {
             self.metrics.unavailable += 1;
-            return self.refuse(conn, FaultCode::UNAVAILABLE, out);
+            return self.refuse(conn, FaultCode::UNAVAILABLE, Kind::PLACE, out);
         }
         self.metrics.waited += 1;
         self.set_stage(conn, Stage::Waiting);
@@ -48,8 +48,14 @@ impl Core {
     }
 
     /// Answers a question with a fault that leaves the connection open.
-    pub(super) fn refuse(&mut self, conn: ConnId, code: FaultCode, out: &mut Vec<Effect>) {
-        self.fault(conn, Fault::about(code, Kind::PLACE, 0), out);
+    pub(super) fn refuse(
+        &mut self,
+        conn: ConnId,
+        code: FaultCode,
+        about: Kind,
+        out: &mut Vec<Effect>,
+    ) {
+        self.fault(conn, Fault::about(code, about, 0), out);
     }
 
     fn place(&mut self, now: Instant, conn: ConnId, name: Name, out: &mut Vec<Effect>) {
@@ -57,11 +63,11 @@ impl Core {
         let address = self.counted_address(conn);
         if address.is_some_and(|address| self.reservations.is_full(address)) {
             self.metrics.rate_limited += 1;
-            return self.refuse(conn, FaultCode::RATE_LIMITED, out);
+            return self.refuse(conn, FaultCode::RATE_LIMITED, Kind::PLACE, out);
         }
         let Some(placement) = self.choose(now, &name) else {
             self.metrics.unavailable += 1;
-            return self.refuse(conn, FaultCode::UNAVAILABLE, out);
+            return self.refuse(conn, FaultCode::UNAVAILABLE, Kind::PLACE, out);
         };
         let placed = self.reserve(now, name, placement, address);
         out.push(Effect::to_client(conn, placed));

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use server::core::Event;
-use wire::ServerId;
+use storage::DiskModel;
 use wire::message::Ping;
+use wire::{FaultCode, ServerId};
 
 use crate::client::Client;
 use crate::world::World;
@@ -31,4 +32,19 @@ fn the_router_hears_how_busy_a_server_is() {
     assert_eq!((report.busy_permille, report.queued_bytes), (busy_permille, queued_bytes));
     world.advance(SECOND);
     assert!(world.report(1).frames_per_second < 10);
+}
+
+#[test]
+fn whom_no_router_has_sent_is_taken_below_the_servers_own_cap_and_counted() {
+    let mut world = World::with(1, 2, DiskModel::default());
+    let [alice, bob, carol] = ["alice", "bob", "carol"].map(|name| world.name_at(1, name));
+    let sitting = [alice, bob].map(|name| Client::signed_up(&mut world, 1, name));
+    let mut third = Client::at(&mut world, 1, carol, 1);
+    assert_eq!(third.sign_up(&mut world), Err(FaultCode::SEAT_FULL));
+    world.advance(SECOND);
+    let report = world.report(1);
+    assert_eq!((report.sessions, report.sessions_max), (2, 2));
+    assert_eq!(report.redeemed.items(), []);
+    world.hang_up(sitting[0].conn);
+    assert_eq!(third.sign_up(&mut world), Ok(()));
 }

@@ -242,6 +242,7 @@ impl World {
             Effect::DialRouter { link, router } => {
                 let to = Node::Router(router % self.plan.routers);
                 self.dial_from_client(index, link, (to, Policy::early_client()), Policy::router());
+                return Some(Event::Routers { count: self.plan.routers });
             }
             Effect::DialSeat { link, server, .. } => {
                 self.clients[index].begin_hearing();

@@ -39,7 +39,9 @@ pub use peer::{
     PeerSeen, PeerShown, Probe, ProbeAnswer, Question, RegisterSession, SessionClosed, SessionEnd,
     SessionQuestion, SessionRegistered,
 };
-pub use router::{Directory, Place, Placed, Report, ServerEntry};
+pub use router::{
+    Directory, ListServers, Place, Placed, Report, SeatAddress, ServerEntry, Servers,
+};
 
 /// One message: a kind and fields in a fixed order.
 pub trait Message: Sized {
@@ -176,12 +178,12 @@ direction! {
 
 direction! {
     /// What a client says to a router.
-    ToRouter { Hello, Fault, Ping, Pong, Place, }
+    ToRouter { Hello, Fault, Ping, Pong, Place, ListServers, }
 }
 
 direction! {
     /// What a router says to a client.
-    FromRouter { Ready, Fault, Ping, Pong, Placed, }
+    FromRouter { Ready, Fault, Ping, Pong, Placed, Servers, }
 }
 
 direction! {

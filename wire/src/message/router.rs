@@ -38,6 +38,26 @@ impl Field for ServerEntry {
     }
 }
 
+/// Where a server listens for clients. Its certificate is for `server-N.server.fastchat`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct SeatAddress {
+    /// Which server.
+    pub server: ServerId,
+    /// Where it listens for clients.
+    pub address: SocketAddr,
+}
+
+impl Field for SeatAddress {
+    fn put(&self, out: &mut BytesMut) {
+        self.server.put(out);
+        self.address.put(out);
+    }
+
+    fn get(reader: &mut Reader, _field: &'static str) -> Result<Self, DecodeError> {
+        Ok(Self { server: Field::get(reader, "server")?, address: Field::get(reader, "address")? })
+    }
+}
+
 message! {
     /// A client asks where to sit. Answered by [`Placed`] or the fault `unavailable`.
     Place = PLACE {
@@ -57,6 +77,19 @@ message! {
         address: SocketAddr,
         /// Presented to the seat; good for 30 s.
         reservation: Reservation,
+    }
+}
+
+message! {
+    /// A client asks, once on a connection, which servers there are. Answered by [`Servers`].
+    ListServers = LIST_SERVERS {}
+}
+
+message! {
+    /// The servers that the router hears from, for a time without a router.
+    Servers = SERVERS {
+        /// Where they listen, by id.
+        servers: List<SeatAddress, SERVERS_MAX>,
     }
 }
 

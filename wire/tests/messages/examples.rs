@@ -210,6 +210,14 @@ fn router() -> Vec<Example> {
     vec![
         show("place", &Place { name: name("alice") }),
         show("placed", &Placed { home: ServerId(1), seat: ServerId(2), address: v4, reservation }),
+        show("list servers", &ListServers {}),
+        show(
+            "servers",
+            &Servers {
+                servers: List::new(vec![SeatAddress { server: ServerId(2), address: v4 }])
+                    .expect("one"),
+            },
+        ),
         show(
             "report",
             &Report {

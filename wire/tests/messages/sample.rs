@@ -277,6 +277,9 @@ structs! {
     ServerEntry { server client peer }
     Place { name }
     Placed { home seat address reservation }
+    ListServers {}
+    SeatAddress { server address }
+    Servers { servers }
     Report {
         sequence entry store map_version sessions sessions_max frames_per_second busy_permille
         queued_bytes open redeemed
@@ -324,8 +327,8 @@ choices! {
         SessionClosed RegisterSession AskAs Dismiss SessionRegistered PeerAnswered PeerShown
         PeerReceipt
     }
-    ToRouter { Hello Fault Ping Pong Place }
-    FromRouter { Ready Fault Ping Pong Placed }
+    ToRouter { Hello Fault Ping Pong Place ListServers }
+    FromRouter { Ready Fault Ping Pong Placed Servers }
     ServerToRouter { Hello Fault Ping Pong Report }
     RouterToServer { Ready Fault Ping Pong Directory }
 }

@@ -16,7 +16,8 @@ use crate::core::{StoreOp, Stored};
 use crate::crypto::{Content, Identity};
 use crate::failure::Failure;
 use crate::store::{
-    Chain, Contact, Draft, Fate, InboxId, OutboxId, Received, SealedPost, Session, Trust,
+    Chain, Contact, Draft, Fate, InboxId, KnownServers, OutboxId, Received, SealedPost, Session,
+    Trust,
 };
 
 /// What a real store would hold.
@@ -46,6 +47,7 @@ pub(super) struct FakeStore {
     pub(super) seen: BTreeSet<(LogId, Name, Origin, Number)>,
     pub(super) groups: FakeGroups,
     pub(super) sessions: FakeSessions,
+    pub(super) servers: KnownServers,
 }
 
 impl FakeStore {
@@ -77,6 +79,10 @@ impl FakeStore {
                 self.sign_up = None;
                 self.session = Some(session);
                 ("session", Some(Stored::SessionSaved))
+            }
+            StoreOp::SaveServers(servers) => {
+                self.servers = servers;
+                ("servers", None)
             }
             StoreOp::EndSession => {
                 self.session = None;

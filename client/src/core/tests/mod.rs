@@ -25,4 +25,5 @@ mod roster;
 mod sealing;
 mod session;
 mod transfers;
+mod ways;
 mod world;

@@ -26,7 +26,7 @@ use crate::crypto::grant::SessionPlace;
 use crate::crypto::test_keys::{alice, bob, carol, name, rng};
 use crate::crypto::{Content, Identity, SignedBundle};
 use crate::failure::Failure;
-use crate::store::{Draft, OutboxId, Session};
+use crate::store::{Draft, KnownServers, OutboxId, Session};
 
 /// What happened, in order, as far as order matters.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -124,7 +124,8 @@ impl World {
 
     fn with(name: Option<Name>, session: Option<Session>) -> Self {
         let origin = Origin([9; 16]);
-        let saved = Saved { name, origin, session, pending_sign_up: None };
+        let servers = KnownServers::default();
+        let saved = Saved { name, origin, session, pending_sign_up: None, servers };
         let identity = name.map(|_| Arc::new(alice().clone()));
         Self {
             core: Core::new(saved, [3; 32]),
@@ -162,6 +163,7 @@ impl World {
             origin: self.store.origin.unwrap_or(Origin([9; 16])),
             session: self.store.session,
             pending_sign_up: self.store.sign_up.clone(),
+            servers: self.store.servers.clone(),
         };
         self.core = Core::new(saved, [4; 32]);
         self.jobs.clear();
@@ -236,14 +238,14 @@ impl World {
         let router = self.link.expect("a router is being dialed");
         self.feed(Event::Opened { link: router });
         let ready = Ready { version: 1, server: ServerId(0), at: Wall(1) };
-        self.feed(frame(router, |out| FromRouter::from(ready.clone()).append_frame(out)));
+        self.router(router, ready);
         let placed = Placed {
             home: ServerId(1),
             seat: ServerId(2),
             address: "127.0.0.1:1".parse().expect("an address"),
             reservation: Reservation([5; 16]),
         };
-        self.feed(frame(router, |out| FromRouter::from(placed.clone()).append_frame(out)));
+        self.router(router, placed);
         let seat = self.link.expect("a seat is being dialed");
         assert_ne!(seat, router);
         self.feed(Event::Opened { link: seat });
@@ -273,6 +275,12 @@ impl World {
     pub(super) fn server(&mut self, message: impl Into<ToClient>) {
         let message = message.into();
         let link = self.link.expect("there is a connection");
+        self.feed(frame(link, |out| message.append_frame(out)));
+    }
+
+    /// A router says something.
+    pub(super) fn router(&mut self, link: LinkId, message: impl Into<FromRouter>) {
+        let message = message.into();
         self.feed(frame(link, |out| message.append_frame(out)));
     }
 

@@ -9,6 +9,7 @@ mod inbox;
 mod message_sessions;
 mod outbox;
 mod receipts;
+mod servers;
 mod settings;
 
 use bytes::Bytes;
