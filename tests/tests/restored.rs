@@ -77,10 +77,13 @@ fn put_back(cluster: &mut Cluster, backup: &Path) {
     let there = server(&restore);
     assert!(there.code() == 1 && there.stderr.contains("mv "), "{there:?}");
     fs::rename(&away, away.with_file_name("store.old")).expect("it is moved away");
-    let loss = server(&restore);
-    assert!(loss.code() == 1 && loss.stderr.contains("--accept-loss"), "{loss:?}");
-    assert!(!away.exists(), "a refusal puts nothing back");
-    let done = server(&[&restore[..], &["--accept-loss"]].concat());
+    let mut done = server(&restore);
+    // The watermark is written once a second: it need not tell of more than the backup yet.
+    if done.code() != 0 {
+        assert!(done.code() == 1 && done.stderr.contains("--accept-loss"), "{done:?}");
+        assert!(!away.exists(), "a refusal puts nothing back");
+        done = server(&[&restore[..], &["--accept-loss"]].concat());
+    }
     assert_eq!(done.code(), 0, "{done:?}");
     assert!(done.stderr.contains("is not in it"), "{done:?}");
     cluster.bring_back("server-1");
