@@ -13,7 +13,7 @@ use super::claim::Claim;
 use super::entropy::Entropy;
 
 use super::password::Passwords;
-use super::registry::Live;
+use super::registry::{self, Live, Sittings};
 use super::timer::Timer;
 use super::turn::{ReadKey, Turn};
 
@@ -45,11 +45,11 @@ pub(super) struct Accounts {
     in_flight: Vec<Name>,
 }
 
-/// One account: kept while it has a live session or something waits for it.
+/// One account: kept while a seat may act for it or something waits for it.
 #[derive(Default)]
 pub(super) struct Entry {
     pub(super) stored: Stored,
-    pub(super) live: Option<Live>,
+    pub(super) sittings: Sittings,
     pub(super) step: Step,
     waiting: VecDeque<Asked>,
 }
@@ -268,10 +268,9 @@ impl Accounts {
     /// Sessions of seats whose lease is over are forgotten: they no longer block anyone.
     pub(super) fn on_leases_due(&mut self, turn: &mut Turn<'_>) {
         let now = turn.now;
-        let lapsed = |live: &mut Live| live.lost.is_some_and(|at| now.since(at) >= LEASE_TIME);
         let mut names = Vec::new();
         for (name, entry) in &mut self.entries {
-            if entry.live.take_if(lapsed).is_some() {
+            if entry.sittings.forget(|live| registry::is_lapsed(live, now)) {
                 names.push(*name);
             }
         }
@@ -303,7 +302,9 @@ impl Accounts {
         };
         turn.outdated.push((name, below));
         entry.stored = Stored::Read(Box::new((outcome.account, outcome.session)));
-        entry.live = outcome.live;
+        // Who signed out has said that it acts no more: that is no newer session.
+        entry.sittings.live.take_if(|live| live.epoch == epoch);
+        entry.sittings.succeed(outcome.live);
         if let Some((seat, end)) = outcome.ended {
             turn.tell_server(seat, end);
         }
@@ -312,10 +313,10 @@ impl Accounts {
         }
     }
 
-    /// Nothing waits: only who is live is kept.
+    /// Nothing waits: only who may be acted for is kept.
     fn rest(&mut self, name: &Name) {
         match self.entries.get_mut(name) {
-            Some(entry) if entry.live.is_some() => entry.stored = Stored::Unread,
+            Some(entry) if !entry.sittings.is_empty() => entry.stored = Stored::Unread,
             Some(_) => {
                 self.entries.remove(name);
             }
@@ -337,11 +338,7 @@ impl Entry {
             }
             Step::Idle | Step::Newest(..) | Step::Held(..) => {}
         }
-        if let Some(live) = &mut self.live
-            && live.seat == server
-        {
-            live.lost.get_or_insert(heard);
-        }
+        self.sittings.lose(server, heard);
     }
 }
 

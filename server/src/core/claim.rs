@@ -12,7 +12,7 @@ use wire::{
 };
 
 use super::account::{Accounts, Entry, Outcome, Step, refuse};
-use super::registry::{self, Live, Verdict};
+use super::registry::{self, Live, Sittings, Verdict};
 use super::timer::Timer;
 use super::turn::{ReadKey, Turn};
 
@@ -23,29 +23,45 @@ pub(super) struct Claim {
     pub(super) kind: Kind,
     pub(super) origin: Origin,
     pub(super) takeover: bool,
-    /// The other session is being ended.
-    pub(super) is_ending: bool,
+    pub(super) awaited: Awaited,
     /// The hash of the token that a resume showed.
     pub(super) used: Option<[u8; 32]>,
     pub(super) bundle: Bytes,
     pub(super) sealed_keys: Bytes,
 }
 
+/// Which word of another session's seat a claim waits for.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) enum Awaited {
+    /// None, or that of a seat that cannot be reached.
+    #[default]
+    Nothing,
+    /// Whether the client of the session with this epoch answers.
+    Alive(SessionEpoch),
+    /// That the session with this epoch is over.
+    Over(SessionEpoch),
+}
+
 impl Accounts {
     /// A seat says whether a probed client answered.
-    pub(super) fn on_probe_answer(&mut self, answer: &ProbeAnswer, turn: &mut Turn<'_>) {
+    pub(super) fn on_probe_answer(
+        &mut self,
+        from: ServerId,
+        answer: &ProbeAnswer,
+        turn: &mut Turn<'_>,
+    ) {
         let name = answer.account;
         let Some(entry) = self.entries.get_mut(&name) else {
             return;
         };
-        let probed = entry.live.is_some_and(|live| live.epoch == answer.epoch);
+        let probed = entry.sittings.live.is_some_and(|live| live.epoch == answer.epoch);
         if !probed || !matches!(entry.step, Step::Held(..)) {
             return;
         }
         if !answer.alive {
-            entry.detach(answer.epoch);
+            entry.detach(from, answer.epoch);
             self.reconsider(name, false, turn);
-        } else if let Some(claim) = entry.take_probing() {
+        } else if let Some(claim) = entry.take_probing(answer.epoch) {
             claim.refuse(FaultCode::ALREADY_LOGGED_IN, turn);
         }
         self.advance(name, turn);
@@ -72,8 +88,8 @@ impl Accounts {
         }
         let mut names = Vec::new();
         for (name, entry) in &mut self.entries {
-            let gone = |live: &mut Live| live.seat == server && live.lost.is_some();
-            if entry.live.take_if(gone).is_some() || matches!(entry.step, Step::Held(..)) {
+            let gone = |live: &Live| live.seat == server && live.lost.is_some();
+            if entry.sittings.forget(gone) || matches!(entry.step, Step::Held(..)) {
                 names.push(*name);
             }
         }
@@ -150,15 +166,20 @@ impl Accounts {
             Verdict::Grant => return self.grant_stored(name, claim, turn),
             Verdict::Unknown if expired => return claim.refuse(FaultCode::UNAVAILABLE, turn),
             Verdict::Unknown => {}
-            Verdict::Probe(..) | Verdict::End(..) if claim.is_ending && expired => {
+            Verdict::Probe(_, epoch) | Verdict::End(_, epoch)
+                if expired && claim.awaited == Awaited::Over(epoch) =>
+            {
                 return claim.refuse(FaultCode::UNAVAILABLE, turn);
             }
-            Verdict::Probe(seat, epoch) if !claim.is_ending && !expired => {
+            Verdict::Probe(seat, epoch) if claim.is_to_probe(epoch, expired) => {
+                if claim.awaits(Awaited::Alive(epoch)) {
+                    until = await_word(name, turn);
+                }
                 turn.tell_server(seat, Probe { account, epoch });
             }
             // After a probe, silence means detached. What still acts for it has to stop first.
             Verdict::Probe(seat, epoch) | Verdict::End(seat, epoch) => {
-                if !std::mem::replace(&mut claim.is_ending, true) {
+                if claim.awaits(Awaited::Over(epoch)) {
                     until = await_word(name, turn);
                 }
                 let code = FaultCode::ALREADY_LOGGED_IN;
@@ -172,9 +193,10 @@ impl Accounts {
     fn judge(&self, name: &Name, claim: &Claim, turn: &Turn<'_>) -> Verdict {
         let settled = self.untold.is_empty() || turn.now.since(self.started) >= LEASE_TIME;
         let (_, session) = self.stored(name);
-        let live = self.entries.get(name).and_then(|entry| entry.live.as_ref());
+        let nobody = Sittings::default();
+        let sittings = self.entries.get(name).map_or(&nobody, |entry| &entry.sittings);
         let (origin, takeover) = (claim.origin, claim.takeover);
-        registry::judge(live, &session, settled, origin, takeover, turn.now)
+        registry::judge(sittings, &session, settled, origin, takeover, turn.now)
     }
 
     fn grant_stored(&mut self, name: Name, claim: Claim, turn: &mut Turn<'_>) {
@@ -201,7 +223,7 @@ impl Accounts {
         changes.push(Change::PutSession { name, session: session.clone() });
         let live =
             Live { seat: claim.from, epoch: session.epoch, origin: claim.origin, lost: None };
-        let former = self.entries.get(&name).and_then(|entry| entry.live);
+        let former = self.entries.get(&name).and_then(|entry| entry.sittings.live);
         let outcome = Outcome {
             changes,
             account,
@@ -215,10 +237,10 @@ impl Accounts {
 }
 
 impl Entry {
-    /// The claim that waits for the answer to a probe.
-    fn take_probing(&mut self) -> Option<Claim> {
+    /// The claim that waits for the answer to this probe.
+    fn take_probing(&mut self, epoch: SessionEpoch) -> Option<Claim> {
         match std::mem::take(&mut self.step) {
-            Step::Held(claim, _) if !claim.is_ending => Some(claim),
+            Step::Held(claim, _) if claim.awaited == Awaited::Alive(epoch) => Some(claim),
             other => {
                 self.step = other;
                 None
@@ -235,6 +257,20 @@ fn await_word(name: Name, turn: &mut Turn<'_>) -> Instant {
 }
 
 impl Claim {
+    /// Waits for this word; whether it is another than before.
+    fn awaits(&mut self, word: Awaited) -> bool {
+        std::mem::replace(&mut self.awaited, word) != word
+    }
+
+    /// Whether the live session is asked first: it has not been, or may still answer.
+    fn is_to_probe(&self, epoch: SessionEpoch, expired: bool) -> bool {
+        match self.awaited {
+            Awaited::Alive(asked) if asked == epoch => !expired,
+            Awaited::Over(ending) => ending != epoch,
+            Awaited::Nothing | Awaited::Alive(_) => true,
+        }
+    }
+
     fn refuse(&self, code: FaultCode, turn: &mut Turn<'_>) {
         refuse(self.from, self.exchange, code, self.kind, turn);
     }

@@ -295,7 +295,7 @@ impl Parts {
             ToPeer::Dismiss(dismiss) => self.seat.on_dismiss(from, &dismiss, turn),
             ToPeer::Answer(answer) => self.seat.on_answer(from, answer, turn),
             ToPeer::Probe(probe) => self.seat.on_probe(from, &probe, turn),
-            ToPeer::ProbeAnswer(answer) => self.accounts.on_probe_answer(&answer, turn),
+            ToPeer::ProbeAnswer(answer) => self.accounts.on_probe_answer(from, &answer, turn),
             ToPeer::EndSession(end) => self.seat.on_end_session(from, &end, turn),
             ToPeer::SessionClosed(closed) => self.accounts.on_session_closed(from, &closed, turn),
             ToPeer::RegisterSession(register) => self.accounts.on_register(from, &register, turn),

@@ -1,9 +1,10 @@
 //! Which session an account has: who may sign in now, and what a sign-in or resume changes.
 //!
 //! *Logged in* means a live connection. A stored session never blocks; one that another origin
-//! holds live is probed first, and is over at its seat before another is granted. When its seat
-//! cannot be reached, nothing is granted to another origin until the seat's lease is over: nobody
-//! can know whether the session lives.
+//! holds live is probed first, and is over at its seat before another is granted. So is each former
+//! one that its origin left behind by a resume elsewhere. When a seat cannot be reached, nothing is
+//! granted to another origin until the seat's lease is over: nobody can know whether the session
+//! lives.
 
 use sha2::{Digest, Sha256};
 use storage::SessionRecord;
@@ -34,26 +35,93 @@ pub(super) enum Verdict {
     Unknown,
 }
 
+/// The sessions of an account that its seats may act for.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(super) struct Sittings {
+    /// The newest.
+    pub(super) live: Option<Live>,
+    /// Earlier ones that have been told to end and may not have heard it; one for each seat at
+    /// most.
+    former: Vec<Live>,
+}
+
+impl Sittings {
+    /// Nobody acts for the account.
+    pub(super) fn is_empty(&self) -> bool {
+        self.live.is_none() && self.former.is_empty()
+    }
+
+    /// A newer session is in force, or `live` is over though its seat has not said so.
+    pub(super) fn succeed(&mut self, next: Option<Live>) {
+        if let Some(former) = self.live.take() {
+            self.outlive(former);
+        }
+        self.live = next;
+    }
+
+    /// A session that is not the newest may still be acted for.
+    pub(super) fn outlive(&mut self, former: Live) {
+        let same_seat = self.former.iter_mut().find(|other| other.seat == former.seat);
+        match same_seat {
+            Some(other) if other.epoch <= former.epoch => *other = former,
+            Some(_) => {}
+            None => self.former.push(former),
+        }
+    }
+
+    /// `seat` has no session any more with this epoch or a lower one.
+    pub(super) fn close(&mut self, seat: ServerId, epoch: SessionEpoch) {
+        self.live.take_if(|live| live.epoch == epoch);
+        self.former.retain(|former| former.seat != seat || former.epoch > epoch);
+    }
+
+    /// The link to a seat that was last `heard` then is lost.
+    pub(super) fn lose(&mut self, seat: ServerId, heard: Instant) {
+        let there = self.live.iter_mut().chain(&mut self.former).filter(|live| live.seat == seat);
+        for live in there {
+            live.lost.get_or_insert(heard);
+        }
+    }
+
+    /// Forgets those that `gone` holds for; whether there were any.
+    pub(super) fn forget(&mut self, gone: impl Fn(&Live) -> bool) -> bool {
+        let before = self.former.len();
+        self.former.retain(|former| !gone(former));
+        self.live.take_if(|live| gone(live)).is_some() | (self.former.len() < before)
+    }
+}
+
+/// Whether the seat's lease is over, so that nobody acts for the session.
+pub(super) fn is_lapsed(live: &Live, now: Instant) -> bool {
+    live.lost.is_some_and(|lost| now.since(lost) >= LEASE_TIME)
+}
+
 /// Decides for `origin`. `settled`: every seat has told this home which sessions it holds.
 pub(super) fn judge(
-    live: Option<&Live>,
+    sittings: &Sittings,
     record: &SessionRecord,
     settled: bool,
     origin: Origin,
     takeover: bool,
     now: Instant,
 ) -> Verdict {
-    match live {
-        Some(live) if live.origin == origin => Verdict::Grant,
-        Some(live) => match live.lost {
-            Some(lost) if now.since(lost) >= LEASE_TIME => Verdict::Grant,
+    let live = sittings.live.as_ref();
+    let in_the_way = |other: &&Live| other.origin != origin && !is_lapsed(other, now);
+    if let Some(live) = live.filter(in_the_way) {
+        return match live.lost {
             Some(_) => Verdict::Unknown,
             None if takeover => Verdict::End(live.seat, live.epoch),
             None => Verdict::Probe(live.seat, live.epoch),
-        },
-        None if settled || record.token_hash.is_none() || record.origin == origin => Verdict::Grant,
-        None => Verdict::Unknown,
+        };
     }
+    if let Some(former) = sittings.former.iter().find(in_the_way) {
+        return match former.lost {
+            Some(_) => Verdict::Unknown,
+            None => Verdict::End(former.seat, former.epoch),
+        };
+    }
+    let is_idle = record.token_hash.is_none() || record.origin == origin;
+    if live.is_some() || settled || is_idle { Verdict::Grant } else { Verdict::Unknown }
 }
 
 /// What the client of an ended session hears.
@@ -123,7 +191,7 @@ fn with_origin(origins: &[Origin], origin: Origin) -> Vec<Origin> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Live, Verdict, good_token, judge, lowest_epoch, next_session};
+    use super::{Live, Sittings, Verdict, good_token, judge, lowest_epoch, next_session};
     use storage::SessionRecord;
     use wire::limits::{EPOCH_BLOCK, LEASE_TIME, ORIGINS_MAX};
     use wire::{Instant, Origin, ServerId, SessionEpoch, Token};
@@ -136,8 +204,9 @@ mod tests {
     fn only_another_live_origin_is_in_the_way() {
         let record = SessionRecord::default();
         let now = Instant(1 << 40);
-        let judge =
-            |live: Option<Live>, takeover| judge(live.as_ref(), &record, true, MINE, takeover, now);
+        let judge = |live: Option<Live>, takeover| {
+            judge(&sitting(live), &record, true, MINE, takeover, now)
+        };
         assert_eq!(judge(None, false), Verdict::Grant);
         assert_eq!(judge(Some(live(MINE, None)), false), Verdict::Grant);
         let probe = Verdict::Probe(ServerId(3), SessionEpoch(9));
@@ -152,7 +221,7 @@ mod tests {
         let lost = Instant(1 << 40);
         let at = |now, origin, takeover| {
             let live = live(OTHER, Some(lost));
-            judge(Some(&live), &record, true, origin, takeover, now)
+            judge(&sitting(Some(live)), &record, true, origin, takeover, now)
         };
         assert_eq!(at(lost, MINE, false), Verdict::Unknown);
         assert_eq!(at(lost, MINE, true), Verdict::Unknown);
@@ -164,8 +233,9 @@ mod tests {
     fn before_the_seats_have_spoken_a_stored_session_may_live() {
         let mut record =
             next_session(&SessionRecord::default(), NONE, OTHER, &Token([0; 32]), None);
-        let at =
-            |record: &SessionRecord, origin| judge(None, record, false, origin, true, Instant(0));
+        let at = |record: &SessionRecord, origin| {
+            judge(&sitting(None), record, false, origin, true, Instant(0))
+        };
         assert_eq!(at(&record, MINE), Verdict::Unknown);
         assert_eq!(at(&record, OTHER), Verdict::Grant);
         record.token_hash = None;
@@ -216,6 +286,46 @@ mod tests {
         assert_eq!(record.origins.len(), ORIGINS_MAX);
         assert_eq!(record.origins.first(), Some(&Origin([2; 16])));
         assert_eq!(record.origins.last(), Some(&Origin([1; 16])));
+    }
+
+    #[test]
+    fn a_former_session_blocks_others_until_its_seat_has_spoken() {
+        let (record, now) = (SessionRecord::default(), Instant(1 << 40));
+        let mut sittings = sitting(Some(live(OTHER, None)));
+        let next = Live { seat: ServerId(2), epoch: SessionEpoch(10), ..live(OTHER, None) };
+        sittings.succeed(Some(next));
+        let at =
+            |sittings: &Sittings, origin, now| judge(sittings, &record, true, origin, false, now);
+        assert_eq!(at(&sittings, OTHER, now), Verdict::Grant);
+        let probe = Verdict::Probe(ServerId(2), SessionEpoch(10));
+        assert_eq!(at(&sittings, MINE, now), probe, "the newest is asked first");
+        sittings.close(ServerId(2), SessionEpoch(10));
+        let end = Verdict::End(ServerId(3), SessionEpoch(9));
+        assert_eq!(at(&sittings, MINE, now), end);
+        let mut spoken = sittings.clone();
+        spoken.close(ServerId(3), SessionEpoch(9));
+        assert!(spoken.is_empty());
+        assert_eq!(at(&spoken, MINE, now), Verdict::Grant);
+        sittings.lose(ServerId(3), now);
+        assert_eq!(at(&sittings, MINE, now), Verdict::Unknown);
+        assert_eq!(at(&sittings, MINE, now + LEASE_TIME), Verdict::Grant);
+    }
+
+    #[test]
+    fn of_a_seats_former_sessions_the_newest_counts() {
+        let mut sittings = Sittings::default();
+        for epoch in [7, 9, 8] {
+            let epoch = SessionEpoch(epoch);
+            sittings.outlive(Live { epoch, ..live(OTHER, None) });
+        }
+        sittings.close(ServerId(3), SessionEpoch(8));
+        assert_eq!(sittings.former, [live(OTHER, None)]);
+        sittings.close(ServerId(2), SessionEpoch(9));
+        assert!(!sittings.is_empty(), "another seat has spoken");
+    }
+
+    fn sitting(live: Option<Live>) -> Sittings {
+        Sittings { live, former: Vec::new() }
     }
 
     fn live(origin: Origin, lost: Option<Instant>) -> Live {

@@ -12,7 +12,7 @@ use wire::message::{
 use wire::{ExchangeId, FaultCode, Kind, Name, Origin, ServerId, SessionEpoch};
 
 use super::account::{Accounts, Asked, Entry, Outcome, Step, Stored, Wish, refuse};
-use super::claim::Claim;
+use super::claim::{Awaited, Claim};
 use super::event::Alarm;
 use super::opaque;
 use super::registry::{self, Live};
@@ -59,7 +59,7 @@ impl Accounts {
             return self.wish(name, Asked { from, exchange, wish }, turn);
         }
         if let Some(entry) = self.entries.get_mut(&name) {
-            entry.detach(closed.epoch);
+            entry.detach(from, closed.epoch);
             self.reconsider(name, false, turn);
             self.advance(name, turn);
         }
@@ -100,7 +100,7 @@ impl Accounts {
                     kind,
                     origin,
                     takeover,
-                    is_ending: false,
+                    awaited: Awaited::Nothing,
                     used: None,
                     bundle: Bytes::new(),
                     sealed_keys,
@@ -170,7 +170,7 @@ impl Accounts {
             kind: Kind::SIGN_UP_FINISH,
             origin: finish.origin,
             takeover: false,
-            is_ending: false,
+            awaited: Awaited::Nothing,
             used: None,
             bundle: finish.bundle.into_bytes(),
             sealed_keys: finish.sealed_keys.into_bytes(),
@@ -264,7 +264,7 @@ impl Accounts {
             kind: Kind::RESUME,
             origin: resume.origin,
             takeover: false,
-            is_ending: false,
+            awaited: Awaited::Nothing,
             used: Some(used.ok_or(FaultCode::SIGNED_OUT)?),
             bundle: Bytes::new(),
             sealed_keys: Bytes::new(),
@@ -305,7 +305,7 @@ impl Accounts {
         let (_, record) = self.stored(&name);
         if epoch == record.epoch && origin == record.origin && record.token_hash.is_some() {
             let entry = self.entries.entry(name).or_default();
-            entry.live = Some(Live { seat: from, epoch, origin, lost: None });
+            entry.sittings.live = Some(Live { seat: from, epoch, origin, lost: None });
             return turn.tell_server(from, SessionRegistered { account: name, epoch });
         }
         if epoch > record.epoch {
@@ -316,6 +316,8 @@ impl Accounts {
         } else {
             registry::end_code(origin, record.origin)
         };
+        let entry = self.entries.entry(name).or_default();
+        entry.sittings.outlive(Live { seat: from, epoch, origin, lost: None });
         let account = name;
         turn.tell_server(from, EndSession { account, epoch, code });
     }
@@ -330,9 +332,9 @@ impl Accounts {
 }
 
 impl Entry {
-    /// The session with this epoch has no connection any more.
-    pub(super) fn detach(&mut self, epoch: SessionEpoch) {
-        self.live.take_if(|live| live.epoch == epoch);
+    /// The session with this epoch has no connection any more at its seat.
+    pub(super) fn detach(&mut self, seat: ServerId, epoch: SessionEpoch) {
+        self.sittings.close(seat, epoch);
         if let Step::Writing(outcome) = &mut self.step {
             outcome.ended.take_if(|(_, end)| end.epoch == epoch);
         }

@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use server::core::{Alarm, Event};
 use storage::DiskModel;
 use wire::frame::Frame;
-use wire::message::{EndSession, Hello, Message, RegisterSession};
+use wire::message::{EndSession, Hello, Message, RegisterSession, SessionClosed};
 use wire::{FaultCode, Name, Origin, Seq, ServerId, SessionEpoch};
 
 use crate::client::{Client, post};
@@ -80,7 +80,7 @@ fn more_sessions_than_the_store_takes_reads_may_register_at_once() {
     Hello::server(ServerId(1)).append_frame(&mut bytes);
     world.send(seat, &bytes);
     for index in 0..sessions {
-        let account = Name::parse(&format!("nobody{index}")).expect("a name");
+        let account = nobody(index);
         let (origin, epoch) = (Origin([1; 16]), SessionEpoch(1));
         bytes.clear();
         RegisterSession { account, origin, epoch }.append_frame(&mut bytes);
@@ -92,7 +92,24 @@ fn more_sessions_than_the_store_takes_reads_may_register_at_once() {
         world.step_disks();
     }
     assert_eq!(world.inboxes[seat].len() - early, sessions, "each hears that it has ended");
+    assert_eq!(
+        world.metrics(ServerId(2)).accounts,
+        u64::try_from(sessions).expect("few"),
+        "until they are over there"
+    );
+    for index in 0..sessions {
+        bytes.clear();
+        let closed =
+            SessionClosed { account: nobody(index), epoch: SessionEpoch(1), signed_out: false };
+        closed.append_frame(&mut bytes);
+        world.send(seat, &bytes);
+    }
+    world.pump();
     assert_eq!(world.metrics(ServerId(2)).accounts, 0);
+}
+
+fn nobody(index: usize) -> Name {
+    Name::parse(&format!("nobody{index}")).expect("a name")
 }
 
 #[test]

@@ -186,6 +186,65 @@ fn a_session_that_is_registered_while_a_claim_waits_for_the_disk_is_asked() {
     assert_eq!(second.take_welcome(&mut world), Err(FaultCode::ALREADY_LOGGED_IN));
 }
 
+/// Alice's installation goes on at seat 3, and leaves, while seat 2 is paused: the connection that
+/// seat 2 still has, and another installation at home 1, whose password is right.
+fn left_behind(world: &mut World) -> (Client, Client) {
+    let (mut alice, _bob) = apart(world);
+    world.pause(2);
+    let left = alice.conn;
+    alice.connect(world, 3);
+    assert_eq!(alice.resume(world), Ok(()), "nobody else is in its way");
+    world.hang_up(alice.conn);
+    alice.conn = left;
+    let mut second = Client::at(world, 1, alice.name, 2);
+    second.begin_sign_in(world, false).expect("the password is right");
+    assert!(second.hear(world).is_none(), "seat 2 may act for the first session");
+    (alice, second)
+}
+
+#[test]
+fn a_session_that_was_left_behind_is_over_before_another_installation_is_granted() {
+    let mut world = World::new(3);
+    let (alice, mut second) = left_behind(&mut world);
+    let posts = |world: &World| world.metrics(ServerId(2)).posts;
+    let before = posts(&world);
+    alice.post(&mut world, 1, 1, 0, "behind the word that it is over");
+    world.wake(2);
+    assert_eq!(ended(&alice, &mut world), FaultCode::STALE_EPOCH);
+    assert_eq!(posts(&world), before);
+    assert_eq!(second.take_welcome(&mut world), Ok(()));
+}
+
+#[test]
+fn a_session_that_was_left_behind_at_a_seat_that_is_silent_blocks_others_for_its_lease() {
+    let mut world = World::new(3);
+    let (_alice, mut second) = left_behind(&mut world);
+    world.advance(PROBE_TIME_MAX);
+    assert_eq!(second.take_welcome(&mut world), Err(FaultCode::UNAVAILABLE));
+    world.advance(LEASE_TIME);
+    second.connect(&mut world, 1);
+    assert_eq!(second.sign_in(&mut world, false), Ok(()));
+}
+
+#[test]
+fn a_home_that_has_started_waits_until_a_session_left_behind_is_over() {
+    let mut world = World::new(3);
+    let (mut alice, _bob) = apart(&mut world);
+    world.cut(1, 2);
+    let left = alice.conn;
+    alice.connect(&mut world, 3);
+    assert_eq!(alice.resume(&mut world), Ok(()), "nobody else is in its way");
+    world.hang_up(alice.conn);
+    alice.conn = left;
+    world.kill(1, InFlight::Lost);
+    world.start(ServerId(1));
+    world.heal(1, 2);
+    world.advance(3 * SECOND);
+    assert_eq!(ended(&alice, &mut world), FaultCode::STALE_EPOCH);
+    let mut second = Client::at(&mut world, 3, alice.name, 2);
+    assert_eq!(second.sign_in(&mut world, false), Ok(()));
+}
+
 #[test]
 fn who_has_said_that_it_signs_out_is_acted_for_no_more() {
     let mut world = World::new(3);
