@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use rustls::ServerConfig;
 use thiserror::Error;
+use wire::net::Callers;
 use wire::net::tls::{self, TlsFileError};
-use wire::{DecodeError, SlotMap};
+use wire::{DecodeError, ServerId, SlotMap};
 use zeroize::Zeroizing;
 
 use crate::files::{self, FileError};
@@ -18,8 +19,10 @@ pub const ROUTER_NAME: &str = "router.fastchat";
 pub struct Identity {
     /// TLS for the clients' listener.
     pub clients: Arc<ServerConfig>,
-    /// TLS for the servers' listener, where a certificate of the cluster's CA is mandatory.
+    /// TLS for the servers' listener, where a certificate of one of the `callers` is mandatory.
     pub servers: Arc<ServerConfig>,
+    /// Who may call there: the servers of the map.
+    pub callers: Callers,
     /// The home of each slot.
     pub map: SlotMap,
 }
@@ -58,10 +61,14 @@ impl Identity {
         let cert = files::read(&identity.join("cert.pem"))?;
         let key = Zeroizing::new(files::read(&identity.join("key.pem"))?);
         let in_dir = |source| IdentityError::Tls { path: identity.to_owned(), source };
+        let map = read_map(&cluster.join("map"))?;
+        let callers = Callers::new(map.servers().into_iter().map(ServerId::certificate_name));
+        let servers = tls::server_config(&cert, &key, Some((&ca, &callers)));
         Ok(Self {
             clients: tls::server_config(&cert, &key, None).map_err(in_dir)?,
-            servers: tls::server_config(&cert, &key, Some(&ca)).map_err(in_dir)?,
-            map: read_map(&cluster.join("map"))?,
+            servers: servers.map_err(in_dir)?,
+            callers,
+            map,
         })
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use operate::admin::AdminError;
 use operate::exposition::Program;
+use operate::metrics;
 use operate::poster::Poster;
 use operate::readiness::Readiness;
 use rand::TryRng;
@@ -44,6 +45,15 @@ pub struct Shell {
 struct Listener {
     id: ListenerId,
     address: SocketAddr,
+}
+
+metrics! {
+    /// What the shell knows beside its core.
+    struct ShellMetrics {
+        /// Connections to the servers' port that ended before TLS was agreed: without a
+        /// certificate, with one that may not call, or too slow.
+        servers_refused: Counter,
+    }
 }
 
 /// What a turn has seen besides connections.
@@ -215,10 +225,11 @@ impl Shell {
 
     fn post(&mut self) {
         let readiness = self.readiness();
-        let (net, core) = (&self.net, &self.core);
+        let (net, core, servers) = (&self.net, &self.core, self.servers.id);
         self.poster.end_turn((net.now(), net.clock().now()), readiness, |out| {
             core.metrics().list("router", out);
             core.gauges(net.now()).list("router", out);
+            ShellMetrics { servers_refused: net.refused(servers) }.list("router", out);
             (net.sockets(), net.queued_bytes())
         });
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use opaque_ke::ServerSetup;
 use rustls::{ClientConfig, ServerConfig};
 use thiserror::Error;
+use wire::net::Callers;
 use wire::net::tls::{self, TlsFileError};
 use wire::opaque::Suite;
 use wire::{DecodeError, ServerId, SlotMap};
@@ -19,8 +20,10 @@ use crate::config::Config;
 pub struct Identity {
     /// TLS for the clients' listener.
     pub clients: Arc<ServerConfig>,
-    /// TLS for the peers' listener, where a certificate of the cluster's CA is mandatory.
+    /// TLS for the peers' listener, where a certificate of one of the `callers` is mandatory.
     pub peers: Arc<ServerConfig>,
+    /// Who may dial this server's peer port: the servers of the map with a lower id.
+    pub callers: Callers,
     /// TLS for dialing peers and routers, with this server's certificate.
     pub dialing: Arc<ClientConfig>,
     /// The home of each slot.
@@ -79,14 +82,24 @@ impl Identity {
         let cert = read(&config.identity.join("cert.pem"))?;
         let key = read(&config.identity.join("key.pem"))?;
         let wrong = |source| IdentityError::Tls { path: config.identity.clone(), source };
+        let map = Arc::new(read_map(config.cluster.join("map"), config.id)?);
+        let callers = Callers::new(callers(&map, config.id));
+        let peers = tls::server_config(&cert, &key, Some((&ca, &callers)));
         Ok(Self {
             clients: tls::server_config(&cert, &key, None).map_err(wrong)?,
-            peers: tls::server_config(&cert, &key, Some(&ca)).map_err(wrong)?,
+            peers: peers.map_err(wrong)?,
+            callers,
             dialing: tls::client_config(&ca, Some((&cert, &key))).map_err(wrong)?,
-            map: Arc::new(read_map(config.cluster.join("map"), config.id)?),
+            map,
             setup: read_setup(config.cluster.join("opaque.setup"))?,
         })
     }
+}
+
+/// The certificate names of the servers that dial `me`.
+pub fn callers(map: &SlotMap, me: ServerId) -> impl Iterator<Item = String> {
+    let lower = map.servers().into_iter().filter(move |server| *server < me);
+    lower.map(ServerId::certificate_name)
 }
 
 fn read_map(path: PathBuf, server: ServerId) -> Result<SlotMap, IdentityError> {

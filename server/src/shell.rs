@@ -66,6 +66,9 @@ metrics! {
     struct ShellMetrics {
         /// Bytes that the store's disk has left.
         store_free_len: Bytes,
+        /// Connections to the peer port that ended before TLS was agreed: without a certificate,
+        /// with one that may not call, or too slow.
+        peers_refused: Counter,
     }
 }
 
@@ -355,12 +358,13 @@ impl Shell {
 
     fn post(&mut self, ended: Instant) {
         let readiness = self.readiness();
-        let (net, core, storage) = (&self.net, &self.core, &self.storage);
+        let (net, core, storage, peers) = (&self.net, &self.core, &self.storage, self.peers);
         self.poster.end_turn((net.now(), ended), readiness, |out| {
             let metrics = core.metrics();
             metrics.list("server", out);
             metrics.log.list("server_log", out);
-            ShellMetrics { store_free_len: storage.free_bytes() }.list("server", out);
+            let (store_free_len, peers_refused) = (storage.free_bytes(), net.refused(peers));
+            ShellMetrics { store_free_len, peers_refused }.list("server", out);
             (net.sockets(), net.queued_bytes())
         });
     }

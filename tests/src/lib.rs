@@ -9,6 +9,7 @@ pub mod copy;
 pub mod crowd;
 pub mod diskfail;
 pub mod ending;
+pub mod forger;
 pub mod interceptor;
 pub mod lines;
 pub mod member;

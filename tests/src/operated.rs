@@ -3,13 +3,18 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use router::local::cluster::Cluster as Files;
 use wire::ServerId;
 
 use crate::DEADLINE;
 use crate::lines::Lines;
+use crate::metrics::values;
 use crate::programs::{program, signal, wait};
+
+/// Between two looks at a number that is shown anew each second.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A process that is ended when this is dropped.
 #[derive(Debug)]
@@ -20,6 +25,8 @@ pub struct Operated {
     pub admin: SocketAddr,
     /// Where clients connect to it, if it is a server.
     pub clients: Option<SocketAddr>,
+    /// Where peers connect to it, if it is a server.
+    pub peers: Option<SocketAddr>,
 }
 
 impl Operated {
@@ -51,6 +58,7 @@ impl Operated {
         let mut server = Self::start(command);
         let line = server.lines.wait_for("client_address=");
         server.clients = Some(address_after(&line, "client_address="));
+        server.peers = Some(address_after(&line, "peer_address="));
         server
     }
 
@@ -60,7 +68,7 @@ impl Operated {
         let mut child = command.stderr(Stdio::piped()).spawn().expect("it can be started");
         let mut lines = Lines::of(child.stderr.take().expect("stderr is piped"));
         let admin = address_after(&lines.wait_for("admin listening"), "address=");
-        Self { child, lines, admin, clients: None }
+        Self { child, lines, admin, clients: None, peers: None }
     }
 
     /// What it logs.
@@ -72,6 +80,33 @@ impl Operated {
     #[must_use]
     pub fn get(&self, path: &str) -> (String, String) {
         get(self.admin, path)
+    }
+
+    /// What it shows of one metric, not older than a second.
+    ///
+    /// # Panics
+    /// When it has no such metric.
+    #[must_use]
+    pub fn metric(&self, name: &str) -> f64 {
+        values(&self.get("/metrics").1)[name]
+    }
+
+    /// Waits until a metric is as wanted.
+    ///
+    /// # Panics
+    /// When it is not before the deadline.
+    #[allow(clippy::disallowed_methods)] // a test's deadline is real time
+    pub fn await_metric(&self, name: &str, is_wanted: impl Fn(f64) -> bool) {
+        let until = Instant::now() + DEADLINE;
+        loop {
+            let now = self.metric(name);
+            if is_wanted(now) {
+                return;
+            }
+            assert!(Instant::now() < until, "{name} stays at {now}");
+            // Nothing but a look tells that a number has changed.
+            std::thread::park_timeout(LOOK_INTERVAL);
+        }
     }
 
     /// Sends the named signal to it.

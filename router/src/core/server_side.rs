@@ -67,7 +67,9 @@ impl Core {
         hello: &Hello,
         out: &mut Vec<Effect>,
     ) {
-        let is_proven = hello.role == Role::Server && certified == Some(hello.server);
+        let is_proven = hello.role == Role::Server
+            && certified == Some(hello.server)
+            && self.servers.contains(&hello.server);
         let version = match hello.agree() {
             Ok(_) if !is_proven => Err(FaultCode::WRONG_PEER),
             agreed => agreed,
@@ -91,7 +93,7 @@ impl Core {
         report: &Report,
         out: &mut Vec<Effect>,
     ) {
-        if report.entry.server != server {
+        if report.entry.server != server || !self.servers.contains(&server) {
             let fault = Fault::about(FaultCode::WRONG_PEER, Kind::REPORT, 0);
             return self.fault(conn, fault, out);
         }

@@ -33,6 +33,8 @@ pub(super) struct Listener {
     is_ready: bool,
     is_accepting: bool,
     resumes_at: Option<Instant>,
+    /// Connections that ended before they were open.
+    pub(super) refused: u64,
 }
 
 impl Listener {
@@ -43,7 +45,7 @@ impl Listener {
     ) -> io::Result<Self> {
         let socket = TcpListener::bind(address)?;
         let (is_ready, is_accepting, resumes_at) = (false, true, None);
-        Ok(Self { socket, security, policy, is_ready, is_accepting, resumes_at })
+        Ok(Self { socket, security, policy, is_ready, is_accepting, resumes_at, refused: 0 })
     }
 
     pub(super) fn register(&mut self, registry: &mio::Registry, id: ListenerId) -> io::Result<()> {

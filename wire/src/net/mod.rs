@@ -15,6 +15,7 @@ use mio::Interest;
 use crate::id::ConnId;
 use crate::time::{Instant, Wall};
 
+mod callers;
 mod clock;
 mod conn;
 mod descriptors;
@@ -36,6 +37,7 @@ mod token;
 mod turn;
 mod write_queue;
 
+pub use callers::Callers;
 pub use clock::Clock;
 pub use event::{CloseCause, Level, ListenerId, NetEvent, SourceId};
 pub use policy::{ListenSecurity, Policy, Security};
@@ -149,8 +151,15 @@ impl Net {
 
     /// Stops or resumes taking connections; meanwhile they wait in the operating system.
     pub fn set_accepting(&mut self, listener: ListenerId, accepting: bool) {
-        let index = usize::try_from(listener.0).expect("usize has 64 bits on every target");
-        self.listeners[index].set_accepting(accepting);
+        self.listeners[index(listener)].set_accepting(accepting);
+    }
+
+    /// Connections that came in here and ended before their TLS handshake was done: without a
+    /// certificate that is demanded, with one that may not call, or too slow. Nothing they said
+    /// was read.
+    #[must_use]
+    pub fn refused(&self, listener: ListenerId) -> u64 {
+        self.listeners[index(listener)].refused
     }
 
     /// Lifts the limit of early connections per address for loopback addresses.
@@ -304,4 +313,8 @@ impl Net {
         }
         Ok(id)
     }
+}
+
+fn index(listener: ListenerId) -> usize {
+    usize::try_from(listener.0).expect("usize has 64 bits on every target")
 }

@@ -10,8 +10,8 @@ use mio::event::{Event, Source};
 use mio::net::TcpStream;
 use mio::{Registry, Token};
 use rustls::Connection;
-use rustls::pki_types::{DnsName, ServerName};
 
+use super::callers::is_exactly;
 use super::event::CloseCause;
 use super::write_queue::WriteQueue;
 
@@ -172,12 +172,7 @@ impl Stream {
         let Ok(certificate) = webpki::EndEntityCert::try_from(leaf) else {
             return false;
         };
-        let Ok(name) = DnsName::try_from(dns_name) else {
-            return false;
-        };
-        // The second test refuses a wildcard, which the first would take.
-        certificate.verify_is_valid_for_subject_name(&ServerName::DnsName(name)).is_ok()
-            && certificate.valid_dns_names().any(|listed| listed == dns_name)
+        is_exactly(&certificate, dns_name)
     }
 
     fn read(&mut self, scratch: &mut [u8]) -> Result<usize, CloseCause> {

@@ -11,6 +11,8 @@ use rustls::server::{NoServerSessionStorage, VerifierBuilderError, WebPkiClientV
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use thiserror::Error;
 
+use super::callers::{CallerVerifier, Callers};
+
 /// The application protocol both sides offer (RFC 7301), so that no other protocol's TLS
 /// connection can be taken for this one.
 pub const ALPN: &[u8] = b"fastchat/1";
@@ -32,21 +34,26 @@ pub enum TlsFileError {
     Verifier(#[from] VerifierBuilderError),
 }
 
-/// A listener's side. With `client_ca_pem` every client must show a certificate of that CA.
+/// A listener's side. With `callers` whoever connects must show a certificate that this CA (in
+/// PEM) has signed for one of these names.
 ///
 /// # Errors
 /// [`TlsFileError`] says which file is wrong and why.
 pub fn server_config(
     cert_chain_pem: &[u8],
     key_pem: &[u8],
-    client_ca_pem: Option<&[u8]>,
+    callers: Option<(&[u8], &Callers)>,
 ) -> Result<Arc<ServerConfig>, TlsFileError> {
     let provider = Arc::new(ring::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&[&rustls::version::TLS13])?;
-    let builder = match client_ca_pem {
+    let builder = match callers {
         None => builder.with_no_client_auth(),
-        Some(ca) => builder.with_client_cert_verifier(client_verifier(ca, provider)?),
+        Some((ca, callers)) => {
+            let signed = client_verifier(ca, provider)?;
+            let verifier = CallerVerifier::new(signed, callers.clone());
+            builder.with_client_cert_verifier(Arc::new(verifier))
+        }
     };
     let mut config =
         builder.with_single_cert(certificates(cert_chain_pem)?, private_key(key_pem)?)?;

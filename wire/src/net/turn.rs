@@ -3,8 +3,8 @@
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
-use super::Net;
-use super::conn::{Conn, Stage};
+use super::{Net, index};
+use super::conn::{Conn, Stage, Way};
 use super::event::{CloseCause, Level, NetEvent};
 use super::token::Owner;
 use crate::id::ConnId;
@@ -37,8 +37,7 @@ impl Net {
                     }
                 }
                 Owner::Listener(id) => {
-                    let index = usize::try_from(id.0).expect("usize has 64 bits");
-                    self.listeners[index].note_ready();
+                    self.listeners[index(id)].note_ready();
                 }
                 Owner::Source(id) if self.sources.has(id) => events.push(NetEvent::Source { id }),
                 Owner::Source(_) => {}
@@ -126,6 +125,9 @@ impl Net {
     /// Takes a connection out of every book; its socket closes with it.
     pub(super) fn remove(&mut self, id: ConnId) {
         if let Some(conn) = self.table.remove(id) {
+            if let (Stage::Handshaking, Way::Accepted { listener, .. }) = (&conn.stage, conn.way) {
+                self.listeners[index(listener)].refused += 1;
+            }
             self.release(conn);
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rcgen::{BasicConstraints, Certificate, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::{ClientConfig, ServerConfig};
 
-use super::super::tls;
+use super::super::{Callers, tls};
 
 /// A CA of its own.
 pub(super) struct Ca {
@@ -42,11 +42,11 @@ impl Ca {
         tls::server_config(own.chain.as_bytes(), own.key.as_bytes(), None).expect("fits")
     }
 
-    /// A listener's configuration that takes only clients with a certificate of this CA.
-    pub(super) fn mutual(&self, name: &str) -> Arc<ServerConfig> {
+    /// A listener's configuration that takes only callers with a certificate of this CA.
+    pub(super) fn mutual(&self, name: &str, callers: &Callers) -> Arc<ServerConfig> {
         let own = self.identity(&[name]);
-        let ca = Some(self.pem.as_bytes());
-        tls::server_config(own.chain.as_bytes(), own.key.as_bytes(), ca).expect("fits")
+        let callers = Some((self.pem.as_bytes(), callers));
+        tls::server_config(own.chain.as_bytes(), own.key.as_bytes(), callers).expect("fits")
     }
 
     /// A dialing side that trusts this CA.
@@ -61,8 +61,9 @@ fn files_that_cannot_be_used_are_named() {
     let (ca, other) = (Ca::new(), Ca::new());
     let (a, b) = (ca.identity(&["a.fastchat"]), other.identity(&["b.fastchat"]));
     let refuse = |chain: &str, key: &str, client_ca: Option<&str>| {
-        let client_ca = client_ca.map(str::as_bytes);
-        tls::server_config(chain.as_bytes(), key.as_bytes(), client_ca).expect_err("refused")
+        let nobody = Callers::default();
+        let callers = client_ca.map(|ca| (ca.as_bytes(), &nobody));
+        tls::server_config(chain.as_bytes(), key.as_bytes(), callers).expect_err("refused")
     };
     assert!(matches!(refuse("", &a.key, None), tls::TlsFileError::NoCertificate));
     assert!(matches!(refuse(&a.chain, "", None), tls::TlsFileError::Pem(_)));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::{BufMut, Bytes};
 
-use super::{CloseCause, ListenSecurity, Net, NetEvent, Policy, Security};
+use super::{CloseCause, ListenSecurity, ListenerId, Net, NetEvent, Policy, Security};
 use crate::frame::{self, Frame};
 use crate::id::ConnId;
 use crate::kind::Kind;
@@ -25,11 +25,13 @@ const QUIET: Duration = Duration::from_millis(50);
 pub(super) struct Bench {
     pub(super) net: Net,
     pub(super) seen: Vec<NetEvent>,
+    /// The listener that a test asks about.
+    pub(super) listener: Option<ListenerId>,
 }
 
 impl Bench {
     pub(super) fn new() -> Self {
-        Self { net: Net::new().expect("a poll and a waker"), seen: Vec::new() }
+        Self { net: Net::new().expect("a poll and a waker"), seen: Vec::new(), listener: None }
     }
 
     pub(super) fn listen(&mut self, security: ListenSecurity, policy: Policy) -> SocketAddr {

@@ -1,24 +1,38 @@
 //! TLS: who is let in, who is who, and that nothing is lost under it.
 
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+
 use super::certs::Ca;
 use super::*;
+use crate::net::Callers;
 
 const NAME: &str = "server-1.server.fastchat";
+const CALLER: &str = "server-2.server.fastchat";
 
 /// A mutual-TLS listener, dialed with this configuration and name.
-fn mutual(ca: &Ca, config: std::sync::Arc<rustls::ClientConfig>, name: &str) -> (Bench, ConnId) {
+fn mutual(ca: &Ca, config: Arc<ClientConfig>, name: &str) -> (Bench, ConnId) {
     let mut bench = Bench::new();
-    let address = bench.listen(ListenSecurity::Tls(ca.mutual(NAME)), Policy::peer());
+    let callers = Callers::new([CALLER, "other.fastchat"].map(str::to_owned));
+    let security = ListenSecurity::Tls(ca.mutual(NAME, &callers));
+    let (listener, address) =
+        bench.net.listen(loopback(), security, Policy::peer()).expect("a free port");
+    assert_eq!(bench.net.refused(listener), 0);
+    bench.listener = Some(listener);
     let security = Security::Connect(config, name.to_owned());
     let conn = bench.net.dial(address, security, Policy::peer());
     (bench, conn)
 }
 
+/// The listener has refused this dial, and read nothing of what was said on it.
 fn assert_refused(bench: &mut Bench, conn: ConnId) {
+    bench.send(conn, b"read by nobody");
     let why = bench.closed(conn);
     assert!(matches!(why, CloseCause::Tls(_)), "{why:?}");
     bench.until(|bench| (bench.net.sockets() == 0).then_some(()));
-    assert_eq!(bench.accepts(), []);
+    let listener = bench.listener.expect("it listens");
+    assert_eq!((bench.accepts(), bench.net.refused(listener)), (vec![], 1));
 }
 
 #[test]
@@ -74,13 +88,52 @@ fn a_peer_with_a_certificate_is_let_in_and_known_by_its_exact_name() {
 }
 
 #[test]
-fn a_wildcard_certificate_names_nobody() {
+fn a_certificate_of_the_ca_for_another_name_is_refused() {
     let ca = Ca::new();
-    let own = ca.identity(&["*.server.fastchat"]);
-    let (mut bench, _near) = mutual(&ca, ca.dialer(Some(&own)), NAME);
+    let others: [&[&str]; 7] = [
+        &["server-3.server.fastchat"],
+        &["*.server.fastchat"],
+        &["server-2.client.fastchat"],
+        &["router.fastchat", "router-1.router.fastchat"],
+        &[CALLER, "server-3.server.fastchat"],
+        &["server.fastchat"],
+        &[],
+    ];
+    for names in others {
+        let own = ca.identity(names);
+        let (mut bench, conn) = mutual(&ca, ca.dialer(Some(&own)), NAME);
+        assert_refused(&mut bench, conn);
+    }
+}
+
+#[test]
+fn who_may_call_can_change() {
+    let (mut bench, ca, callers) = (Bench::new(), Ca::new(), Callers::default());
+    let security = ListenSecurity::Tls(ca.mutual(NAME, &callers));
+    let address = bench.listen(security, Policy::peer());
+    let dialer = ca.dialer(Some(&ca.identity(&[CALLER])));
+    let security = Security::Connect(dialer, NAME.to_owned());
+    let early = bench.net.dial(address, security.clone(), Policy::peer());
+    assert!(matches!(bench.closed(early), CloseCause::Tls(_)));
+    callers.replace([CALLER.to_owned()]);
+    bench.net.dial(address, security.clone(), Policy::peer());
     let far = bench.accepted();
-    assert!(!bench.net.is_certified_for(far, "server-2.server.fastchat"));
-    assert!(!bench.net.is_certified_for(far, "*.server.fastchat"));
+    callers.replace([]);
+    let late = bench.net.dial(address, security, Policy::peer());
+    assert!(matches!(bench.closed(late), CloseCause::Tls(_)));
+    assert!(bench.net.is_certified_for(far, CALLER), "who is in stays");
+    assert_eq!(bench.closes(far), []);
+}
+
+#[test]
+fn a_wildcard_certificate_names_nobody() {
+    let (mut bench, ca) = (Bench::new(), Ca::new());
+    let address = bench.listen(ListenSecurity::Tls(ca.open("*.server.fastchat")), Policy::peer());
+    let security = Security::Connect(ca.dialer(None), CALLER.to_owned());
+    let near = bench.net.dial(address, security, Policy::peer());
+    bench.accepted();
+    assert!(!bench.net.is_certified_for(near, CALLER));
+    assert!(!bench.net.is_certified_for(near, "*.server.fastchat"));
 }
 
 #[test]
