@@ -9,6 +9,9 @@ use rcgen::{
     KeyUsagePurpose, date_time_ymd,
 };
 
+/// What the CA of every cluster calls itself.
+pub const NAME: &str = "FastChat cluster CA";
+
 /// Whoever signs, and where the results are put.
 pub struct Forger {
     issuer: Issuer<'static, KeyPair>,
@@ -44,24 +47,24 @@ impl Forger {
     #[must_use]
     pub fn of_cluster(cluster: &Path, folder: &Path) -> Self {
         let key = fs::read_to_string(cluster.join("ca.key")).expect("the cluster has a CA");
-        Self::new(KeyPair::from_pem(&key).expect("it is a key"), folder)
+        Self::new(KeyPair::from_pem(&key).expect("it is a key"), NAME, folder)
     }
 
-    /// Signs with the key of another CA that bears the same name.
+    /// Signs with the key of another CA, which calls itself `name`.
     ///
     /// # Panics
     /// When no key can be made.
     #[must_use]
-    pub fn stranger(folder: &Path) -> Self {
-        Self::new(KeyPair::generate().expect("a key can be made"), folder)
+    pub fn stranger(name: &str, folder: &Path) -> Self {
+        Self::new(KeyPair::generate().expect("a key can be made"), name, folder)
     }
 
-    fn new(key: KeyPair, folder: &Path) -> Self {
+    fn new(key: KeyPair, name: &str, folder: &Path) -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         params.distinguished_name = rcgen::DistinguishedName::new();
-        params.distinguished_name.push(DnType::CommonName, "FastChat cluster CA");
+        params.distinguished_name.push(DnType::CommonName, name);
         Self { issuer: Issuer::new(params, key), folder: folder.to_owned() }
     }
 

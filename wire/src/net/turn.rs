@@ -3,10 +3,10 @@
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
-use super::{Net, index};
 use super::conn::{Conn, Stage, Way};
 use super::event::{CloseCause, Level, NetEvent};
 use super::token::Owner;
+use super::{Net, index};
 use crate::id::ConnId;
 use crate::time::Instant;
 
