@@ -9,7 +9,7 @@ use router::core::strategy::Strategy;
 use wire::limits::{REPORT_SILENCE_MAX, RESERVATION_TIME};
 use wire::message::{Fault, Hello, ListServers, Ping, SeatAddress, ServerEntry};
 use wire::{FaultCode, FromRouter, Kind, ServerId, ToRouter};
-use world::{World, server_hello};
+use world::{World, opening, server_hello};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -269,11 +269,44 @@ fn an_older_report_is_ignored_but_a_restart_begins_anew() {
 fn a_second_process_with_another_store_cannot_take_a_servers_place() {
     let mut world = World::started(1);
     let rightful = world.server_conn(ServerId(1));
-    world.store = 9;
+    world.opening = opening(9, 1, 9);
     world.join(ServerId(1));
     let impostor = world.server_conn(ServerId(1));
     assert!(world.is_closed(impostor) && !world.is_closed(rightful));
     world.place("alice").expect("the rightful one stays");
+}
+
+#[test]
+fn a_process_on_an_old_copy_of_a_store_is_turned_away_also_while_the_true_one_is_away() {
+    let mut world = World::started(1);
+    world.opening = opening(0, 3, 3);
+    world.join(ServerId(1));
+    let rightful = world.server_conn(ServerId(1));
+    for (epoch, process) in [(1, 0), (2, 2), (3, 4)] {
+        world.opening = opening(0, epoch, process);
+        world.join(ServerId(1));
+        let copy = world.server_conn(ServerId(1));
+        assert_eq!(world.take_server_faults(copy), [FaultCode::SUPERSEDED]);
+        assert!(world.is_closed(copy) && !world.is_closed(rightful));
+    }
+    world.close(rightful);
+    world.opening = opening(0, 2, 2);
+    world.join(ServerId(1));
+    assert!(world.is_closed(world.server_conn(ServerId(1))), "the router remembers");
+    assert_eq!(world.place("alice"), Err(FaultCode::UNAVAILABLE));
+    world.opening = opening(0, 4, 4);
+    world.join(ServerId(1));
+    world.place("alice").expect("a later process of the true one");
+    assert_eq!(world.core.metrics().superseded, 4);
+}
+
+#[test]
+fn a_server_that_is_not_in_the_map_is_no_server() {
+    let mut world = World::started(1);
+    let conn = world.open_server(Some(ServerId(9)));
+    world.send_server(conn, server_hello(9));
+    assert_eq!(world.take_server_faults(conn), [FaultCode::WRONG_PEER]);
+    assert!(world.is_closed(conn));
 }
 
 #[test]

@@ -14,8 +14,8 @@ use wire::field::List;
 use wire::message::{Hello, Place, Report, ServerEntry};
 use wire::net::{CloseCause, Net, NetEvent, Policy, Security, tls};
 use wire::{
-    ConnId, FaultCode, Frame, FromRouter, Name, RouterToServer, ServerId, ServerToRouter, StoreId,
-    ToRouter,
+    ConnId, FaultCode, Frame, FromRouter, Name, Opening, ProcessId, RouterToServer, ServerId,
+    ServerToRouter, StoreId, ToRouter,
 };
 
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -97,7 +97,7 @@ impl Table {
         let report = ServerToRouter::from(Report {
             sequence: 1,
             entry: ServerEntry { server, client: at(1_000), peer: at(2_000) },
-            store: StoreId([1; 16]),
+            opening: Opening { store: StoreId([1; 16]), epoch: 1, process: ProcessId([1; 16]) },
             map_version: 1,
             sessions: 0,
             sessions_max: 10,

@@ -9,5 +9,6 @@ pub mod backup;
 pub mod config;
 pub mod core;
 pub mod identity;
+pub mod mark;
 pub mod meter;
 pub mod shell;

@@ -10,6 +10,7 @@ use server::args::Args;
 use server::backup;
 use server::config::{Config, command, restored};
 use server::identity::Identity;
+use server::mark::Mark;
 use server::shell::Shell;
 use storage::RocksStorage;
 
@@ -51,6 +52,7 @@ fn run(args: Args) -> Result<(), Box<dyn Error>> {
 fn restore(store: &Path) -> Result<(), Box<dyn Error>> {
     log::begin("warn", None)?;
     let epoch = RocksStorage::restore(store)?.store_epoch;
+    Mark::beside(store).lift()?;
     eprintln!("fastchat-server: {} goes on as it is, in epoch {epoch}", store.display());
     Ok(())
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -27,6 +28,7 @@ use crate::config::Config;
 use crate::core::log::LogLimits;
 use crate::core::{CloseReason, Config as CoreConfig, Core, Effect, Event, Level, Side, Target};
 use crate::identity::{Identity, IdentityError};
+use crate::mark::Mark;
 use crate::meter::LoadMeter;
 
 /// The DNS name in the certificate of every router.
@@ -56,6 +58,9 @@ pub struct Shell {
     drain_rate: u32,
     is_draining: bool,
     poster: Poster,
+    mark: Mark,
+    /// Who says that this process is superseded.
+    superseded: Option<Target>,
     stop: bool,
     events: Vec<NetEvent>,
     effects: Vec<Effect>,
@@ -100,6 +105,37 @@ pub enum ShellError {
     /// The operating system has no random bytes.
     #[error("the operating system has no random bytes: {0}")]
     Random(#[from] rand::rngs::SysError),
+    /// Others have said that this store must not be served.
+    #[error(
+        "--store: {} says that a later process of this server, or another store, is known; make \
+         sure which store holds. If it is this one, stop the other and run \
+         `fastchat-server --restored {}` once", mark.display(), store.display()
+    )]
+    Marked {
+        /// The mark.
+        mark: PathBuf,
+        /// The store.
+        store: PathBuf,
+    },
+}
+
+/// Why a server that ran has ended unasked.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// The poll failed.
+    #[error("the operating system: {0}")]
+    System(#[from] io::Error),
+    /// Others know a later process of this server, or another store.
+    #[error(
+        "{by} knows a later process of this server, or another store: this process works on an \
+         old copy and has ended; see {}", mark.display()
+    )]
+    Superseded {
+        /// Who said so.
+        by: String,
+        /// The mark that keeps the store from being served again.
+        mark: PathBuf,
+    },
 }
 
 impl Shell {
@@ -112,6 +148,11 @@ impl Shell {
         let mut net = Net::new()?;
         net.exempt_loopback(config.is_local);
         let poster = Poster::open(config.admin, PROGRAM, "server_loop", net.clock())?;
+        let mark = Mark::beside(&config.store);
+        if mark.is_set()? {
+            let (mark, store) = (mark.path().to_owned(), config.store.clone());
+            return Err(ShellError::Marked { mark, store });
+        }
         let (storage, opened) = RocksStorage::open(&config.store, waker(&net))?;
         let security = ListenSecurity::Tls(Arc::clone(&identity.clients));
         let policy = Policy::early_client();
@@ -155,6 +196,8 @@ impl Shell {
             drain_rate: config.drain_rate,
             is_draining: false,
             poster,
+            mark,
+            superseded: None,
             stop: false,
             events: Vec::new(),
             effects,
@@ -169,13 +212,16 @@ impl Shell {
 
     /// Runs until SIGTERM, SIGINT, the end of a local cluster, or until nobody is left after
     /// SIGUSR2; then tells everybody, and waits a little until they have read it and what was
-    /// posted is on disk.
+    /// posted is on disk. A process that is superseded ends at once and tells nobody anything.
     ///
     /// # Errors
-    /// The poll failed.
-    pub fn run(mut self) -> io::Result<()> {
+    /// The poll failed, or the process is superseded.
+    pub fn run(mut self) -> Result<(), RunError> {
         while !self.stop && !self.is_emptied() {
             self.turn(None)?;
+            if let Some(by) = self.superseded {
+                return Err(self.on_superseded(by)?);
+            }
         }
         self.stop = true;
         tracing::info!("stopping");
@@ -318,10 +364,23 @@ impl Shell {
                     self.dial(target, address, ROUTER_NAME.to_owned(), Policy::router());
                 }
                 Effect::Store(op) => self.storage.submit(op),
+                Effect::Superseded { by } => self.superseded = Some(by),
                 Effect::Alarm(alarm) => tracing::warn!(%alarm, "alarm"),
             }
         }
         self.effects = effects;
+    }
+
+    /// Keeps the store from being served again before an operator has looked.
+    fn on_superseded(&self, by: Target) -> io::Result<RunError> {
+        let by = match by {
+            Target::Peer(server) => server.to_string(),
+            Target::Router(index) => format!("the router at {}", self.routers[index]),
+        };
+        let wall = self.net.wall().0;
+        self.mark.set(&format!("said by {by}, {wall} ms after 1970 began"))?;
+        let mark = self.mark.path().to_owned();
+        Ok(RunError::Superseded { by, mark })
     }
 
     fn dial(&mut self, target: Target, address: SocketAddr, name: String, policy: Policy) {

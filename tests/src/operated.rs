@@ -2,7 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use router::local::cluster::Cluster as Files;
@@ -50,12 +51,17 @@ impl Operated {
     /// When it does not listen before the deadline.
     #[must_use]
     pub fn server(files: &Files, id: u16, router: SocketAddr) -> Self {
-        let mut command = Command::new(program("fastchat-server"));
-        command.args(["--id", &id.to_string(), "--router", &router.to_string()]);
-        command.arg("--cluster").arg(files.dir());
-        command.arg("--store").arg(files.server_data(ServerId(id)).join("store"));
-        command.args(["--listen", "127.0.0.1:0", "--peer-listen", "127.0.0.1:0"]);
-        let mut server = Self::start(command);
+        let store = files.server_data(ServerId(id)).join("store");
+        Self::server_on(files, id, &store, &[router])
+    }
+
+    /// The same, on this store and with these routers.
+    ///
+    /// # Panics
+    /// When it does not listen before the deadline.
+    #[must_use]
+    pub fn server_on(files: &Files, id: u16, store: &Path, routers: &[SocketAddr]) -> Self {
+        let mut server = Self::start(server_command(files, id, store, routers));
         let line = server.lines.wait_for("client_address=");
         server.clients = Some(address_after(&line, "client_address="));
         server.peers = Some(address_after(&line, "peer_address="));
@@ -109,6 +115,14 @@ impl Operated {
         }
     }
 
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// When it does not end before the deadline.
+    pub fn ended(&mut self) -> ExitStatus {
+        wait(&mut self.child).expect("it ends before the deadline")
+    }
+
     /// Sends the named signal to it.
     pub fn signal(&self, name: &str) {
         signal(self.child.id(), name);
@@ -124,6 +138,19 @@ impl Drop for Operated {
             }
         }
     }
+}
+
+/// What starts a server, but for its admin listener.
+#[must_use]
+pub fn server_command(files: &Files, id: u16, store: &Path, routers: &[SocketAddr]) -> Command {
+    let mut command = Command::new(program("fastchat-server"));
+    command.args(["--id", &id.to_string()]).arg("--cluster").arg(files.dir());
+    for router in routers {
+        command.args(["--router", &router.to_string()]);
+    }
+    command.arg("--store").arg(store);
+    command.args(["--listen", "127.0.0.1:0", "--peer-listen", "127.0.0.1:0"]);
+    command
 }
 
 /// Asks an admin listener; status line and body.

@@ -76,6 +76,7 @@ faults! {
     12 STOPPING "stopping" Closes "the server stops; connect again";
     13 IDLE "idle" Closes "no answer to a ping";
     14 DRAINING "draining" Closes "this server is emptied; a router knows another";
+    15 SUPERSEDED "superseded" Closes "another process or store of this server holds";
     20 USERNAME_TAKEN "username-taken" Stays "this username is taken; choose another";
     21 NO_SUCH_USER "no-such-user" Stays "no user has this name";
     22 INCORRECT_PASSWORD "incorrect-password" Stays "the password is not right";

@@ -38,6 +38,10 @@ plain_id!(
     StoreId([u8; 16])
 );
 plain_id!(
+    /// A server's process, from its start to its end: 128 random bits.
+    ProcessId([u8; 16])
+);
+plain_id!(
     /// One client installation: 128 random bits.
     Origin([u8; 16])
 );

@@ -107,6 +107,7 @@ kinds! {
     0x93 PEER_ANSWERED;
     0x94 PEER_SHOWN;
     0x95 PEER_RECEIPT;
+    0x96 PEER_STORE;
 
     0xc0 PLACE;
     0xc1 PLACED;

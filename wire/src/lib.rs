@@ -16,6 +16,7 @@ pub mod name;
 pub mod net;
 #[cfg(feature = "opaque")]
 pub mod opaque;
+pub mod opening;
 pub mod reader;
 pub mod roster;
 pub mod time;
@@ -25,7 +26,7 @@ pub use field::{Field, List, Opaque, Text};
 pub use frame::{Frame, FrameError};
 pub use id::{
     BlobId, ConnId, ExchangeId, LogHandle, LogId, LogKind, MessageSession, Number, Origin,
-    RequestId, Reservation, Seq, ServerId, SessionEpoch, Slot, StoreId, Token,
+    ProcessId, RequestId, Reservation, Seq, ServerId, SessionEpoch, Slot, StoreId, Token,
 };
 pub use kind::Kind;
 pub use map::SlotMap;
@@ -33,6 +34,7 @@ pub use message::{
     FromRouter, Message, RouterToServer, ServerToRouter, ToClient, ToPeer, ToRouter, ToServer,
 };
 pub use name::{Name, NameError};
+pub use opening::Opening;
 pub use reader::{DecodeError, Reader};
 pub use roster::{Act, Policy, Statement};
 pub use time::{Instant, Wall};

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use wire::limits::REPORT_SILENCE_MAX;
 use wire::message::{Report, ServerEntry};
-use wire::{ConnId, Instant, ServerId, StoreId};
+use wire::{ConnId, Instant, Opening, ServerId};
 
 /// The servers that are connected and have reported.
 #[derive(Debug)]
 pub struct Loads {
     servers: BTreeMap<ServerId, Load>,
+    /// What each server last showed, also of those that have left.
+    last: BTreeMap<ServerId, Opening>,
     map_version: u32,
 }
 
@@ -19,7 +21,7 @@ pub struct Load {
     conn: ConnId,
     sequence: u64,
     heard: Instant,
-    store: StoreId,
+    opening: Opening,
     map_version: u32,
     is_open: bool,
     /// How to reach the server.
@@ -37,6 +39,8 @@ pub enum Outcome {
     Stale,
     /// Another process with another store is heard under this server's id; refused.
     Impostor,
+    /// A later process of this server was heard; refused.
+    Superseded,
     /// It holds from now on.
     Taken {
         /// The server's earlier connection, which is dead.
@@ -50,7 +54,7 @@ impl Loads {
     /// None yet. Servers with another map than `map_version` are not placed on.
     #[must_use]
     pub fn new(map_version: u32) -> Self {
-        Self { servers: BTreeMap::new(), map_version }
+        Self { servers: BTreeMap::new(), last: BTreeMap::new(), map_version }
     }
 
     /// Takes a report that came on `conn`. A restarted server comes on another connection, where
@@ -61,10 +65,18 @@ impl Loads {
             if earlier.conn == conn && earlier.sequence >= report.sequence {
                 return Outcome::Stale;
             }
-            if earlier.conn != conn && earlier.store != report.store && earlier.is_heard(now) {
+            let is_other = earlier.opening.store != report.opening.store;
+            if earlier.conn != conn && is_other && earlier.is_heard(now) {
                 return Outcome::Impostor;
             }
         }
+        if let Some(last) = self.last.get(&report.entry.server)
+            && last.store == report.opening.store
+            && !report.opening.may_follow(last)
+        {
+            return Outcome::Superseded;
+        }
+        self.last.insert(report.entry.server, report.opening);
         let load = Load::new(now, conn, report);
         self.servers.insert(report.entry.server, load);
         Outcome::Taken {
@@ -110,7 +122,7 @@ impl Load {
             conn,
             sequence: report.sequence,
             heard: now,
-            store: report.store,
+            opening: report.opening,
             map_version: report.map_version,
             is_open: report.open,
             entry: report.entry,

@@ -15,6 +15,8 @@ metrics! {
         reports: Counter,
         /// Load reports that were not newer than the last.
         reports_stale: Counter,
+        /// Servers that were turned away because a later process of theirs was heard.
+        superseded: Counter,
         /// Times a server fell silent.
         silences: Counter,
         /// Sessions placed on their home.

@@ -104,6 +104,14 @@ impl Core {
                 let fault = Fault::about(FaultCode::WRONG_PEER, Kind::REPORT, 0);
                 self.fault(conn, fault, out);
             }
+            Outcome::Superseded => {
+                self.metrics.superseded += 1;
+                tracing::error!(%server, epoch = report.opening.epoch, "turned away: it works on \
+                    an old copy of its store, or a later process of it was heard; stop it, see \
+                    OPERATING");
+                let fault = Fault::about(FaultCode::SUPERSEDED, Kind::REPORT, 0);
+                self.fault(conn, fault, out);
+            }
             Outcome::Taken { replaced, is_moved } => {
                 if let Some(replaced) = replaced {
                     self.close(replaced, out);

@@ -12,8 +12,8 @@ use router::core::{Core, Settings};
 use wire::field::List;
 use wire::message::{Hello, Place, Placed, Report, ServerEntry};
 use wire::{
-    ConnId, FaultCode, Frame, FromRouter, Instant, Kind, Name, Reservation, RouterToServer,
-    ServerId, ServerToRouter, StoreId, ToRouter, Wall,
+    ConnId, FaultCode, Frame, FromRouter, Instant, Kind, Name, Opening, ProcessId, Reservation,
+    RouterToServer, ServerId, ServerToRouter, StoreId, ToRouter, Wall,
 };
 
 /// The core under test and what its connections have received.
@@ -23,7 +23,7 @@ pub(crate) struct World {
     pub(crate) sessions: u32,
     pub(crate) sessions_max: u32,
     pub(crate) map_version: u32,
-    pub(crate) store: u8,
+    pub(crate) opening: Opening,
     pub(crate) is_open: bool,
     pub(crate) redeemed: Vec<Reservation>,
     now: Instant,
@@ -50,7 +50,7 @@ impl World {
             sessions: 0,
             sessions_max: 1_000,
             map_version: 1,
-            store: 0,
+            opening: opening(0, 1, 0),
             is_open: true,
             redeemed: Vec::new(),
             now,
@@ -100,7 +100,7 @@ impl World {
         Report {
             sequence: self.sequence,
             entry: self.entry(server),
-            store: StoreId([self.store; 16]),
+            opening: self.opening,
             map_version: self.map_version,
             sessions: self.sessions,
             sessions_max: self.sessions_max,
@@ -284,4 +284,8 @@ impl World {
 
 pub(crate) fn server_hello(id: u16) -> Hello {
     Hello::server(ServerId(id))
+}
+
+pub(crate) fn opening(store: u8, epoch: u32, process: u8) -> Opening {
+    Opening { store: StoreId([store; 16]), epoch, process: ProcessId([process; 16]) }
 }

@@ -13,6 +13,7 @@ use storage::backup::{self, BackupError, Restored};
 use storage::{StorageError, Watermark};
 
 use crate::args::{BackupArgs, Command, RestoreArgs};
+use crate::mark::Mark;
 
 pub use error::CommandError;
 pub use hatch::Hatch;
@@ -76,6 +77,7 @@ fn restore(RestoreArgs { from, store, accept_loss }: &RestoreArgs) -> Result<(),
     }
     let mut report = Report::new();
     let restored = backup::restore(from, store, *accept_loss, &mut |told| report.hear(told))?;
+    Mark::beside(store).lift().map_err(|error| CommandError::Mark(store.clone(), error))?;
     let Restored { manifest, opened, known } = restored;
     let (store, holds, epoch) = (store.display(), manifest.holds, opened.store_epoch);
     say(&format!("{store} is put back: it holds {holds}, and goes on in epoch {epoch}"));

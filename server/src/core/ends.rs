@@ -2,9 +2,9 @@
 
 use wire::frame::Frame;
 use wire::message::Ping;
-use wire::{ConnId, RouterToServer, ServerId, ToPeer};
+use wire::{ConnId, FaultCode, RouterToServer, ServerId, ToPeer};
 
-use super::event::{CloseReason, Side};
+use super::event::{CloseReason, Effect, Side, Target};
 use super::parts::Parts;
 use super::peers::LinkChange;
 use super::turn::Turn;
@@ -77,8 +77,18 @@ impl Parts {
                 return self.on_link_changes(change, turn);
             }
         };
+        if let ToPeer::Fault(fault) = &message
+            && fault.code == FaultCode::SUPERSEDED
+            && let Some(server) = self.peers.whose(conn)
+        {
+            return turn.effects.push(Effect::Superseded { by: Target::Peer(server) });
+        }
         match server {
             Some(server) if self.peers.up(conn, server, turn.now) => {
+                if let ToPeer::PeerStore(shown) = &message {
+                    let changes = self.peers.on_store(conn, server, shown.opening, turn);
+                    return self.on_link_changes(changes, turn);
+                }
                 self.on_peer_message(server, message, turn);
             }
             Some(_) => {}
@@ -106,6 +116,11 @@ impl Parts {
         let Ok(message) = RouterToServer::decode(frame) else {
             return turn.close(conn);
         };
+        if let RouterToServer::Fault(fault) = &message
+            && fault.code == FaultCode::SUPERSEDED
+        {
+            return turn.effects.push(Effect::Superseded { by: Target::Router(index) });
+        }
         if let Some(servers) = self.routers.on_message(conn, index, message, turn) {
             self.peers.on_directory(&servers, turn);
         }

@@ -185,6 +185,11 @@ pub enum Effect {
     },
     /// Give an operation to the storage.
     Store(Op),
+    /// Others know a later process of this server, or another store: this one must not serve.
+    Superseded {
+        /// Who said so.
+        by: Target,
+    },
     /// Something that must never happen did: worth waking someone.
     Alarm(Alarm),
 }

@@ -8,7 +8,7 @@ use wire::limits::{
     REPORT_INTERVAL, RESERVATION_TIME,
 };
 use wire::message::{Hello, Ping, Pong, Report, ServerEntry};
-use wire::{ConnId, Instant, Reservation, RouterToServer, ServerId, StoreId};
+use wire::{ConnId, Instant, Opening, Reservation, RouterToServer, ServerId};
 
 use super::backoff::Backoff;
 use super::entropy::Entropy;
@@ -26,7 +26,7 @@ pub(super) struct Card {
     pub(super) server: ServerId,
     pub(super) client: SocketAddr,
     pub(super) peer: SocketAddr,
-    pub(super) store: StoreId,
+    pub(super) opening: Opening,
     pub(super) map_version: u32,
     pub(super) sessions_max: u32,
 }
@@ -221,7 +221,7 @@ impl Routers {
         Report {
             sequence: self.sequence,
             entry: ServerEntry { server: card.server, client: card.client, peer: card.peer },
-            store: card.store,
+            opening: card.opening,
             map_version: card.map_version,
             sessions: u32::try_from(sessions).unwrap_or(u32::MAX),
             sessions_max: card.sessions_max,

@@ -315,7 +315,9 @@ impl Parts {
             ToPeer::PeerReceipt(receipt) => self.seat.on_receipt(from, &receipt, turn),
             ToPeer::SessionRegistered(message) => self.seat.on_registered(from, &message, turn),
             ToPeer::Fault(_) => {}
-            ToPeer::Hello(_) | ToPeer::Ready(_) => turn.alarm(Alarm::PeerConfused { from }),
+            ToPeer::Hello(_) | ToPeer::Ready(_) | ToPeer::PeerStore(_) => {
+                turn.alarm(Alarm::PeerConfused { from });
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use sha2::{Digest, Sha256};
 use storage::{Answer, Batch};
 use wire::limits::EXPIRY_INTERVAL;
-use wire::{Instant, ServerId};
+use wire::{Instant, Opening, ProcessId, ServerId};
 
 use super::account::Accounts;
 use super::blobs::Blobs;
@@ -54,18 +54,23 @@ impl Parts {
         let others: BTreeSet<ServerId> =
             servers.iter().copied().filter(|server| *server != config.me).collect();
         let me = config.me;
+        let opening = Opening {
+            store: config.opened.store,
+            epoch: config.opened.store_epoch,
+            process: ProcessId(entropy.bytes()),
+        };
         let card = Card {
             server: me,
             client: config.client_address,
             peer: config.peer_address,
-            store: config.opened.store,
+            opening,
             map_version: config.map.version(),
             sessions_max: config.sessions_max,
         };
         let sessions_max = usize::try_from(config.sessions_max).unwrap_or(usize::MAX);
         let hash_key = row_hash_key(&config.setup.serialize());
         let random = entropy.number();
-        let peers = Peers::new(me, &servers, entropy.bytes());
+        let peers = Peers::new(me, opening, &servers, entropy.bytes());
         let routers = Routers::new(card, config.routers, entropy.bytes());
         let group_passwords =
             GroupPasswords::new(config.setup.clone(), Entropy::new(entropy.bytes()));

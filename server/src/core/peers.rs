@@ -1,15 +1,18 @@
 //! Links between servers: one per pair, dialed by the lower id, always read.
 //!
-//! A link is up after hello and ready. Each side then says which sessions it holds, then pings: the
-//! first ping tells the other side that it has heard of all of them. A link that is silent for long
-//! is cut and dialed again. What is sent while there is no link is lost; seats hear of the loss.
+//! After hello and ready each side shows which opening of its store it works on: a process that
+//! works on an old copy, or on another store, is turned away before anything else of it is heard,
+//! and the link of the true one stays. Then the link is up. Each side says which sessions it holds,
+//! then pings: the first ping tells the other side that it has heard of all of them. A link that
+//! is silent for long is cut and dialed again. What is sent while there is no link is lost; seats
+//! hear of the loss.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use wire::limits::{EARLY_TIME_MAX, PEER_PING_INTERVAL, PEER_SILENCE_MAX};
-use wire::message::{Fault, Hello, Ping, Ready, Role, ServerEntry};
-use wire::{ConnId, FaultCode, Instant, ServerId, ToPeer};
+use wire::message::{Fault, Hello, PeerStore, Ping, Ready, Role, ServerEntry};
+use wire::{ConnId, FaultCode, Instant, Opening, ServerId, ToPeer};
 
 use super::backoff::Backoff;
 use super::entropy::Entropy;
@@ -29,10 +32,21 @@ pub(super) enum LinkChange {
 /// The links to all other servers of the map.
 pub(super) struct Peers {
     me: ServerId,
+    /// What this process shows.
+    opening: Opening,
     links: BTreeMap<ServerId, Link>,
-    /// Peers that connected and have not said hello: which server their certificate is for.
-    arriving: BTreeMap<ConnId, Option<ServerId>>,
+    /// Peers that connected and whose links are not up.
+    arriving: BTreeMap<ConnId, Arriving>,
     entropy: Entropy,
+}
+
+/// How far a peer that connected has come.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Arriving {
+    /// It has said nothing; which server its certificate is for.
+    Silent(Option<ServerId>),
+    /// It has said hello as this server, and not shown its store.
+    Greeted(ServerId),
 }
 
 struct Link {
@@ -41,6 +55,8 @@ struct Link {
     backoff: Backoff,
     /// What [`Timer::Link`] is armed for.
     armed: Instant,
+    /// What it last showed on a link.
+    last: Option<Opening>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -51,21 +67,30 @@ enum LinkState {
     Dialing,
     /// Dialed; our hello is not answered yet. Given up at the instant.
     Greeting(ConnId, Instant),
+    /// Dialed and answered; it has not shown its store. Given up at the instant.
+    Answered(ConnId, Instant),
     /// Hello and ready were said; last heard at the instant.
     Up(ConnId, Instant),
 }
 
 impl Peers {
-    pub(super) fn new(me: ServerId, servers: &[ServerId], seed: [u8; 32]) -> Self {
+    pub(super) fn new(
+        me: ServerId,
+        opening: Opening,
+        servers: &[ServerId],
+        seed: [u8; 32],
+    ) -> Self {
         let others = servers.iter().filter(|server| **server != me);
         let link = || Link {
             address: None,
             state: LinkState::Down(Instant(0)),
             backoff: Backoff::new(),
             armed: Instant(0),
+            last: None,
         };
         Self {
             me,
+            opening,
             links: others.map(|server| (*server, link())).collect(),
             arriving: BTreeMap::new(),
             entropy: Entropy::new(seed),
@@ -95,7 +120,7 @@ impl Peers {
         certified: Option<ServerId>,
         turn: &mut Turn<'_>,
     ) {
-        self.arriving.insert(conn, certified);
+        self.arriving.insert(conn, Arriving::Silent(certified));
         turn.timers.arm(turn.now + EARLY_TIME_MAX, Timer::Greeting(conn));
     }
 
@@ -122,7 +147,7 @@ impl Peers {
         }
     }
 
-    /// A peer that connected has not said hello in time.
+    /// A peer that connected has not said hello, or not shown its store, in time.
     pub(super) fn on_greeting_timeout(&mut self, conn: ConnId, turn: &mut Turn<'_>) {
         if self.arriving.remove(&conn).is_some() {
             turn.close(conn);
@@ -155,16 +180,53 @@ impl Peers {
         turn: &mut Turn<'_>,
     ) -> Vec<LinkChange> {
         match (self.arriving.get(&conn).copied(), message) {
-            (Some(certified), ToPeer::Hello(hello)) => self.on_hello(conn, certified, hello, turn),
-            (None, ToPeer::Ready(ready)) => self.on_ready(conn, ready, turn),
-            (Some(_), _) => {
-                self.turn_away(conn, FaultCode::BAD_MAGIC, turn);
-                Vec::new()
+            (Some(Arriving::Silent(certified)), ToPeer::Hello(hello)) => {
+                self.on_hello(conn, certified, hello, turn);
             }
-            (None, _) => {
-                turn.close(conn);
-                Vec::new()
+            (Some(Arriving::Greeted(server)), ToPeer::PeerStore(shown)) => {
+                return self.on_store(conn, server, shown.opening, turn);
             }
+            (Some(Arriving::Silent(_)), _) => self.turn_away(conn, FaultCode::BAD_MAGIC, turn),
+            (Some(Arriving::Greeted(_)), _) => self.turn_away(conn, FaultCode::WRONG_STATE, turn),
+            (None, message) => return self.on_answer(conn, message, turn),
+        }
+        Vec::new()
+    }
+
+    /// A peer shows its store: the first time, or again on a link that is up.
+    pub(super) fn on_store(
+        &mut self,
+        conn: ConnId,
+        server: ServerId,
+        shown: Opening,
+        turn: &mut Turn<'_>,
+    ) -> Vec<LinkChange> {
+        let link = self.links.get_mut(&server).expect("only servers of the map have links");
+        if let Some(last) = link.last
+            && !shown.may_follow(&last)
+        {
+            return self.on_superseded(conn, server, (shown, last), turn);
+        }
+        link.last = Some(shown);
+        self.arriving.remove(&conn);
+        let mut changes = Vec::new();
+        if let LinkState::Up(former, _) = link.state {
+            if former == conn {
+                return changes;
+            }
+            turn.close(former);
+            changes.extend(self.lose(server, turn));
+        }
+        changes.push(self.rise(server, conn, turn));
+        changes
+    }
+
+    /// Who is at the other end of a peer connection, if it has said so.
+    pub(super) fn whose(&self, conn: ConnId) -> Option<ServerId> {
+        match self.arriving.get(&conn) {
+            Some(Arriving::Greeted(server)) => Some(*server),
+            Some(Arriving::Silent(_)) => None,
+            None => self.server_of(conn),
         }
     }
 
@@ -196,11 +258,13 @@ impl Peers {
                 self.dial(server, turn);
                 None
             }
-            LinkState::Greeting(conn, until) if until <= turn.now => {
+            LinkState::Greeting(conn, until) | LinkState::Answered(conn, until)
+                if until <= turn.now =>
+            {
                 turn.close(conn);
                 self.lose(server, turn)
             }
-            LinkState::Greeting(..) => None,
+            LinkState::Greeting(..) | LinkState::Answered(..) => None,
             LinkState::Up(conn, heard) if turn.now.since(heard) >= PEER_SILENCE_MAX => {
                 turn.close(conn);
                 self.lose(server, turn)
@@ -225,40 +289,72 @@ impl Peers {
         certified: Option<ServerId>,
         hello: &Hello,
         turn: &mut Turn<'_>,
-    ) -> Vec<LinkChange> {
+    ) {
         let server = hello.server;
         let expected = certified == Some(server) && server < self.me && hello.role == Role::Server;
         let version = match hello.agree() {
             Ok(version) if expected && self.links.contains_key(&server) => version,
             Ok(_) => {
-                self.turn_away(conn, FaultCode::WRONG_PEER, turn);
-                return Vec::new();
+                return self.turn_away(conn, FaultCode::WRONG_PEER, turn);
             }
-            Err(code) => {
-                self.turn_away(conn, code, turn);
-                return Vec::new();
-            }
+            Err(code) => return self.turn_away(conn, code, turn),
         };
-        self.arriving.remove(&conn);
-        let mut changes = Vec::new();
-        if let Some(LinkState::Up(former, _)) = self.links.get(&server).map(|link| link.state) {
-            turn.close(former);
-            changes.extend(self.lose(server, turn));
-        }
+        self.arriving.insert(conn, Arriving::Greeted(server));
         let (me, at) = (self.me, turn.wall);
-        let ready = Ready { version, server: me, at };
-        turn.tell_link(conn, ready);
-        changes.push(self.rise(server, conn, turn));
-        changes
+        turn.tell_link(conn, Ready { version, server: me, at });
+        turn.tell_link(conn, PeerStore { opening: self.opening });
     }
 
-    fn on_ready(&mut self, conn: ConnId, ready: &Ready, turn: &mut Turn<'_>) -> Vec<LinkChange> {
-        match self.server_of(conn) {
-            Some(server) if ready.server == server => vec![self.rise(server, conn, turn)],
-            _ => {
-                turn.close(conn);
-                Vec::new()
+    /// What a server that we dialed says before the link is up.
+    fn on_answer(
+        &mut self,
+        conn: ConnId,
+        message: &ToPeer,
+        turn: &mut Turn<'_>,
+    ) -> Vec<LinkChange> {
+        let server = self.server_of(conn);
+        let link = server.and_then(|server| self.links.get_mut(&server).map(|link| (server, link)));
+        match (link, message) {
+            (Some((server, link)), ToPeer::Ready(ready)) if ready.server == server => {
+                if let LinkState::Greeting(_, until) = link.state {
+                    link.state = LinkState::Answered(conn, until);
+                    turn.tell_link(conn, PeerStore { opening: self.opening });
+                    return Vec::new();
+                }
             }
+            (Some((server, link)), ToPeer::PeerStore(shown)) => {
+                if let LinkState::Answered(..) = link.state {
+                    return self.on_store(conn, server, shown.opening, turn);
+                }
+            }
+            _ => {}
+        }
+        turn.close(conn);
+        Vec::new()
+    }
+
+    /// A process works on a store that is not that server's, or no longer: it is told, and nothing
+    /// of it is heard. Another connection of that server stays as it is.
+    fn on_superseded(
+        &mut self,
+        conn: ConnId,
+        server: ServerId,
+        (shown, last): (Opening, Opening),
+        turn: &mut Turn<'_>,
+    ) -> Vec<LinkChange> {
+        turn.metrics.peers_superseded += 1;
+        let (epoch, known) = (shown.epoch, last.epoch);
+        if shown.store == last.store {
+            tracing::error!(%server, epoch, known, "turned away: it works on an old copy of its \
+                store, or a later process of it was heard; stop it, see OPERATING");
+        } else {
+            tracing::error!(%server, "turned away: it shows another store than before; if that is \
+                meant, see OPERATING");
+        }
+        self.turn_away(conn, FaultCode::SUPERSEDED, turn);
+        match self.server_of(conn) {
+            Some(server) => self.lose(server, turn).into_iter().collect(),
+            None => Vec::new(),
         }
     }
 
@@ -301,7 +397,9 @@ impl Peers {
     /// The server that `conn` is the link of, up or not yet.
     fn server_of(&self, conn: ConnId) -> Option<ServerId> {
         let of = |link: &Link| match link.state {
-            LinkState::Greeting(found, _) | LinkState::Up(found, _) => found == conn,
+            LinkState::Greeting(found, _)
+            | LinkState::Answered(found, _)
+            | LinkState::Up(found, _) => found == conn,
             LinkState::Down(_) | LinkState::Dialing => false,
         };
         let mut links = self.links.iter();

@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use server::core::{Alarm, Event};
 use storage::DiskModel;
 use wire::frame::Frame;
-use wire::message::{EndSession, Hello, Message, RegisterSession, SessionClosed};
+use wire::message::{EndSession, Message, RegisterSession, SessionClosed};
 use wire::{FaultCode, Name, Origin, Seq, ServerId, SessionEpoch};
 
 use crate::client::{Client, post};
@@ -75,16 +75,11 @@ fn more_sessions_than_the_store_takes_reads_may_register_at_once() {
     let mut world = World::new(2);
     world.cut(1, 2);
     world.set_disk(2, DiskModel { read_steps: 1, ..DiskModel::default() });
-    let seat = world.connect_peer(2, Some(1));
-    let mut bytes = BytesMut::new();
-    Hello::server(ServerId(1)).append_frame(&mut bytes);
-    world.send(seat, &bytes);
+    let seat = world.impersonate(2, 1);
     for index in 0..sessions {
         let account = nobody(index);
         let (origin, epoch) = (Origin([1; 16]), SessionEpoch(1));
-        bytes.clear();
-        RegisterSession { account, origin, epoch }.append_frame(&mut bytes);
-        world.send(seat, &bytes);
+        world.tell(seat, RegisterSession { account, origin, epoch });
     }
     world.pump();
     let early = world.inboxes[seat].len();
@@ -98,11 +93,9 @@ fn more_sessions_than_the_store_takes_reads_may_register_at_once() {
         "until they are over there"
     );
     for index in 0..sessions {
-        bytes.clear();
         let closed =
             SessionClosed { account: nobody(index), epoch: SessionEpoch(1), signed_out: false };
-        closed.append_frame(&mut bytes);
-        world.send(seat, &bytes);
+        world.tell(seat, closed);
     }
     world.pump();
     assert_eq!(world.metrics(ServerId(2)).accounts, 0);
@@ -118,14 +111,9 @@ fn only_its_home_ends_a_session() {
     let alice = world.name_at(2, "alice");
     let alice = Client::signed_up(&mut world, 3, alice);
     world.cut(1, 3);
-    let stranger = world.connect_peer(3, Some(1));
-    let mut bytes = BytesMut::new();
-    Hello::server(ServerId(1)).append_frame(&mut bytes);
-    world.send(stranger, &bytes);
-    bytes.clear();
+    let stranger = world.impersonate(3, 1);
     let (account, epoch, code) = (alice.name, SessionEpoch(u64::MAX), FaultCode::SIGNED_OUT);
-    EndSession { account, epoch, code }.append_frame(&mut bytes);
-    world.send(stranger, &bytes);
+    world.tell(stranger, EndSession { account, epoch, code });
     world.pump();
     assert!(alice.hear(&mut world).is_none() && !alice.is_closed(&world));
     assert_eq!(world.alarms(3), [Alarm::PeerConfused { from: ServerId(1) }]);

@@ -22,4 +22,5 @@ mod router;
 mod sessions;
 mod sign;
 mod strangers;
+mod superseded;
 mod world;

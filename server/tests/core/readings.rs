@@ -1,10 +1,10 @@
 //! A seat between a scripted home and a real client: what it does with ranges and entries.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use server::core::Alarm;
 use wire::limits::REREAD_PAUSE;
 use wire::message::{
-    Answer, Attach, Body, CloseLog, Entry, Hello, LogOpened, OpenLog, PeerAccepted, PeerDeliver,
+    Answer, Attach, Body, CloseLog, Entry, LogOpened, OpenLog, PeerAccepted, PeerDeliver,
     PeerRange, PeerRead, Question,
 };
 use wire::{LogId, Number, Seq, ServerId, ToClient, ToPeer, Wall};
@@ -28,9 +28,8 @@ impl Stage {
         let bob = Client::signed_up(&mut world, 2, bob);
         bob.open(&mut world, MINE.0, bob.name).expect("its own mailbox");
         world.cut(1, 2);
-        let home = world.connect_peer(2, Some(1));
+        let home = world.impersonate(2, 1);
         let mut stage = Self { world, bob, home, reads: Vec::new() };
-        stage.say(Hello::server(ServerId(1)));
         stage.bob.say(&mut stage.world, Attach { handle: MINE, cursor: Seq(0) });
         stage.listen();
         stage.bob.heard(&mut stage.world);
@@ -38,9 +37,7 @@ impl Stage {
     }
 
     fn say(&mut self, message: impl Into<ToPeer>) {
-        let mut bytes = BytesMut::new();
-        message.into().append_frame(&mut bytes);
-        self.world.send(self.home, &bytes);
+        self.world.tell(self.home, message);
         self.world.pump();
         self.listen();
     }

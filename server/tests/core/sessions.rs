@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use bytes::BytesMut;
 use storage::{DiskModel, InFlight};
 use wire::limits::PROBE_TIME_MAX;
-use wire::message::{Hello, PeerAttach, Pong, SignOut};
-use wire::{FaultCode, LogId, Reservation, Seq, ServerId, SessionEpoch, ToClient, ToPeer};
+use wire::message::{PeerAttach, Pong, SignOut};
+use wire::{FaultCode, LogId, Reservation, Seq, ServerId, SessionEpoch, ToClient};
 
 use crate::client::Client;
 use crate::world::World;
@@ -212,12 +211,8 @@ fn a_seat_that_has_not_heard_that_a_session_ended_moves_nothing() {
     bob.connect(&mut world, 2);
     bob.resume(&mut world).expect("resumes");
     world.cut(1, 2);
-    let seat = world.connect_peer(2, Some(1));
-    for message in [ToPeer::Hello(Hello::server(ServerId(1))), stale.into()] {
-        let mut bytes = BytesMut::new();
-        message.append_frame(&mut bytes);
-        world.send(seat, &bytes);
-    }
+    let seat = world.impersonate(2, 1);
+    world.tell(seat, stale);
     world.pump();
     bob.attach(&mut world, Seq(0));
     assert_eq!(bob.texts(&mut world), ["unread"]);

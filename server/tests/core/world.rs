@@ -2,6 +2,7 @@
 
 mod disks;
 mod pauses;
+pub(crate) mod peers;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -50,6 +51,7 @@ struct Node {
     paused: BTreeSet<ConnId>,
     slots: Vec<(u32, bool)>,
     alarms: Vec<Alarm>,
+    superseded: Vec<Target>,
     incarnation: u8,
     /// What came while the process was paused.
     held: Option<VecDeque<Arrival>>,
@@ -150,6 +152,11 @@ impl World {
 
     pub(crate) fn alarms(&self, server: u16) -> &[Alarm] {
         &self.nodes[&ServerId(server)].alarms
+    }
+
+    /// Who has said that a server is superseded.
+    pub(crate) fn superseded(&self, server: u16) -> &[Target] {
+        &self.nodes[&ServerId(server)].superseded
     }
 
     pub(crate) fn report(&self, server: u16) -> &Report {
@@ -367,6 +374,7 @@ impl World {
                 Effect::DialRouter { index: 0 } => self.dial_router(id),
                 Effect::DialRouter { index } => panic!("there is no router {index}"),
                 Effect::Store(op) => self.node(id).store.as_mut().expect("runs").submit(op),
+                Effect::Superseded { by } => self.node(id).superseded.push(by),
                 Effect::Alarm(alarm) => self.node(id).alarms.push(alarm),
             }
         }
@@ -476,6 +484,7 @@ impl Node {
             paused: BTreeSet::new(),
             slots: Vec::new(),
             alarms: Vec::new(),
+            superseded: Vec::new(),
             incarnation: 0,
             held: None,
         }

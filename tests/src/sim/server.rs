@@ -242,6 +242,10 @@ impl World {
                     self.dial(from, (to, Policy::router()), purpose);
                 }
                 Effect::Store(op) => self.submit(id, op),
+                Effect::Superseded { by } => {
+                    let what = format!("{id}, by {by:?}");
+                    self.oracle.report("only copies are superseded", self.now, what);
+                }
                 Effect::Alarm(alarm) => self.on_alarm(id, alarm),
             }
         }

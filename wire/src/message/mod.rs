@@ -36,8 +36,8 @@ pub use log::{
 pub use peer::{
     Answer, AnswerBody, Ask, AskAs, AskOpenLog, Dismiss, EndSession, PeerAccepted, PeerAnswered,
     PeerAttach, PeerDeliver, PeerDetach, PeerPost, PeerRange, PeerRead, PeerReceipt, PeerRefused,
-    PeerSeen, PeerShown, Probe, ProbeAnswer, Question, RegisterSession, SessionClosed, SessionEnd,
-    SessionQuestion, SessionRegistered,
+    PeerSeen, PeerShown, PeerStore, Probe, ProbeAnswer, Question, RegisterSession, SessionClosed,
+    SessionEnd, SessionQuestion, SessionRegistered,
 };
 pub use router::{
     Directory, ListServers, Place, Placed, Report, SeatAddress, ServerEntry, Servers,
@@ -172,7 +172,7 @@ direction! {
         Hello, Ready, Fault, Ping, Pong, Ask, Answer, PeerPost, PeerAccepted, PeerRefused,
         PeerAttach, PeerDetach, PeerSeen, PeerRead, PeerRange, PeerDeliver, Probe, ProbeAnswer,
         EndSession, SessionClosed, RegisterSession, AskAs, Dismiss, SessionRegistered,
-        PeerAnswered, PeerShown, PeerReceipt,
+        PeerAnswered, PeerShown, PeerReceipt, PeerStore,
     }
 }
 

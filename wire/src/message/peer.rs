@@ -21,6 +21,7 @@ use crate::id::{ExchangeId, LogHandle, LogId, MessageSession, Number, Origin, Se
 use crate::kind::Kind;
 use crate::limits::RANGE_ENTRIES_MAX;
 use crate::name::Name;
+use crate::opening::Opening;
 use crate::reader::{DecodeError, Reader};
 
 macro_rules! tagged {
@@ -418,5 +419,15 @@ message! {
         origin: Origin,
         /// The seq of its newest entry that was shown.
         upto: Seq,
+    }
+}
+
+message! {
+    /// Both ways, the first message after the hellos: which store a server works on, and which
+    /// process it is. Nothing else is heard before it, and nothing at all from a server that it
+    /// shows to be superseded.
+    PeerStore = PEER_STORE {
+        /// The process and its store.
+        opening: Opening,
     }
 }

@@ -6,9 +6,10 @@ use bytes::BytesMut;
 
 use super::message;
 use crate::field::{Field, List};
-use crate::id::{Reservation, ServerId, StoreId};
+use crate::id::{Reservation, ServerId};
 use crate::limits::{REDEEMED_MAX, SERVERS_MAX};
 use crate::name::Name;
+use crate::opening::Opening;
 use crate::reader::{DecodeError, Reader};
 
 /// How to reach a server. Its certificate is for `server-N.server.fastchat`.
@@ -100,8 +101,8 @@ message! {
         sequence: u64,
         /// How to reach it.
         entry: ServerEntry,
-        /// The identity of its store.
-        store: StoreId,
+        /// The process and its store.
+        opening: Opening,
         /// Version of its slot map.
         map_version: u32,
         /// Sessions that sit here now.

@@ -160,6 +160,7 @@ fn peer() -> Vec<Example> {
         show("peer answered", &PeerAnswered { log, account, epoch, person: account }),
         show("peer shown", &PeerShown { log, account, epoch, upto: Seq(9) }),
         show("peer receipt", &PeerReceipt { log, sender: account, origin, upto: Seq(9) }),
+        show("peer store", &PeerStore { opening: opening() }),
         show("dismiss", &Dismiss { log, account, epoch, code: FaultCode::REMOVED, upto: Seq(9) }),
     ]);
     examples.extend(crate::group::peer(account, origin, epoch));
@@ -223,7 +224,7 @@ fn router() -> Vec<Example> {
             &Report {
                 sequence: 60,
                 entry: server,
-                store: StoreId([0x11; 16]),
+                opening: opening(),
                 map_version: 1,
                 sessions: 10,
                 sessions_max: 50_000,
@@ -236,6 +237,10 @@ fn router() -> Vec<Example> {
         ),
         show("directory", &Directory { servers: List::new(vec![server]).expect("one") }),
     ]
+}
+
+fn opening() -> Opening {
+    Opening { store: StoreId([0x11; 16]), epoch: 7, process: ProcessId([0x22; 16]) }
 }
 
 fn sign_up_finish() -> SignUpFinish {

@@ -79,7 +79,7 @@ macro_rules! wrappers {
 }
 
 wrappers!(ServerId StoreId Origin SessionEpoch LogHandle RequestId ExchangeId Reservation Token);
-wrappers!(Seq Wall FaultCode MessageSession BlobId);
+wrappers!(Seq Wall FaultCode MessageSession BlobId ProcessId);
 
 impl Sample for Number {
     fn sample(source: &mut Source) -> Self {
@@ -251,6 +251,8 @@ structs! {
     PeerAnswered { log account epoch person }
     PeerShown { log account epoch upto }
     PeerReceipt { log sender origin upto }
+    Opening { store epoch process }
+    PeerStore { opening }
     GroupStart { request group act opening }
     GroupChallenge { request policy version head response }
     ChangeRoster { request group statement proof key_log }
@@ -281,7 +283,7 @@ structs! {
     SeatAddress { server address }
     Servers { servers }
     Report {
-        sequence entry store map_version sessions sessions_max frames_per_second busy_permille
+        sequence entry opening map_version sessions sessions_max frames_per_second busy_permille
         queued_bytes open redeemed
     }
     Directory { servers }
@@ -325,7 +327,7 @@ choices! {
         Hello Ready Fault Ping Pong Ask Answer PeerPost PeerAccepted PeerRefused PeerAttach
         PeerDetach PeerSeen PeerRead PeerRange PeerDeliver Probe ProbeAnswer EndSession
         SessionClosed RegisterSession AskAs Dismiss SessionRegistered PeerAnswered PeerShown
-        PeerReceipt
+        PeerReceipt PeerStore
     }
     ToRouter { Hello Fault Ping Pong Place ListServers }
     FromRouter { Ready Fault Ping Pong Placed Servers }
