@@ -37,8 +37,13 @@ pub enum CommandError {
     #[error("the server stopped before its checkpoint was made: try again")]
     Gone,
     /// The mark of a superseded store cannot be taken away.
-    #[error("the mark beside {}: {1}: delete {}.superseded", .0.display(), .0.display())]
-    Mark(PathBuf, io::Error),
+    #[error("{}: {source}: delete it", mark.display())]
+    Mark {
+        /// The mark.
+        mark: PathBuf,
+        /// Why it stays.
+        source: io::Error,
+    },
     /// A server runs on what was moved away.
     #[error(
         "a server still runs on the store {}, though it may have been moved: stop it first",

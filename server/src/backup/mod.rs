@@ -77,7 +77,8 @@ fn restore(RestoreArgs { from, store, accept_loss }: &RestoreArgs) -> Result<(),
     }
     let mut report = Report::new();
     let restored = backup::restore(from, store, *accept_loss, &mut |told| report.hear(told))?;
-    Mark::beside(store).lift().map_err(|error| CommandError::Mark(store.clone(), error))?;
+    let mark = Mark::beside(store);
+    mark.lift().map_err(|source| CommandError::Mark { mark: mark.path().to_owned(), source })?;
     let Restored { manifest, opened, known } = restored;
     let (store, holds, epoch) = (store.display(), manifest.holds, opened.store_epoch);
     say(&format!("{store} is put back: it holds {holds}, and goes on in epoch {epoch}"));

@@ -54,8 +54,8 @@ fn a_later_process_takes_the_place_of_the_one_before() {
     let metrics = world.metrics(ServerId(2));
     assert_eq!((metrics.links, metrics.links_lost, metrics.links_up), (1, 1, 2));
     world.advance(Duration::from_secs(2));
-    let by = [Target::Peer(ServerId(2))];
-    assert_eq!(world.superseded(1), by, "the former one is told when it comes back");
+    let by = Some(&Target::Peer(ServerId(2)));
+    assert_eq!(world.superseded(1).first(), by, "the former one is told when it comes back");
 }
 
 #[test]
