@@ -154,11 +154,6 @@ impl World {
         &self.nodes[&ServerId(server)].alarms
     }
 
-    /// Who has said that a server is superseded.
-    pub(crate) fn superseded(&self, server: u16) -> &[Target] {
-        &self.nodes[&ServerId(server)].superseded
-    }
-
     pub(crate) fn report(&self, server: u16) -> &Report {
         &self.reports[&ServerId(server)]
     }
@@ -171,18 +166,6 @@ impl World {
         let conn = self.node(id).slot();
         self.join(End::Client(client), End::Server(id, conn));
         self.feed(id, Event::Opened { conn, side: Side::Client });
-        client
-    }
-
-    /// Someone on a server's peer port, with a certificate for `certified`.
-    pub(crate) fn connect_peer(&mut self, server: u16, certified: Option<u16>) -> usize {
-        let client = self.inboxes.len();
-        self.inboxes.push(VecDeque::new());
-        let id = ServerId(server);
-        let conn = self.node(id).slot();
-        self.join(End::Client(client), End::Server(id, conn));
-        let side = Side::PeerIn { certified: certified.map(ServerId) };
-        self.feed(id, Event::Opened { conn, side });
         client
     }
 

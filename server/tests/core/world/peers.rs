@@ -1,10 +1,13 @@
 //! Somebody on a server's peer port who is no server of the world.
 
+use std::collections::VecDeque;
+
 use bytes::BytesMut;
+use server::core::{Event, Side, Target};
 use wire::message::{Hello, PeerStore};
 use wire::{Opening, ProcessId, ServerId, StoreId, ToPeer};
 
-use super::World;
+use super::{End, World};
 
 /// What a process of `server` shows that has opened the store this often.
 pub(crate) fn opening(server: u16, epoch: u32) -> Opening {
@@ -14,6 +17,23 @@ pub(crate) fn opening(server: u16, epoch: u32) -> Opening {
 }
 
 impl World {
+    /// Someone on a server's peer port, with a certificate for `certified`.
+    pub(crate) fn connect_peer(&mut self, server: u16, certified: Option<u16>) -> usize {
+        let client = self.inboxes.len();
+        self.inboxes.push(VecDeque::new());
+        let id = ServerId(server);
+        let conn = self.node(id).slot();
+        self.join(End::Client(client), End::Server(id, conn));
+        let side = Side::PeerIn { certified: certified.map(ServerId) };
+        self.feed(id, Event::Opened { conn, side });
+        client
+    }
+
+    /// Who has said that a server is superseded.
+    pub(crate) fn superseded(&self, server: u16) -> &[Target] {
+        &self.nodes[&ServerId(server)].superseded
+    }
+
     /// Connects to `server` with the certificate of `certified`, and says hello as that.
     pub(crate) fn call(&mut self, server: u16, certified: u16) -> usize {
         let peer = self.connect_peer(server, Some(certified));
