@@ -35,15 +35,7 @@ fn every_vector_decodes_in_each_of_its_directions_and_in_no_other() {
     for example in families().into_iter().flat_map(|(_, examples)| examples) {
         let mut input = BytesMut::from(&example.frame[..]);
         let frame = Frame::split(&mut input, u32::MAX).expect("a length").expect("a whole frame");
-        let outcomes = [
-            redo(&frame, ToServer::decode, ToServer::append_frame),
-            redo(&frame, ToClient::decode, ToClient::append_frame),
-            redo(&frame, ToPeer::decode, ToPeer::append_frame),
-            redo(&frame, ToRouter::decode, ToRouter::append_frame),
-            redo(&frame, FromRouter::decode, FromRouter::append_frame),
-            redo(&frame, ServerToRouter::decode, ServerToRouter::append_frame),
-            redo(&frame, RouterToServer::decode, RouterToServer::append_frame),
-        ];
+        let outcomes = outcomes(&frame);
         assert!(outcomes.iter().any(Result::is_ok), "{} travels nowhere", example.name);
         for outcome in outcomes {
             match outcome {
@@ -70,6 +62,19 @@ fn every_kind_and_fault_is_in_the_protocol_document() {
     }
 }
 
+/// What each direction makes of a frame: the same message, encoded again.
+pub(crate) fn outcomes(frame: &Frame) -> [Result<BytesMut, DecodeError>; 7] {
+    [
+        redo(frame, ToServer::decode, ToServer::append_frame),
+        redo(frame, ToClient::decode, ToClient::append_frame),
+        redo(frame, ToPeer::decode, ToPeer::append_frame),
+        redo(frame, ToRouter::decode, ToRouter::append_frame),
+        redo(frame, FromRouter::decode, FromRouter::append_frame),
+        redo(frame, ServerToRouter::decode, ServerToRouter::append_frame),
+        redo(frame, RouterToServer::decode, RouterToServer::append_frame),
+    ]
+}
+
 fn redo<M>(
     frame: &Frame,
     decode: impl Fn(&Frame) -> Result<M, DecodeError>,
@@ -92,7 +97,7 @@ fn render(examples: &[Example]) -> String {
     text
 }
 
-fn repository() -> PathBuf {
+pub(crate) fn repository() -> PathBuf {
     let own = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     own.parent().expect("the crate stands in the repository").to_owned()
 }
