@@ -240,6 +240,12 @@ impl MemStorage {
         due.filter(|_| !self.is_poisoned)
     }
 
+    /// Whether a batch is being written, or was when the engine failed: the disk may hold it or not.
+    #[must_use]
+    pub fn is_writing(&self) -> bool {
+        self.in_flight.is_some()
+    }
+
     /// Operations that have not completed.
     #[must_use]
     pub fn pending(&self) -> usize {

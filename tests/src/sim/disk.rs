@@ -105,13 +105,15 @@ impl Disk {
         self.in_flight.take()
     }
 
-    /// Its process is dead: what was being written, of which the disk may hold all or nothing.
-    pub fn crash(&mut self, in_flight: InFlight) -> Option<Batch> {
+    /// Its process is dead: the batch of whose end it had not heard, and what became of that. The
+    /// disk may hold all or nothing of what was being written, and all of what had been.
+    pub fn crash(&mut self, in_flight: InFlight) -> Option<(Batch, InFlight)> {
         let store = self.store.take().expect("a process had it open");
+        let fate = if store.is_writing() { in_flight } else { InFlight::Kept };
         self.image = store.crash(in_flight);
         self.is_sync_failing = false;
         self.is_read_failing = false;
-        self.in_flight.take()
+        self.in_flight.take().map(|batch| (batch, fate))
     }
 
     /// What something that went wrong with the folder has left in it; none before it was served.

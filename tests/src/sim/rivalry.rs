@@ -9,7 +9,7 @@ use wire::{Instant, LogId, ServerId};
 
 use super::fault::FaultKind;
 use super::host::Node;
-use super::net::{ConnKey, End, Stage};
+use super::net::{Conn, ConnKey, End, Stage};
 use super::user::Standing;
 use super::world::{What, World};
 
@@ -93,6 +93,9 @@ impl World {
         let mut ends: Vec<(ConnKey, End)> = self.net.of(one);
         ends.retain(|(key, end)| {
             let conn = self.net.get(*key);
+            // A dial under way is no connection yet: it meets the cut.
+            let is_made = |conn: &&mut Conn| conn.side(End::Near).stage != Stage::Opening;
+            let conn = conn.filter(is_made);
             conn.is_some_and(|conn| conn.side(end.other()).node == other && !conn.is_broken)
         });
         for (key, _) in ends {

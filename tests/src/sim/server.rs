@@ -330,8 +330,8 @@ impl World {
         let server = self.servers.get_mut(&id).expect("a server of this world");
         server.core = None;
         self.oracle.hear(now, &Fact::Died { server: id });
-        let Some(batch) = server.disk.crash(in_flight) else { return };
-        match in_flight {
+        let Some((batch, fate)) = server.disk.crash(in_flight) else { return };
+        match fate {
             InFlight::Lost => self.tally.count(FaultKind::TailLost),
             InFlight::Kept => {
                 self.tally.count(FaultKind::TailKept);
