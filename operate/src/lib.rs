@@ -1,4 +1,5 @@
-//! What operators see of a server or a router: metrics, whether it lives and is ready, and logs.
+//! What operators set and see of a server or a router: settings, metrics, whether it lives and is
+//! ready, and logs.
 //!
 //! A shell owns a [`poster::Poster`], which posts to a [`board::Board`] once a second; a thread of
 //! its own, [`admin::Admin`], answers HTTP from that board, so that no request reaches the loop.
@@ -10,3 +11,5 @@ pub mod log;
 pub mod metric;
 pub mod poster;
 pub mod readiness;
+pub mod service;
+pub mod settings;

@@ -4,8 +4,10 @@ use std::io::{self, IsTerminal};
 use std::str::FromStr;
 
 use thiserror::Error;
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
 
 /// The environment variable with the filter: `warn`, `info`, `debug`, `server=trace` ….
 pub const FILTER_VARIABLE: &str = "FASTCHAT_LOG";
@@ -61,22 +63,83 @@ impl LogFormat {
     }
 }
 
-/// Begins to log; `default` is the filter when the environment names none. Without `format` the
-/// environment decides, and without that people read it.
-///
-/// # Errors
-/// [`LogError`] when the environment's filter or format is none.
-pub fn begin(default: &str, format: Option<LogFormat>) -> Result<(), LogError> {
-    let filter = std::env::var(FILTER_VARIABLE).unwrap_or_else(|_| default.to_owned());
-    let filter = EnvFilter::builder().parse(filter)?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    match format.map_or_else(from_environment, Ok)? {
-        LogFormat::Human => lines.with_ansi(io::stderr().is_terminal()).init(),
-        LogFormat::Json => lines.json().with_ansi(false).init(),
+/// What is logged: `warn`, `info`, `debug`, `server=trace` ….
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Filter(String);
+
+impl Filter {
+    /// What the environment names, and without that `default`.
+    ///
+    /// # Errors
+    /// [`LogError`] when that is no filter.
+    pub fn told(default: &str) -> Result<Self, LogError> {
+        let text = std::env::var(FILTER_VARIABLE).unwrap_or_else(|_| default.to_owned());
+        Ok(text.parse()?)
     }
-    Ok(())
+
+    /// Warnings and errors.
+    #[must_use]
+    pub fn warnings() -> Self {
+        Self("warn".to_owned())
+    }
+
+    /// As it was written.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+
+    fn build(&self) -> EnvFilter {
+        EnvFilter::builder().parse(&self.0).expect("it was parsed before")
+    }
 }
 
-fn from_environment() -> Result<LogFormat, LogFormatError> {
-    std::env::var(FORMAT_VARIABLE).map_or(Ok(LogFormat::default()), |name| name.parse())
+impl Default for Filter {
+    fn default() -> Self {
+        Self("info".to_owned())
+    }
+}
+
+impl FromStr for Filter {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        EnvFilter::builder().parse(text)?;
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl LogFormat {
+    /// What the environment names, and without that the default.
+    ///
+    /// # Errors
+    /// [`LogError`] when that is no format.
+    pub fn told() -> Result<Self, LogError> {
+        Ok(std::env::var(FORMAT_VARIABLE).map_or(Ok(Self::default()), |name| name.parse())?)
+    }
+}
+
+/// The log of this process, whose filter may be replaced.
+pub struct Log(reload::Handle<EnvFilter, Registry>);
+
+impl Log {
+    /// Begins to log. Once in a process.
+    #[must_use]
+    pub fn begin(filter: &Filter, format: LogFormat) -> Self {
+        let (filter, handle) = reload::Layer::new(filter.build());
+        let registry = tracing_subscriber::registry().with(filter);
+        let lines = fmt::layer().with_writer(io::stderr);
+        match format {
+            LogFormat::Human => {
+                registry.with(lines.with_ansi(io::stderr().is_terminal())).init();
+            }
+            LogFormat::Json => registry.with(lines.json().with_ansi(false)).init(),
+        }
+        Self(handle)
+    }
+
+    /// Logs by another filter from now on.
+    pub fn refilter(&self, filter: &Filter) {
+        self.0.reload(filter.build()).expect("the log lives as long as the process");
+    }
 }

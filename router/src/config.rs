@@ -1,15 +1,15 @@
-//! What the command line means. Every mistake is named at once, by its flag.
+//! What flags, environment and file mean. Every mistake is named at once, by where it was made.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use operate::admin::check_address;
-use operate::log::LogFormat;
-use thiserror::Error;
+use operate::log::{FILTER_VARIABLE, FORMAT_VARIABLE, Filter, LogFormat};
+use operate::settings::{Known, Loaded, Setting, Settings};
 use wire::limits::SERVERS_MAX;
 
 use crate::args::Args;
-use crate::core::strategy::{Placing, Strategy, StrategyError};
+use crate::core::strategy::{Placing, Strategy};
 use crate::limits::{PERCENT_DEFAULT, PERCENT_MAX, PERCENT_MIN};
 
 /// What to run.
@@ -36,8 +36,10 @@ pub struct RouterConfig {
     pub placing: Placing,
     /// Where metrics and health are served: a loopback address.
     pub admin: Option<SocketAddr>,
-    /// How log lines are written, where the environment does not decide.
-    pub log_format: Option<LogFormat>,
+    /// What is logged.
+    pub log: Filter,
+    /// How log lines are written.
+    pub log_format: LogFormat,
     /// Only check that it could run.
     pub is_check: bool,
 }
@@ -55,80 +57,108 @@ pub struct LocalConfig {
     pub sessions_max: Option<u32>,
     /// Where the router's metrics and health are served: a loopback address.
     pub admin: Option<SocketAddr>,
-    /// How log lines are written, the servers' too, where the environment does not decide.
-    pub log_format: Option<LogFormat>,
+    /// What is logged, by the servers too; without it warnings, and of the servers a little more.
+    pub log: Option<Filter>,
+    /// How log lines are written, the servers' too.
+    pub log_format: LogFormat,
 }
 
-/// What is wrong with the command line: one line for each mistake.
-#[derive(Clone, Debug, Eq, Error, PartialEq)]
-#[error("{}", .0.join("\n"))]
-pub struct ConfigError(Vec<String>);
+/// A file with every setting, each with what it means.
+pub const SAMPLE: &str = include_str!("../router.toml");
 
-impl TryFrom<Args> for Config {
-    type Error = ConfigError;
+/// What may be set of a router.
+pub const KNOWN: Known = Known {
+    prefix: "FASTCHAT_ROUTER",
+    settings: &[
+        Setting::fixed("cluster"),
+        Setting::fixed("identity"),
+        Setting::fixed("listen"),
+        Setting::fixed("server_listen"),
+        Setting::reloaded("strategy"),
+        Setting::reloaded("percent"),
+        Setting::fixed("admin"),
+        Setting::reloaded("log").by(FILTER_VARIABLE),
+        Setting::fixed("log_format").by(FORMAT_VARIABLE),
+    ],
+};
 
-    fn try_from(args: Args) -> Result<Self, ConfigError> {
-        let mut mistakes = Vec::new();
-        let placing = placing(&args, &mut mistakes);
-        if let Some(Err(error)) = args.admin.map(check_address) {
-            mistakes.push(error.to_string());
-        }
+impl Config {
+    /// What the flags, the environment and the file of `--config` say, and in which words.
+    ///
+    /// # Errors
+    /// [`operate::settings::SettingsError`] names every mistake by where it was made.
+    pub fn read(args: &Args, environment: &dyn Fn(&str) -> Option<String>) -> Loaded<Self> {
+        let file = args.config.as_deref();
+        let mut settings = Settings::read(KNOWN, flags(args), environment, file);
+        let placing = placing(&mut settings);
         let config = match args.local {
-            Some(servers) => local(servers, placing, &args, &mut mistakes).map(Self::Local),
-            None => router(placing, &args, &mut mistakes).map(Self::Router),
+            Some(servers) => local(servers, placing, args, &mut settings).map(Self::Local),
+            None => router(placing, args, &mut settings).map(Self::Router),
         };
-        match config {
-            Some(config) if mistakes.is_empty() => Ok(config),
-            _ => Err(ConfigError(mistakes)),
-        }
+        let words = settings.finish()?;
+        Ok((config.expect("what is missing is a mistake"), words))
     }
 }
 
-fn placing(args: &Args, mistakes: &mut Vec<String>) -> Placing {
-    let named = args.strategy.as_deref().map(str::parse).transpose();
-    let strategy = named.unwrap_or_else(|error: StrategyError| {
-        mistakes.push(format!("--strategy: {error}"));
-        None
-    });
-    let strategy = strategy.unwrap_or_default();
-    if strategy != Strategy::BoundedHash && args.percent.is_some() {
-        mistakes.push(format!("--percent is a cap of bounded-hash, not of {strategy}"));
-    }
-    Placing { strategy, percent: percent(args.percent, mistakes) }
+fn flags(args: &Args) -> Vec<(&'static str, Vec<String>)> {
+    let flags = [
+        ("cluster", &args.cluster),
+        ("identity", &args.identity),
+        ("listen", &args.listen),
+        ("server_listen", &args.server_listen),
+        ("strategy", &args.strategy),
+        ("percent", &args.percent),
+        ("admin", &args.admin),
+        ("log", &args.log),
+        ("log_format", &args.log_format),
+    ];
+    let flags = flags.into_iter().map(|(key, word)| (key, word.iter().cloned().collect()));
+    flags.collect()
 }
 
-fn percent(percent: Option<u32>, mistakes: &mut Vec<String>) -> u32 {
-    let percent = percent.unwrap_or(PERCENT_DEFAULT);
+fn placing(settings: &mut Settings) -> Placing {
+    let strategy: Strategy = settings.one("strategy").unwrap_or_default();
+    if strategy != Strategy::BoundedHash && settings.has("percent") {
+        settings.mistake("percent", format!("is a cap of bounded-hash, not of {strategy}"));
+    }
+    let percent = settings.one("percent").unwrap_or(PERCENT_DEFAULT);
     if !(PERCENT_MIN..=PERCENT_MAX).contains(&percent) {
-        mistakes.push(format!("--percent is from {PERCENT_MIN} to {PERCENT_MAX}"));
+        settings.mistake("percent", format!("is from {PERCENT_MIN} to {PERCENT_MAX}"));
     }
-    percent
+    Placing { strategy, percent }
 }
 
-fn router(placing: Placing, args: &Args, mistakes: &mut Vec<String>) -> Option<RouterConfig> {
+fn admin(settings: &mut Settings) -> Option<SocketAddr> {
+    let address: SocketAddr = settings.one("admin")?;
+    if let Err(error) = check_address(address) {
+        settings.mistake("admin", error);
+    }
+    Some(address)
+}
+
+fn router(placing: Placing, args: &Args, settings: &mut Settings) -> Option<RouterConfig> {
     let only_local =
         [("--data", args.data.is_some()), ("--sessions-max", args.sessions_max.is_some())];
     for (flag, _) in only_local.iter().filter(|(_, is_given)| *is_given) {
-        mistakes.push(format!("{flag} needs --local"));
+        settings.misuse(format!("{flag} needs --local"));
     }
-    let needed = [
-        ("--cluster", args.cluster.is_some()),
-        ("--listen", args.listen.is_some()),
-        ("--server-listen", args.server_listen.is_some()),
-    ];
-    for (flag, _) in needed.iter().filter(|(_, is_given)| !is_given) {
-        mistakes.push(format!("{flag} is missing (or run --local SERVERS --data DIR)"));
-    }
-    let cluster = args.cluster.clone()?;
-    let identity = args.identity.clone();
+    let instead = " (or run --local SERVERS --data DIR)";
+    settings.need(&["cluster", "listen", "server_listen"], instead);
+    let cluster: Option<PathBuf> = settings.one("cluster");
+    let identity: Option<PathBuf> = settings.one("identity");
+    let (listen, server_listen) = (settings.one("listen"), settings.one("server_listen"));
+    let admin = admin(settings);
+    let (log, log_format) = (settings.one::<Filter>("log"), settings.one("log_format"));
+    let cluster = cluster?;
     Some(RouterConfig {
-        listen: args.listen?,
-        server_listen: args.server_listen?,
+        listen: listen?,
+        server_listen: server_listen?,
         identity: identity.unwrap_or_else(|| cluster.join("router-1")),
         cluster,
         placing,
-        admin: args.admin,
-        log_format: args.log_format,
+        admin,
+        log: log.unwrap_or_default(),
+        log_format: log_format.unwrap_or_default(),
         is_check: args.check,
     })
 }
@@ -137,43 +167,51 @@ fn local(
     servers: u16,
     placing: Placing,
     args: &Args,
-    mistakes: &mut Vec<String>,
+    settings: &mut Settings,
 ) -> Option<LocalConfig> {
-    let only_router = [
-        ("--cluster", args.cluster.is_some()),
-        ("--identity", args.identity.is_some()),
-        ("--listen", args.listen.is_some()),
-        ("--server-listen", args.server_listen.is_some()),
-        ("--check", args.check),
-    ];
-    for (flag, _) in only_router.iter().filter(|(_, is_given)| *is_given) {
-        mistakes.push(format!("{flag} does not go with --local"));
+    for key in ["cluster", "identity", "listen", "server_listen"] {
+        if settings.has(key) {
+            settings.mistake(key, "does not go with --local");
+        }
+    }
+    for (flag, is_given) in [("--check", args.check), ("--config", args.config.is_some())] {
+        if is_given {
+            settings.misuse(format!("{flag} does not go with --local"));
+        }
     }
     if servers == 0 || usize::from(servers) > SERVERS_MAX {
-        mistakes.push(format!("--local is from 1 to {SERVERS_MAX} servers"));
+        settings.misuse(format!("--local is from 1 to {SERVERS_MAX} servers"));
     }
     if args.sessions_max == Some(0) {
-        mistakes.push("--sessions-max is at least 1".to_owned());
+        settings.misuse("--sessions-max is at least 1".to_owned());
     }
-    let Some(data) = args.data.clone() else {
-        mistakes.push("--data is missing: a directory for the cluster".to_owned());
-        return None;
-    };
-    let Args { sessions_max, admin, log_format, .. } = *args;
-    Some(LocalConfig { servers, data, placing, sessions_max, admin, log_format })
+    if args.data.is_none() {
+        settings.misuse("--data is missing: a directory for the cluster".to_owned());
+    }
+    let log_format = settings.one("log_format");
+    Some(LocalConfig {
+        servers,
+        data: args.data.clone()?,
+        placing,
+        sessions_max: args.sessions_max,
+        admin: admin(settings),
+        log: settings.one("log"),
+        log_format: log_format.unwrap_or_default(),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use argh::FromArgs;
 
-    use super::{Config, ConfigError};
+    use super::{Config, KNOWN, SAMPLE};
     use crate::args::Args;
     use crate::core::strategy::{Placing, Strategy};
 
-    fn parse(line: &str) -> Result<Config, ConfigError> {
+    fn parse(line: &str) -> Result<Config, operate::settings::SettingsError> {
         let words: Vec<&str> = line.split_whitespace().collect();
-        Config::try_from(Args::from_args(&["fastchat-router"], &words).expect("parses"))
+        let args = Args::from_args(&["fastchat-router"], &words).expect("parses");
+        Config::read(&args, &|_| None).map(|(config, _)| config)
     }
 
     #[test]
@@ -185,6 +223,29 @@ mod tests {
         let placing = Placing { strategy: Strategy::BoundedHash, percent: 125 };
         assert_eq!(config.placing, placing);
         assert_eq!(config.identity, std::path::Path::new("c/router-1"));
+    }
+
+    #[test]
+    fn the_sample_is_whole_and_names_every_setting_with_its_default() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let read = |text: &str| {
+            std::fs::write(file.path(), text).expect("writes");
+            let args = Args { config: Some(file.path().to_owned()), ..Args::default() };
+            Config::read(&args, &|_| None).map(|(config, _)| config)
+        };
+        let config = read(SAMPLE).expect("the sample can be used");
+        for setting in KNOWN.settings {
+            let key = setting.key;
+            let line = |line: &&str| line.trim_start_matches("# ").starts_with(&format!("{key} ="));
+            let line = SAMPLE.lines().find(line);
+            line.unwrap_or_else(|| panic!("the sample says nothing of {key}"));
+        }
+        let mut text = SAMPLE.to_owned();
+        for key in ["strategy", "percent", "log", "log_format"] {
+            text = text.replace(&format!("# {key} ="), &format!("{key} ="));
+        }
+        assert_ne!(text, SAMPLE);
+        assert_eq!(read(&text).expect("they are defaults"), config);
     }
 
     #[test]

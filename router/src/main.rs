@@ -4,9 +4,10 @@ use std::error::Error;
 use std::io::{Write, stdout};
 use std::process::ExitCode;
 
-use operate::log;
+use operate::log::{Filter, Log};
+use operate::settings::{Reloader, environment};
 use router::args::Args;
-use router::config::{Config, RouterConfig};
+use router::config::{Config, KNOWN, RouterConfig, SAMPLE};
 use router::identity::Identity;
 use router::local;
 use router::shell::Shell;
@@ -30,20 +31,26 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> Result<(), Box<dyn Error>> {
-    match Config::try_from(args)? {
-        Config::Router(config) => run_router(&config),
+    if args.sample {
+        return Ok(stdout().write_all(SAMPLE.as_bytes())?);
+    }
+    let read = move || Config::read(&args, &environment);
+    let (config, words) = read()?;
+    match config {
+        Config::Router(config) => run_router(&config, Reloader::new(KNOWN, words, Box::new(read))),
         Config::Local(config) => {
-            log::begin("warn", config.log_format)?;
+            let filter = config.log.clone().unwrap_or_else(Filter::warnings);
+            drop(Log::begin(&filter, config.log_format));
             Ok(local::run(&config)?)
         }
     }
 }
 
-fn run_router(config: &RouterConfig) -> Result<(), Box<dyn Error>> {
-    log::begin("info", config.log_format)?;
+fn run_router(config: &RouterConfig, reloader: Reloader<Config>) -> Result<(), Box<dyn Error>> {
     if config.is_check {
         Identity::read(&config.cluster, &config.identity)?;
         return Ok(());
     }
-    Ok(Shell::open(config)?.run()?)
+    let log = Log::begin(&config.log, config.log_format);
+    Ok(Shell::open(config)?.run(reloader, &log)?)
 }

@@ -6,18 +6,21 @@ use std::time::Duration;
 
 use operate::admin::AdminError;
 use operate::exposition::Program;
+use operate::log::Log;
 use operate::metrics;
 use operate::poster::Poster;
 use operate::readiness::Readiness;
+use operate::service::Service;
+use operate::settings::Reloader;
 use rand::TryRng;
 use rand::rngs::SysRng;
-use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
 use thiserror::Error;
 use wire::net::{ListenSecurity, ListenerId, Net, NetEvent, Policy};
 use wire::{ConnId, Instant, ServerId};
 
-use crate::config::RouterConfig;
+use crate::config::{Config, RouterConfig};
 use crate::core::event::{Effect, Event, Outgoing, Side};
 use crate::core::{Core, Settings};
 use crate::identity::{Identity, IdentityError};
@@ -36,6 +39,7 @@ pub struct Shell {
     servers: Listener,
     certificate_names: Vec<(ServerId, String)>,
     poster: Poster,
+    service: Service,
     is_stopping: bool,
     events: Vec<NetEvent>,
     effects: Vec<Effect>,
@@ -61,6 +65,8 @@ metrics! {
 pub struct Seen {
     /// SIGTERM or SIGINT arrived.
     pub stop: bool,
+    /// SIGHUP arrived: the terminal is gone, or settings are to be read again.
+    pub hangup: bool,
     /// A child process ended.
     pub child: bool,
 }
@@ -126,6 +132,7 @@ impl Shell {
             core,
             signals: None,
             poster,
+            service: Service::of_environment(),
             is_stopping: false,
             clients,
             servers,
@@ -134,13 +141,13 @@ impl Shell {
         })
     }
 
-    /// From now on SIGTERM, SIGINT and SIGCHLD are seen by [`Self::turn`] instead of doing what
+    /// From now on SIGTERM, SIGINT, SIGHUP and SIGCHLD are seen by [`Self::turn`] instead of doing what
     /// they do by themselves.
     ///
     /// # Errors
     /// The operating system refuses it.
     pub fn catch_signals(&mut self) -> io::Result<()> {
-        let mut signals = Signals::new([SIGTERM, SIGINT, SIGCHLD])?;
+        let mut signals = Signals::new([SIGTERM, SIGINT, SIGCHLD, SIGHUP])?;
         self.net.register(&mut signals)?;
         self.signals = Some(signals);
         Ok(())
@@ -170,16 +177,29 @@ impl Shell {
         self.net.now()
     }
 
-    /// Runs until SIGTERM or SIGINT.
+    /// Runs until SIGTERM or SIGINT. SIGHUP reads the settings again.
     ///
     /// # Errors
     /// The poll failed.
-    pub fn run(mut self) -> io::Result<()> {
+    pub fn run(mut self, mut reloader: Reloader<Config>, log: &Log) -> io::Result<()> {
         let (clients, servers) = (self.clients.address, self.servers.address);
         tracing::info!(%clients, %servers, "listening");
         self.catch_signals()?;
-        while !self.turn(None)?.stop {}
-        self.stop()
+        self.service.ready();
+        loop {
+            let seen = self.turn(None)?;
+            if seen.stop {
+                return self.stop();
+            }
+            if seen.hangup {
+                self.service.reloading();
+                if let Some(Config::Router(config)) = reloader.reload() {
+                    log.refilter(&config.log);
+                    self.feed(Event::Placing(config.placing));
+                }
+                self.service.ready();
+            }
+        }
     }
 
     /// Waits for what happens next, at most until `until`, and does what follows from it.
@@ -187,8 +207,8 @@ impl Shell {
     /// # Errors
     /// The poll failed.
     pub fn turn(&mut self, until: Option<Instant>) -> io::Result<Seen> {
-        let deadline =
-            [self.core.deadline(), until, self.poster.deadline()].into_iter().flatten().min();
+        let own = [self.poster.deadline(), self.service.deadline()];
+        let deadline = own.into_iter().chain([self.core.deadline(), until]).flatten().min();
         let now = self.net.now();
         let timeout = deadline.map(|deadline| deadline.since(now));
         let mut events = std::mem::take(&mut self.events);
@@ -203,6 +223,7 @@ impl Shell {
         }
         self.net.flush();
         self.post();
+        self.service.end_turn(self.net.clock().now());
         Ok(seen)
     }
 
@@ -212,6 +233,7 @@ impl Shell {
     /// The poll failed.
     pub fn stop(mut self) -> io::Result<()> {
         self.is_stopping = true;
+        self.service.stopping();
         self.net.set_accepting(self.clients.id, false);
         self.net.set_accepting(self.servers.id, false);
         self.feed(Event::Stop);
@@ -269,6 +291,7 @@ impl Shell {
         for signal in signals {
             match signal {
                 SIGCHLD => seen.child = true,
+                SIGHUP => seen.hangup = true,
                 _ => seen.stop = true,
             }
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use operate::log::{Filter, LogFormat};
 use router::config::RouterConfig;
 use router::core::strategy::{Placing, Strategy};
 use router::identity::ROUTER_NAME;
@@ -45,7 +46,8 @@ impl Table {
             identity: cluster.router_dir(),
             placing: Placing { strategy, percent: 125 },
             admin: None,
-            log_format: None,
+            log: Filter::default(),
+            log_format: LogFormat::default(),
             is_check: false,
         };
         Self {

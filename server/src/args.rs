@@ -1,45 +1,58 @@
 //! The command line as typed; [`crate::config`] gives it meaning.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use argh::FromArgs;
-use operate::log::LogFormat;
 
 /// FastChat's server: holds sessions, and owns the accounts and logs of its slots.
 #[derive(Clone, Debug, Default, Eq, FromArgs, PartialEq)]
+#[argh(
+    example = "A server whose settings stand in a file:\n{command_name} --sample > server.toml\n\
+               {command_name} --config server.toml --check\n{command_name} --config server.toml",
+    note = "Each setting is also read from the environment, --peer-listen as\n\
+            FASTCHAT_SERVER_PEER_LISTEN. SIGHUP reads the settings again, SIGUSR2 empties the\n\
+            server, SIGTERM stops it."
+)]
 pub struct Args {
+    /// file with settings; a flag or a variable of the environment counts before it
+    #[argh(option, arg_name = "file")]
+    pub config: Option<PathBuf>,
+
+    /// print such a file with every setting and what it means, then end
+    #[argh(switch)]
+    pub sample: bool,
+
     /// which server of the cluster's map this is: 1, 2, 3 …
     #[argh(option, arg_name = "number")]
-    pub id: Option<u16>,
+    pub id: Option<String>,
 
     /// directory of this server's cert.pem and key.pem (default: server-ID in --cluster)
     #[argh(option, arg_name = "dir")]
-    pub identity: Option<PathBuf>,
+    pub identity: Option<String>,
 
     /// directory of the cluster: ca.pem, opaque.setup and map
     #[argh(option, arg_name = "dir")]
-    pub cluster: Option<PathBuf>,
+    pub cluster: Option<String>,
 
     /// directory of the store, made when it is not there
     #[argh(option, arg_name = "dir")]
-    pub store: Option<PathBuf>,
+    pub store: Option<String>,
 
     /// where clients connect, such as 10.0.0.1:7200; port 0: any
     #[argh(option, arg_name = "address")]
-    pub listen: Option<SocketAddr>,
+    pub listen: Option<String>,
 
     /// where other servers connect, such as 10.0.0.1:7201; port 0: any
     #[argh(option, arg_name = "address")]
-    pub peer_listen: Option<SocketAddr>,
+    pub peer_listen: Option<String>,
 
     /// where clients are told to connect, if not --listen: what forwards to it
     #[argh(option, arg_name = "address")]
-    pub advertise: Option<SocketAddr>,
+    pub advertise: Option<String>,
 
     /// where other servers are told to connect, if not --peer-listen: what forwards to it
     #[argh(option, arg_name = "address")]
-    pub peer_advertise: Option<SocketAddr>,
+    pub peer_advertise: Option<String>,
 
     /// a router's address for servers, such as router.example:7101; may be given again
     #[argh(option, arg_name = "host:port")]
@@ -47,33 +60,37 @@ pub struct Args {
 
     /// most sessions on this server, at least 1 (default: 10000)
     #[argh(option, arg_name = "sessions")]
-    pub sessions_max: Option<u32>,
+    pub sessions_max: Option<String>,
 
     /// most MiB of messages on their way to clients, at least 1 (default: 256); above it each
     /// client is sent at most 16 KiB ahead of what it has confirmed
     #[argh(option, arg_name = "mib")]
-    pub unseen_mib: Option<u32>,
+    pub unseen_mib: Option<String>,
 
     /// sessions that are told to go elsewhere in each second after SIGUSR2, at least 1 (default:
     /// 200)
     #[argh(option, arg_name = "sessions")]
-    pub drain_rate: Option<u32>,
+    pub drain_rate: Option<String>,
 
     /// where metrics and health are served, such as 127.0.0.1:7290; only this machine (default:
     /// nowhere)
     #[argh(option, arg_name = "address")]
-    pub admin: Option<SocketAddr>,
+    pub admin: Option<String>,
+
+    /// what is logged: warn, info, debug, server=trace … (default: info)
+    #[argh(option, arg_name = "filter")]
+    pub log: Option<String>,
 
     /// how log lines are written: human or json (default: human)
     #[argh(option, arg_name = "format")]
-    pub log_format: Option<LogFormat>,
+    pub log_format: Option<String>,
 
     /// part of a local cluster: stops when standard input closes; no limit of connections from
     /// this machine, nor of posts per second
     #[argh(switch)]
     pub local: bool,
 
-    /// check the flags and files, then end
+    /// check the settings and the files that they name, name every mistake, then end
     #[argh(switch)]
     pub check: bool,
 
@@ -101,6 +118,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Puts a store back.
     Restore(RestoreArgs),
+    /// Empties the server.
+    Drain(DrainArgs),
 }
 
 /// Copy a store to a new directory and check the copy; its server may run meanwhile.
@@ -114,6 +133,16 @@ pub struct BackupArgs {
     /// directory of the backup, which must not be there yet; best on another disk
     #[argh(option, arg_name = "dir")]
     pub to: PathBuf,
+}
+
+/// Empty the running server: nobody new is let in, everybody is sent elsewhere, then it stops. Ends
+/// when it has.
+#[derive(Clone, Debug, Eq, FromArgs, PartialEq)]
+#[argh(subcommand, name = "drain")]
+pub struct DrainArgs {
+    /// directory of the store, as the server's --store names it
+    #[argh(option, arg_name = "dir")]
+    pub store: PathBuf,
 }
 
 /// Check every file and every record of a backup.

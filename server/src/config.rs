@@ -1,11 +1,11 @@
-//! What the command line means. Every mistake is named at once, by its flag.
+//! What flags, environment and file mean. Every mistake is named at once, by where it was made.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
 use operate::admin::check_address;
-use operate::log::LogFormat;
-use thiserror::Error;
+use operate::log::{FILTER_VARIABLE, FORMAT_VARIABLE, Filter, LogFormat};
+use operate::settings::{Known, Loaded, Setting, Settings, SettingsError};
 use wire::ServerId;
 use wire::limits::SERVERS_MAX;
 
@@ -49,29 +49,26 @@ pub struct Config {
     pub drain_rate: u32,
     /// Where metrics and health are served: a loopback address.
     pub admin: Option<SocketAddr>,
-    /// How log lines are written, where the environment does not decide.
-    pub log_format: Option<LogFormat>,
+    /// What is logged.
+    pub log: Filter,
+    /// How log lines are written.
+    pub log_format: LogFormat,
     /// Part of a local cluster.
     pub is_local: bool,
     /// Only check that it could run.
     pub is_check: bool,
 }
 
-/// What is wrong with the command line: one line for each mistake.
-#[derive(Clone, Debug, Eq, Error, PartialEq)]
-#[error("{}", .0.join("\n"))]
-pub struct ConfigError(Vec<String>);
-
 /// The store of `--restored`, if that is what the command line asks for.
 ///
 /// # Errors
 /// It does not stand alone.
-pub fn restored(args: &Args) -> Result<Option<PathBuf>, ConfigError> {
+pub fn restored(args: &Args) -> Result<Option<PathBuf>, SettingsError> {
     let alone = Args { restored: args.restored.clone(), ..Args::default() };
     match &args.restored {
         Some(_) if *args != alone => {
             let mistake = "--restored stands alone: afterwards start the server without it";
-            Err(ConfigError(vec![mistake.to_owned()]))
+            Err(SettingsError::of(mistake))
         }
         store => Ok(store.clone()),
     }
@@ -81,121 +78,170 @@ pub fn restored(args: &Args) -> Result<Option<PathBuf>, ConfigError> {
 ///
 /// # Errors
 /// Flags of the server stand before it.
-pub fn command(args: &Args) -> Result<Option<Command>, ConfigError> {
+pub fn command(args: &Args) -> Result<Option<Command>, SettingsError> {
     let alone = Args { command: args.command.clone(), ..Args::default() };
     if args.command.is_some() && *args != alone {
         let mistake = "flags that stand before a command are the server's: put the command's \
                        own flags after it, and no others";
-        return Err(ConfigError(vec![mistake.to_owned()]));
+        return Err(SettingsError::of(mistake));
     }
     Ok(args.command.clone())
 }
 
-impl TryFrom<Args> for Config {
-    type Error = ConfigError;
+/// A file with every setting, each with what it means.
+pub const SAMPLE: &str = include_str!("../server.toml");
 
-    fn try_from(args: Args) -> Result<Self, ConfigError> {
-        let mut mistakes = missing(&args);
-        let routers = routers(&args.router, &mut mistakes);
-        if args.sessions_max == Some(0) {
-            mistakes.push("--sessions-max is at least 1".to_owned());
-        }
-        if args.unseen_mib == Some(0) {
-            mistakes.push("--unseen-mib is at least 1".to_owned());
-        }
-        if args.drain_rate == Some(0) {
-            mistakes.push("--drain-rate is at least 1: at 0 nobody ever leaves".to_owned());
-        }
-        if let Some(Err(error)) = args.admin.map(check_address) {
-            mistakes.push(error.to_string());
-        }
-        let config = complete(args, routers, &mut mistakes);
-        match config {
-            Some(config) if mistakes.is_empty() => Ok(config),
-            _ => Err(ConfigError(mistakes)),
-        }
+/// What may be set.
+pub const KNOWN: Known = Known {
+    prefix: "FASTCHAT_SERVER",
+    settings: &[
+        Setting::fixed("id"),
+        Setting::fixed("cluster"),
+        Setting::fixed("identity"),
+        Setting::fixed("store"),
+        Setting::fixed("listen"),
+        Setting::fixed("peer_listen"),
+        Setting::fixed("advertise"),
+        Setting::fixed("peer_advertise"),
+        Setting::fixed("router"),
+        Setting::reloaded("sessions_max"),
+        Setting::reloaded("unseen_mib"),
+        Setting::reloaded("drain_rate"),
+        Setting::fixed("admin"),
+        Setting::reloaded("log").by(FILTER_VARIABLE),
+        Setting::fixed("log_format").by(FORMAT_VARIABLE),
+    ],
+};
+
+impl Config {
+    /// What the flags, the environment and the file of `--config` say, and in which words.
+    ///
+    /// # Errors
+    /// [`SettingsError`] names every mistake by where it was made.
+    pub fn read(args: &Args, environment: &dyn Fn(&str) -> Option<String>) -> Loaded<Self> {
+        let file = args.config.as_deref();
+        let mut settings = Settings::read(KNOWN, flags(args), environment, file);
+        settings.need(&["id", "cluster", "store", "listen", "peer_listen", "router"], "");
+        let config = complete(args, &mut settings);
+        let words = settings.finish()?;
+        Ok((config.expect("what is missing is a mistake"), words))
     }
 }
 
-fn missing(args: &Args) -> Vec<String> {
-    let needed = [
-        ("--id", args.id.is_some()),
-        ("--cluster", args.cluster.is_some()),
-        ("--store", args.store.is_some()),
-        ("--listen", args.listen.is_some()),
-        ("--peer-listen", args.peer_listen.is_some()),
-        ("--router", !args.router.is_empty()),
+fn flags(args: &Args) -> Vec<(&'static str, Vec<String>)> {
+    let flags = [
+        ("id", &args.id),
+        ("cluster", &args.cluster),
+        ("identity", &args.identity),
+        ("store", &args.store),
+        ("listen", &args.listen),
+        ("peer_listen", &args.peer_listen),
+        ("advertise", &args.advertise),
+        ("peer_advertise", &args.peer_advertise),
+        ("sessions_max", &args.sessions_max),
+        ("unseen_mib", &args.unseen_mib),
+        ("drain_rate", &args.drain_rate),
+        ("admin", &args.admin),
+        ("log", &args.log),
+        ("log_format", &args.log_format),
     ];
-    let missing = needed.iter().filter(|(_, is_given)| !is_given);
-    missing.map(|(flag, _)| format!("{flag} is missing")).collect()
+    let flags = flags.into_iter().map(|(key, word)| (key, word.iter().cloned().collect()));
+    flags.chain([("router", args.router.clone())]).collect()
 }
 
-fn complete(args: Args, routers: Vec<SocketAddr>, mistakes: &mut Vec<String>) -> Option<Config> {
-    let id = server_id(args.id?, mistakes);
-    let (listen, peer_listen) = (args.listen?, args.peer_listen?);
-    check_told(("--listen", listen), ("--advertise", args.advertise), mistakes);
-    let peer_advertise = ("--peer-advertise", args.peer_advertise);
-    check_told(("--peer-listen", peer_listen), peer_advertise, mistakes);
-    let cluster = args.cluster?;
-    let beside = || cluster.join(format!("server-{}", id.0));
+/// The whole, or `None` when something is missing or cannot be read.
+fn complete(args: &Args, settings: &mut Settings) -> Option<Config> {
+    let id = server_id(settings);
+    let cluster: Option<PathBuf> = settings.one("cluster");
+    let identity: Option<PathBuf> = settings.one("identity");
+    let store = settings.one("store");
+    let (listen, advertise) = told(("listen", "advertise"), settings);
+    let (peer_listen, peer_advertise) = told(("peer_listen", "peer_advertise"), settings);
+    let routers = routers(settings);
+    let sessions_max = at_least_one("sessions_max", SESSIONS_MAX_DEFAULT, settings);
+    let unseen_mib = at_least_one("unseen_mib", UNSEEN_MIB_DEFAULT, settings);
+    let drain_rate = at_least_one("drain_rate", DRAIN_RATE_DEFAULT, settings);
+    let admin = admin(settings);
+    let (log, log_format) = (settings.one::<Filter>("log"), settings.one("log_format"));
+    let (id, cluster) = (id?, cluster?);
     Some(Config {
         id,
-        identity: args.identity.unwrap_or_else(beside),
+        identity: identity.unwrap_or_else(|| cluster.join(format!("server-{}", id.0))),
         cluster,
-        store: args.store?,
-        listen,
-        peer_listen,
-        advertise: args.advertise,
-        peer_advertise: args.peer_advertise,
+        store: store?,
+        listen: listen?,
+        peer_listen: peer_listen?,
+        advertise,
+        peer_advertise,
         routers,
-        sessions_max: args.sessions_max.unwrap_or(SESSIONS_MAX_DEFAULT),
-        unseen_max: mebibytes(args.unseen_mib.unwrap_or(UNSEEN_MIB_DEFAULT)),
-        drain_rate: args.drain_rate.unwrap_or(DRAIN_RATE_DEFAULT),
-        admin: args.admin,
-        log_format: args.log_format,
+        sessions_max,
+        unseen_max: mebibytes(unseen_mib),
+        drain_rate,
+        admin,
+        log: log.unwrap_or_default(),
+        log_format: log_format.unwrap_or_default(),
         is_local: args.local,
         is_check: args.check,
     })
 }
 
-fn mebibytes(count: u32) -> usize {
-    usize::try_from(count).unwrap_or(usize::MAX).saturating_mul(1 << 20)
+fn at_least_one(key: &'static str, default: u32, settings: &mut Settings) -> u32 {
+    let count = settings.one(key).unwrap_or(default);
+    if count == 0 {
+        settings.mistake(key, "is at least 1");
+    }
+    count
 }
 
-fn server_id(id: u16, mistakes: &mut Vec<String>) -> ServerId {
+fn admin(settings: &mut Settings) -> Option<SocketAddr> {
+    let address: SocketAddr = settings.one("admin")?;
+    if let Err(error) = check_address(address) {
+        settings.mistake("admin", error);
+    }
+    Some(address)
+}
+
+fn server_id(settings: &mut Settings) -> Option<ServerId> {
+    let id: u16 = settings.one("id")?;
     if id == 0 || usize::from(id) > SERVERS_MAX {
-        mistakes.push(format!("--id is from 1 to {SERVERS_MAX}"));
+        settings.mistake("id", format!("is from 1 to {SERVERS_MAX}"));
     }
-    ServerId(id)
+    Some(ServerId(id))
 }
 
-/// What clients or peers are told must name a machine; and a port, where that is not any that was
-/// free.
-fn check_told(
-    (listen_flag, listen): (&str, SocketAddr),
-    (flag, advertise): (&str, Option<SocketAddr>),
-    mistakes: &mut Vec<String>,
-) {
-    let (flag, told) = advertise.map_or((listen_flag, listen), |told| (flag, told));
-    if told.ip().is_unspecified() {
-        let ip = told.ip();
-        mistakes.push(format!("{flag} is told to others, who cannot connect to {ip}"));
+/// Where it listens, and what others are told if not that: which must name a machine; and a port,
+/// where that is not any that was free.
+fn told(
+    (listen_key, advertise_key): (&'static str, &'static str),
+    settings: &mut Settings,
+) -> (Option<SocketAddr>, Option<SocketAddr>) {
+    let listen: Option<SocketAddr> = settings.one(listen_key);
+    let advertise: Option<SocketAddr> = settings.one(advertise_key);
+    let key = if advertise.is_some() { advertise_key } else { listen_key };
+    let told = advertise.or(listen);
+    if let Some(ip) = told.map(|told| told.ip()).filter(IpAddr::is_unspecified) {
+        settings.mistake(key, format!("is told to others, who cannot connect to {ip}"));
     }
-    if advertise.is_some() && told.port() == 0 {
-        mistakes.push(format!("{flag} is told to others, who cannot connect to port 0"));
+    if advertise.is_some_and(|told| told.port() == 0) {
+        settings.mistake(key, "is told to others, who cannot connect to port 0");
     }
+    (listen, advertise)
 }
 
-fn routers(names: &[String], mistakes: &mut Vec<String>) -> Vec<SocketAddr> {
+fn routers(settings: &mut Settings) -> Vec<SocketAddr> {
     let mut routers = Vec::new();
-    for name in names {
+    for name in settings.many("router") {
         match name.to_socket_addrs().map(|mut found| found.next()) {
             Ok(Some(address)) => routers.push(address),
-            Ok(None) => mistakes.push(format!("--router {name}: no address has this name")),
-            Err(error) => mistakes.push(format!("--router {name}: {error}")),
+            Ok(None) => settings.mistake("router", format!("{name}: no address has this name")),
+            Err(error) => settings.mistake("router", format!("{name}: {error}")),
         }
     }
     routers
+}
+
+fn mebibytes(count: u32) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX).saturating_mul(1 << 20)
 }
 
 #[cfg(test)]
@@ -203,15 +249,18 @@ mod tests {
     use argh::FromArgs;
     use wire::ServerId;
 
-    use super::{Command, Config, ConfigError, SESSIONS_MAX_DEFAULT, command, restored};
+    use super::{
+        Command, Config, KNOWN, SAMPLE, SESSIONS_MAX_DEFAULT, SettingsError, command, restored,
+    };
     use crate::args::{Args, BackupArgs};
 
     const WHOLE: &str = "--id 2 --cluster c --store s --listen 127.0.0.1:0 \
                          --peer-listen 127.0.0.1:0 --router 127.0.0.1:7101";
 
-    fn parse(line: &str) -> Result<Config, ConfigError> {
+    fn parse(line: &str) -> Result<Config, SettingsError> {
         let words: Vec<&str> = line.split_whitespace().collect();
-        Config::try_from(Args::from_args(&["fastchat-server"], &words).expect("parses"))
+        let args = Args::from_args(&["fastchat-server"], &words).expect("parses");
+        Config::read(&args, &|_| None).map(|(config, _)| config)
     }
 
     #[test]
@@ -262,6 +311,30 @@ mod tests {
         assert_eq!(command(&args("backup --store s --to b")), Ok(Some(backup)));
         command(&args(&format!("{WHOLE} verify --from b"))).expect_err("it does not stand alone");
         command(&args("--restored s verify --from b")).expect_err("one thing at a time");
+    }
+
+    #[test]
+    fn the_sample_is_whole_and_names_every_setting_with_its_default() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let read = |text: &str| {
+            std::fs::write(file.path(), text).expect("writes");
+            let args = Args { config: Some(file.path().to_owned()), ..Args::default() };
+            Config::read(&args, &|_| None).map(|(config, _)| config)
+        };
+        let config = read(SAMPLE).expect("the sample can be used");
+        for setting in KNOWN.settings {
+            let key = setting.key;
+            let line = |line: &&str| line.trim_start_matches("# ").starts_with(&format!("{key} ="));
+            let line = SAMPLE.lines().find(line);
+            line.unwrap_or_else(|| panic!("the sample says nothing of {key}"));
+        }
+        let defaults = ["sessions_max", "unseen_mib", "drain_rate", "log", "log_format"];
+        let mut text = SAMPLE.to_owned();
+        for key in defaults {
+            text = text.replace(&format!("# {key} ="), &format!("{key} ="));
+        }
+        assert_ne!(text, SAMPLE);
+        assert_eq!(read(&text).expect("they are defaults"), config);
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod args;
 pub mod backup;
 pub mod config;
 pub mod core;
+pub mod desk;
 pub mod identity;
 pub mod mark;
 pub mod meter;

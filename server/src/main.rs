@@ -5,10 +5,11 @@ use std::io::{Write, stdout};
 use std::path::Path;
 use std::process::ExitCode;
 
-use operate::log;
+use operate::log::{Filter, Log, LogError, LogFormat};
+use operate::settings::{Reloader, environment};
 use server::args::Args;
 use server::backup;
-use server::config::{Config, command, restored};
+use server::config::{Config, KNOWN, SAMPLE, command, restored};
 use server::identity::Identity;
 use server::mark::Mark;
 use server::shell::Shell;
@@ -33,26 +34,38 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> Result<(), Box<dyn Error>> {
+    if args.sample {
+        return Ok(stdout().write_all(SAMPLE.as_bytes())?);
+    }
     if let Some(command) = command(&args)? {
-        log::begin("warn", None)?;
+        begin_log_of_command()?;
         return Ok(backup::run(&command)?);
     }
     if let Some(store) = restored(&args)? {
         return restore(&store);
     }
-    let config = Config::try_from(args)?;
-    log::begin("info", config.log_format)?;
+    let read = move || Config::read(&args, &environment);
+    let (config, words) = read()?;
     if config.is_check {
         Identity::read(&config)?;
         return Ok(());
     }
-    Ok(Shell::open(&config)?.run()?)
+    let log = Log::begin(&config.log, config.log_format);
+    let mut shell = Shell::open(&config)?;
+    shell.reload_by(Reloader::new(KNOWN, words, Box::new(read)), log);
+    Ok(shell.run()?)
 }
 
 fn restore(store: &Path) -> Result<(), Box<dyn Error>> {
-    log::begin("warn", None)?;
+    begin_log_of_command()?;
     let epoch = RocksStorage::restore(store)?.store_epoch;
     Mark::beside(store).lift()?;
     eprintln!("fastchat-server: {} goes on as it is, in epoch {epoch}", store.display());
+    Ok(())
+}
+
+fn begin_log_of_command() -> Result<(), LogError> {
+    let (filter, format) = (Filter::told("warn")?, LogFormat::told()?);
+    drop(Log::begin(&filter, format));
     Ok(())
 }

@@ -1,25 +1,28 @@
 //! The server's shell: feeds its core from sockets, storage, signals and the clock, and does what
 //! the core wants.
 
+mod error;
+mod orders;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use operate::admin::AdminError;
 use operate::exposition::Program;
+use operate::log::Log;
 use operate::metrics;
 use operate::poster::Poster;
 use operate::readiness::Readiness;
+use operate::service::Service;
+use operate::settings::Reloader;
 use rand::TryRng;
 use rand::rngs::SysRng;
-use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR2};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR2};
 use signal_hook_mio::v1_0::Signals;
 use storage::{RocksStorage, Storage, StorageError};
-use thiserror::Error;
 use wire::net::{CloseCause, ListenSecurity, ListenerId, Net, NetEvent, Policy, Security};
 use wire::{ConnId, Instant, ServerId};
 
@@ -27,9 +30,12 @@ use crate::backup::Hatch;
 use crate::config::Config;
 use crate::core::log::LogLimits;
 use crate::core::{CloseReason, Config as CoreConfig, Core, Effect, Event, Level, Side, Target};
-use crate::identity::{Identity, IdentityError};
+use crate::desk::{Desk, End};
+use crate::identity::Identity;
 use crate::mark::Mark;
 use crate::meter::LoadMeter;
+
+pub use error::{RunError, ShellError};
 
 /// The DNS name in the certificate of every router.
 const ROUTER_NAME: &str = "router.fastchat";
@@ -43,8 +49,9 @@ pub struct Shell {
     net: Net,
     core: Core,
     storage: RocksStorage,
-    /// Where backups of the store are asked for.
+    /// Where commands reach this server.
     _hatch: Option<Hatch>,
+    desk: Desk,
     signals: Signals,
     /// The parent of a local cluster's server is gone.
     orphaned: Arc<AtomicBool>,
@@ -61,6 +68,9 @@ pub struct Shell {
     mark: Mark,
     /// Who says that this process is superseded.
     superseded: Option<Target>,
+    service: Service,
+    /// What SIGHUP reads again.
+    reloads: Option<(Reloader<Config>, Log)>,
     stop: bool,
     events: Vec<NetEvent>,
     effects: Vec<Effect>,
@@ -75,67 +85,6 @@ metrics! {
         /// with one that may not call, or too slow.
         peers_refused: Counter,
     }
-}
-
-/// Why a server cannot run.
-#[derive(Debug, Error)]
-pub enum ShellError {
-    /// Its files cannot be used.
-    #[error(transparent)]
-    Identity(#[from] IdentityError),
-    /// Its store cannot be opened.
-    #[error("--store: {0}")]
-    Storage(#[from] StorageError),
-    /// An address cannot be listened on.
-    #[error("{flag} {address}: {source}")]
-    Listen {
-        /// The flag of the address.
-        flag: &'static str,
-        /// The address.
-        address: SocketAddr,
-        /// Why not.
-        source: io::Error,
-    },
-    /// The admin listener cannot be had.
-    #[error(transparent)]
-    Admin(#[from] AdminError),
-    /// The operating system gave no poll, no signals or no thread.
-    #[error("the operating system: {0}")]
-    System(#[from] io::Error),
-    /// The operating system has no random bytes.
-    #[error("the operating system has no random bytes: {0}")]
-    Random(#[from] rand::rngs::SysError),
-    /// Others have said that this store must not be served.
-    #[error(
-        "--store: {} says that a later process of this server, or another store, is known; make \
-         sure which store holds. If it is this one, stop the other and run \
-         `fastchat-server --restored {}` once", mark.display(), store.display()
-    )]
-    Marked {
-        /// The mark.
-        mark: PathBuf,
-        /// The store.
-        store: PathBuf,
-    },
-}
-
-/// Why a server that ran has ended unasked.
-#[derive(Debug, Error)]
-pub enum RunError {
-    /// The poll failed.
-    #[error("the operating system: {0}")]
-    System(#[from] io::Error),
-    /// Others know a later process of this server, or another store.
-    #[error(
-        "{by} knows a later process of this server, or another store: this process works on an \
-         old copy and has ended; see {}", mark.display()
-    )]
-    Superseded {
-        /// Who said so.
-        by: String,
-        /// The mark that keeps the store from being served again.
-        mark: PathBuf,
-    },
 }
 
 impl Shell {
@@ -162,7 +111,7 @@ impl Shell {
         let (peers, peer_address) =
             listen(&mut net, "--peer-listen", config.peer_listen, security, Policy::peer())?;
         tracing::info!(%client_address, %peer_address, epoch = opened.store_epoch, "listening");
-        let mut signals = Signals::new([SIGTERM, SIGINT, SIGUSR2])?;
+        let mut signals = Signals::new([SIGTERM, SIGINT, SIGUSR2, SIGHUP])?;
         net.register(&mut signals)?;
         let core = CoreConfig {
             me: config.id,
@@ -179,10 +128,12 @@ impl Shell {
             log_limits: LogLimits::standard(),
         };
         let mut effects = Vec::new();
+        let desk = Desk::new(waker(&net));
         let named = |server: ServerId| (server, server.certificate_name());
         let mut shell = Self {
             core: Core::new(core, net.now(), net.wall(), &mut effects),
-            _hatch: Hatch::open(&config.store, storage.checkpointer()),
+            _hatch: Hatch::open(&config.store, storage.checkpointer(), desk.clone()),
+            desk,
             storage,
             signals,
             orphaned: Arc::default(),
@@ -198,6 +149,8 @@ impl Shell {
             poster,
             mark,
             superseded: None,
+            service: Service::of_environment(),
+            reloads: None,
             stop: false,
             events: Vec::new(),
             effects,
@@ -210,6 +163,11 @@ impl Shell {
         Ok(shell)
     }
 
+    /// SIGHUP reads the settings again.
+    pub fn reload_by(&mut self, reloader: Reloader<Config>, log: Log) {
+        self.reloads = Some((reloader, log));
+    }
+
     /// Runs until SIGTERM, SIGINT, the end of a local cluster, or until nobody is left after
     /// SIGUSR2; then tells everybody, and waits a little until they have read it and what was
     /// posted is on disk. A process that is superseded ends at once and tells nobody anything.
@@ -217,14 +175,17 @@ impl Shell {
     /// # Errors
     /// The poll failed, or the process is superseded.
     pub fn run(mut self) -> Result<(), RunError> {
+        self.service.ready();
         while !self.stop && !self.is_emptied() {
             self.turn(None)?;
             if let Some(by) = self.superseded {
                 return Err(self.on_superseded(by)?);
             }
         }
+        let is_emptied = self.is_emptied();
         self.stop = true;
         tracing::info!("stopping");
+        self.service.stopping();
         self.net.set_accepting(self.clients, false);
         self.net.set_accepting(self.peers, false);
         self.feed(Event::Stop);
@@ -234,14 +195,15 @@ impl Shell {
         }
         self.net.flush();
         tracing::info!("stopped");
+        self.desk.end(if is_emptied { End::Emptied } else { End::Stopped });
         tracing::debug!(metrics = %self.core.metrics(), "counted");
         Ok(())
     }
 
     /// Waits for what happens next, at most until `until`, and does what follows from it.
     fn turn(&mut self, until: Option<Instant>) -> io::Result<()> {
-        let deadline =
-            [self.core.deadline(), until, self.poster.deadline()].into_iter().flatten().min();
+        let own = [self.poster.deadline(), self.service.deadline()];
+        let deadline = own.into_iter().chain([self.core.deadline(), until]).flatten().min();
         let now = self.net.now();
         let mut events = std::mem::take(&mut self.events);
         self.net.poll(deadline.map(|at| at.since(now)), &mut events)?;
@@ -256,11 +218,15 @@ impl Shell {
             self.measure();
             self.feed(Event::Timeout);
         }
+        if self.desk.look(self.core.metrics().clients) {
+            self.drain();
+        }
         self.net.flush();
         self.stop |= self.orphaned.load(Ordering::Acquire);
         let ended = self.net.clock().now();
         self.meter.note(self.net.now(), ended);
         self.post(ended);
+        self.service.end_turn(ended);
         Ok(())
     }
 
@@ -291,21 +257,6 @@ impl Shell {
             NetEvent::Source { .. } => self.on_signals(),
             NetEvent::Woken => {}
         }
-    }
-
-    fn on_signals(&mut self) {
-        let signals: Vec<_> = self.signals.pending().collect();
-        self.stop |= signals.iter().any(|signal| *signal != SIGUSR2);
-        if signals.contains(&SIGUSR2) && !self.is_draining {
-            let per_second = self.drain_rate;
-            tracing::info!(sessions = self.core.metrics().sessions, per_second, "emptying");
-            self.is_draining = true;
-            self.feed(Event::Drain { per_second });
-        }
-    }
-
-    fn is_emptied(&self) -> bool {
-        self.is_draining && self.core.is_emptied(self.net.now())
     }
 
     fn on_closed(&mut self, conn: ConnId, why: &CloseCause) {

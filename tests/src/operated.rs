@@ -68,7 +68,12 @@ impl Operated {
         server
     }
 
-    fn start(mut command: Command) -> Self {
+    /// Starts a program with an admin listener, and waits until that is there.
+    ///
+    /// # Panics
+    /// When that is not before the deadline.
+    #[must_use]
+    pub fn start(mut command: Command) -> Self {
         command.args(["--admin", "127.0.0.1:0"]);
         command.env("NO_COLOR", "1").env("FASTCHAT_LOG", "info").stdin(Stdio::null());
         let mut child = command.stderr(Stdio::piped()).spawn().expect("it can be started");

@@ -2,16 +2,17 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use router::local::cluster::Cluster as Files;
 use serde_json::Value;
 use tempfile::TempDir;
 use tests::cluster::Cluster;
+use tests::lines::Lines;
 use tests::metrics::{Sample, parse, values};
 use tests::operated::{Operated, get};
 use tests::person::Person;
-use tests::programs::{program, run};
+use tests::programs::{program, run, wait};
 use tests::raw::Raw;
 use tests::source::root;
 use wire::ServerId;
@@ -74,6 +75,33 @@ fn a_server_that_is_emptied_says_so() {
     assert_eq!(server.get("/livez"), ready());
     drop(guest);
     server.lines().wait_for("stopped");
+}
+
+#[test]
+fn who_has_a_server_emptied_by_command_hears_how_that_ends() {
+    let folder = TempDir::new().expect("a temporary directory can be made");
+    let files = Files::prepare(folder.path(), 1).expect("makes the files");
+    let (_router, servers) = Operated::router(&files);
+    let mut server = Operated::server(&files, 1, servers);
+    server.lines().wait_for("to=\"ready\"");
+    let name = ServerId(1).certificate_name();
+    let clients = server.clients.expect("it told where clients connect");
+    let mut guest = Raw::connect(&files.dir().join("ca.pem"), clients, &name, None);
+    guest.say(&Hello::client());
+    guest.frame().expect("it is greeted");
+    let mut command = Command::new(program("fastchat-server"));
+    command.args(["drain", "--store"]).arg(files.server_data(ServerId(1)).join("store"));
+    let mut drain = command.stderr(Stdio::piped()).spawn().expect("it can be started");
+    let mut said = Lines::of(drain.stderr.take().expect("stderr is piped"));
+    said.wait_for("clients still connected: 1");
+    server.lines().wait_for("to=\"draining\"");
+    drop(guest);
+    said.wait_for("empty, and stopped");
+    assert_eq!(wait(&mut drain).expect("it ends").code(), Some(0));
+    server.lines().wait_for("stopped");
+    let again = run(&mut command, "").expect("it runs");
+    assert_eq!(again.code(), 1);
+    assert!(again.stderr.contains("no server runs on the store"), "{}", again.stderr);
 }
 
 #[test]

@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use wire::{ConnId, Frame, FromRouter, RouterToServer, ServerId};
 
+use super::strategy::Placing;
+
 /// Something happened.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Event {
@@ -30,6 +32,8 @@ pub enum Event {
     Timeout,
     /// The process stops: everybody is told.
     Stop,
+    /// An operator has set how seats are chosen from now on.
+    Placing(Placing),
 }
 
 /// The listener that a connection came in by.

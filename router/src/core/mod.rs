@@ -131,6 +131,7 @@ impl Core {
             Event::Closed { conn } => self.on_closed(conn, out),
             Event::Timeout => self.on_timeout(now, out),
             Event::Stop => self.on_stop(out),
+            Event::Placing(placing) => self.placer.set_placing(placing),
         }
         self.check();
     }

@@ -26,11 +26,20 @@ impl Placer {
     /// When `placing.percent` is 0: the caller has checked its range.
     #[must_use]
     pub fn new(map: SlotMap, placing: Placing, seed: [u8; 32]) -> Self {
-        assert!(placing.percent > 0, "a cap of 0 percent seats nobody");
+        assert_seats_somebody(placing);
         let servers = map.servers();
         let mut random = StdRng::from_seed(seed);
         let last = servers[below(&mut random, servers.len())];
         Self { ring: Ring::new(&servers), map, placing, last, random }
+    }
+
+    /// Chooses in this way from now on.
+    ///
+    /// # Panics
+    /// When `placing.percent` is 0: the caller has checked its range.
+    pub fn set_placing(&mut self, placing: Placing) {
+        assert_seats_somebody(placing);
+        self.placing = placing;
     }
 
     /// The home of each slot.
@@ -82,4 +91,8 @@ fn has_room(seat: &Seats) -> bool {
 fn below(random: &mut StdRng, bound: usize) -> usize {
     let bound = u64::try_from(bound).expect("a count fits 64 bits");
     usize::try_from(random.next_u64() % bound).expect("it is below a count")
+}
+
+fn assert_seats_somebody(placing: Placing) {
+    assert!(placing.percent > 0, "a cap of 0 percent seats nobody");
 }

@@ -4,7 +4,7 @@
 //! because this process says so or because it died, the server stops.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::OpenOptions;
 use std::io;
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use operate::log::{FORMAT_VARIABLE, LogFormat};
+use operate::log::{Filter, LogFormat};
 use thiserror::Error;
 use wire::{Instant, ServerId};
 
@@ -31,6 +31,8 @@ const BACK_OFF_MAX: Duration = Duration::from_secs(5);
 const STEADY_AFTER: Duration = Duration::from_secs(10);
 /// Names the server program where it is not beside this one.
 const PROGRAM_VARIABLE: &str = "FASTCHAT_SERVER_PROGRAM";
+/// What the settings of a server begin with in the environment.
+const SERVER_PREFIX: &str = "FASTCHAT_SERVER_";
 
 /// Why a server cannot be started or ended.
 #[derive(Debug, Error)]
@@ -63,7 +65,8 @@ pub struct Plan {
     cluster: Cluster,
     router: SocketAddr,
     sessions_max: Option<u32>,
-    log_format: Option<LogFormat>,
+    log: Option<Filter>,
+    log_format: LogFormat,
 }
 
 /// The server processes.
@@ -107,7 +110,8 @@ impl Plan {
             })?,
         };
         let LocalConfig { sessions_max, log_format, .. } = *config;
-        Ok(Self { program, cluster: cluster.clone(), router, sessions_max, log_format })
+        let (cluster, log) = (cluster.clone(), config.log.clone());
+        Ok(Self { program, cluster, router, sessions_max, log, log_format })
     }
 
     /// The flags of `server`.
@@ -124,6 +128,10 @@ impl Plan {
         if let Some(sessions) = self.sessions_max {
             flags.extend(["--sessions-max".into(), sessions.to_string().into()]);
         }
+        if let Some(filter) = &self.log {
+            flags.extend(["--log".into(), filter.text().into()]);
+        }
+        flags.extend(["--log-format".into(), self.log_format.name().into()]);
         flags.push("--local".into());
         flags
     }
@@ -144,13 +152,21 @@ impl Plan {
         let copy = file.try_clone().map_err(failed)?;
         let mut command = Command::new(&self.program);
         command.args(self.flags(server)).env("NO_COLOR", "1");
-        command.envs(self.log_format.map(|format| (FORMAT_VARIABLE, format.name())));
+        for name in std::env::vars_os().map(|(name, _)| name).filter(|name| is_setting(name)) {
+            command.env_remove(name);
+        }
         // Its own process group: Ctrl-C in the terminal is for this process alone.
         command.stdin(Stdio::piped()).stdout(copy).stderr(file).process_group(0);
         command
             .spawn()
             .map_err(|source| ChildrenError::Start { program: self.program.clone(), source })
     }
+}
+
+/// Whether a variable is a setting of one server, which several cannot share.
+fn is_setting(variable: &OsStr) -> bool {
+    let is_of_a_server = variable.to_str().is_some_and(|name| name.starts_with(SERVER_PREFIX));
+    is_of_a_server && variable != PROGRAM_VARIABLE
 }
 
 impl Children {

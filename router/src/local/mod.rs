@@ -15,6 +15,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use operate::log::Filter;
 use thiserror::Error;
 
 use crate::config::{LocalConfig, RouterConfig};
@@ -81,7 +82,7 @@ fn keep_running(data: &Path, shell: &mut Shell, children: &mut Children) -> Resu
     announce::say(&format!("servers started: {servers}; their logs: {data}/server-N/log"));
     loop {
         let seen = shell.turn(children.deadline())?;
-        if seen.stop {
+        if seen.stop || seen.hangup {
             return Ok(());
         }
         if seen.child {
@@ -100,7 +101,7 @@ fn stop(mut shell: Shell, children: &mut Children) -> Result<(), LocalError> {
     let until = shell.now() + STOP_TIME_MAX;
     while children.are_running() && shell.now() < until {
         let seen = shell.turn(Some(until))?;
-        if seen.stop {
+        if seen.stop || seen.hangup {
             break;
         }
         children.reap(shell.now())?;
@@ -146,6 +147,7 @@ fn open_at(cluster: &Cluster, config: &LocalConfig, ports: Ports) -> Result<Shel
         identity: cluster.router_dir(),
         placing: config.placing,
         admin: config.admin,
+        log: config.log.clone().unwrap_or_else(Filter::warnings),
         log_format: config.log_format,
         is_check: false,
     };

@@ -44,6 +44,17 @@ pub enum CommandError {
         /// Why it stays.
         source: io::Error,
     },
+    /// No server runs there.
+    #[error("no server runs on the store {}, or its log says why it hears no commands", .0.display())]
+    NotServed(PathBuf),
+    /// The server was stopped otherwise before it was empty.
+    #[error(
+        "the server was stopped before it was empty: who was connected finds another by itself"
+    )]
+    Stopped,
+    /// The server's process has died.
+    #[error("the server ended without a word: look into its log before it is started again")]
+    Died,
     /// A server runs on what was moved away.
     #[error(
         "a server still runs on the store {}, though it may have been moved: stop it first",

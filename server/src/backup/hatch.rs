@@ -1,13 +1,17 @@
 //! The socket beside the store, `store.socket`, through which a command on the same machine has a
-//! running server make a checkpoint. Who may connect is decided by the file's mode: the server's
-//! user, and root.
+//! running server make a checkpoint, or become empty. Who may connect is decided by the file's mode:
+//! the server's user, and root.
 //!
 //! ```text
 //! command ── "checkpoint" ──▶ server      one line each
 //!         ◀─ "ready MOMENT" ──            or "failed WHY"; the files are in store.checkpoint/store
 //!         ── closes ──────▶               the server removes them
+//!
+//! command ── "drain" ───────▶ server
+//!         ◀─ "clients N" ────             every second
+//!         ◀─ "emptied" ──────             or "stopped", before its process ends
 //! ```
-//! One at a time; others wait in the socket's queue.
+//! One checkpoint at a time; others wait in the socket's queue.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
@@ -21,8 +25,13 @@ use wire::net::LocalAddress;
 
 use super::error::CommandError;
 use super::report::{Report, say};
+use crate::desk::{Desk, End, Listener, Told};
 
 const CHECKPOINT: &str = "checkpoint";
+const DRAIN: &str = "drain";
+const CLIENTS: &str = "clients ";
+const EMPTIED: &str = "emptied";
+const STOPPED: &str = "stopped";
 const READY: &str = "ready ";
 const FAILED: &str = "failed ";
 /// Bytes of a line, at most.
@@ -41,12 +50,12 @@ pub struct Hatch {
 
 impl Hatch {
     /// Listens beside `store`. Without a socket the server goes on: backups have to wait until it
-    /// is stopped.
-    pub fn open(store: &Path, checkpointer: Checkpointer) -> Option<Self> {
-        match listen(store, checkpointer) {
+    /// is stopped, and signals empty it.
+    pub fn open(store: &Path, checkpointer: Checkpointer, desk: Desk) -> Option<Self> {
+        match listen(store, checkpointer, desk) {
             Ok(path) => Some(Self { path }),
             Err(error) => {
-                tracing::warn!(%error, "no backup can be made of this store while it is served");
+                tracing::warn!(%error, "commands cannot reach this server: backup, drain");
                 None
             }
         }
@@ -85,6 +94,24 @@ impl Asked {
     pub(super) fn moment(&self) -> Moment {
         self.moment
     }
+}
+
+/// Has the server that serves `store` become empty, and waits until it has ended; `hear` is told
+/// how many clients are left.
+pub(super) fn drain(store: &Path, hear: &mut dyn FnMut(&str)) -> Result<End, CommandError> {
+    let mut stream = connect(store)?.ok_or_else(|| CommandError::NotServed(store.to_owned()))?;
+    let path = socket(store)?;
+    stream.write_all(format!("{DRAIN}\n").as_bytes()).map_err(failed(&path))?;
+    for line in BufReader::new(stream).lines() {
+        match line {
+            Ok(line) if line == EMPTIED => return Ok(End::Emptied),
+            Ok(line) if line == STOPPED => return Ok(End::Stopped),
+            Ok(line) => hear(line.strip_prefix(CLIENTS).unwrap_or(&line)),
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => break,
+            Err(error) => return Err(failed(&path)(error)),
+        }
+    }
+    Err(CommandError::Died)
 }
 
 /// Whether a server listens beside `store`.
@@ -134,12 +161,12 @@ fn ask(mut stream: &UnixStream) -> io::Result<Option<String>> {
     }
 }
 
-fn listen(store: &Path, checkpointer: Checkpointer) -> Result<PathBuf, CommandError> {
+fn listen(store: &Path, checkpointer: Checkpointer, desk: Desk) -> Result<PathBuf, CommandError> {
     backup::clear(store)?;
     let path = socket(store)?;
     let listener = bind(&path).map_err(failed(&path))?;
-    let serve = move || serve(&listener, &checkpointer);
-    let thread = std::thread::Builder::new().name("store-backups".to_owned());
+    let serve = move || serve(&listener, &checkpointer, &desk);
+    let thread = std::thread::Builder::new().name("commands".to_owned());
     thread.spawn(serve).map_err(failed(&path))?;
     Ok(path)
 }
@@ -155,28 +182,53 @@ fn bind(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-fn serve(listener: &UnixListener, checkpointer: &Checkpointer) {
+fn serve(listener: &UnixListener, checkpointer: &Checkpointer, desk: &Desk) {
     for stream in listener.incoming() {
-        match stream.map(|stream| answer(&stream, checkpointer)) {
+        match stream.map(|stream| answer(stream, checkpointer, desk)) {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::info!(%error, "who asked for a backup is gone"),
+            Ok(Err(error)) => tracing::info!(%error, "who asked is gone"),
             Err(error) => {
-                tracing::warn!(%error, "nobody can ask for a backup");
+                tracing::warn!(%error, "no command can be heard");
                 std::thread::park_timeout(PAUSE);
             }
         }
     }
 }
 
-fn answer(mut stream: &UnixStream, checkpointer: &Checkpointer) -> io::Result<()> {
+fn answer(stream: UnixStream, checkpointer: &Checkpointer, desk: &Desk) -> io::Result<()> {
     stream.set_read_timeout(Some(ASK_TIME_MAX))?;
     stream.set_write_timeout(Some(ASK_TIME_MAX))?;
     let mut line = String::new();
-    BufReader::new(stream.take(LINE_LEN_MAX)).read_line(&mut line)?;
-    if line.trim_end() != CHECKPOINT {
+    BufReader::new((&stream).take(LINE_LEN_MAX)).read_line(&mut line)?;
+    match line.trim_end() {
+        CHECKPOINT => check_out(&stream, checkpointer),
+        DRAIN => {
+            let listener = desk.ask();
+            let tell = move || {
+                if let Err(error) = tell_end(&stream, &listener) {
+                    tracing::info!(%error, "who asked is gone");
+                }
+            };
+            std::thread::Builder::new().name("command-drain".to_owned()).spawn(tell).map(drop)
+        }
         // Whoever only wants to know whether somebody listens says nothing.
-        return Ok(());
+        _ => Ok(()),
     }
+}
+
+fn tell_end(mut stream: &UnixStream, listener: &Listener) -> io::Result<()> {
+    loop {
+        match listener.wait() {
+            Told::Clients(count) => stream.write_all(format!("{CLIENTS}{count}\n").as_bytes())?,
+            Told::Ended(end) => {
+                let word = if end == End::Emptied { EMPTIED } else { STOPPED };
+                return stream.write_all(format!("{word}\n").as_bytes());
+            }
+        }
+    }
+}
+
+fn check_out(mut stream: &UnixStream, checkpointer: &Checkpointer) -> io::Result<()> {
     match checkpointer.checkpoint() {
         Ok(checkpoint) => {
             tracing::info!(moment = %checkpoint.moment(), "a checkpoint is copied");

@@ -1,4 +1,4 @@
-//! `fastchat-server backup`, `verify` and `restore`.
+//! `fastchat-server backup`, `verify`, `restore` and `drain`.
 //!
 //! A running server makes only a checkpoint, at the [`Hatch`]: links of its files, in a moment, on
 //! a thread of its own. Copying and checking are this command's work, in a process of its own.
@@ -13,6 +13,7 @@ use storage::backup::{self, BackupError, Restored};
 use storage::{StorageError, Watermark};
 
 use crate::args::{BackupArgs, Command, RestoreArgs};
+use crate::desk::End;
 use crate::mark::Mark;
 
 pub use error::CommandError;
@@ -37,6 +38,7 @@ pub fn run(command: &Command) -> Result<(), CommandError> {
             Ok(())
         }
         Command::Restore(args) => restore(args),
+        Command::Drain(args) => drain(&args.store),
     }
 }
 
@@ -61,6 +63,17 @@ fn back_up(BackupArgs { store, to }: &BackupArgs) -> Result<(), CommandError> {
          is in it"
     ));
     Ok(())
+}
+
+fn drain(store: &Path) -> Result<(), CommandError> {
+    let mut hear = |clients: &str| say(&format!("clients still connected: {clients}"));
+    match hatch::drain(store, &mut hear)? {
+        End::Emptied => {
+            say("empty, and stopped");
+            Ok(())
+        }
+        End::Stopped => Err(CommandError::Stopped),
+    }
 }
 
 /// A server that has the store open should have answered.

@@ -112,6 +112,13 @@ pub enum Event {
         /// Bytes that the disk has left for the store.
         free_bytes: u64,
     },
+    /// An operator has set other bounds. Sessions above a lower one stay.
+    Bounds {
+        /// Sessions that may sit here.
+        sessions_max: u32,
+        /// Bytes of entries that may be sent to sessions and not seen, in all.
+        unseen_max: usize,
+    },
     /// The process was asked to become empty: no new sessions, and those that are here are told
     /// to go elsewhere. The shell stops it when `Core::is_emptied`.
     Drain {

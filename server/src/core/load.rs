@@ -20,7 +20,7 @@ use super::turn::Turn;
 const REDEEMED_WAITING_MAX: usize = 30 * REDEEMED_MAX;
 const _: () = assert!(RESERVATION_TIME.as_secs() == 30 * REPORT_INTERVAL.as_secs());
 
-/// What does not change in this server's reports.
+/// What this server is, in its reports.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Card {
     pub(super) server: ServerId,
@@ -86,6 +86,12 @@ impl Routers {
             self.dial(index, turn);
         }
         self.schedule(turn.now + REPORT_INTERVAL, turn);
+    }
+
+    /// Another bound, reported at once.
+    pub(super) fn set_sessions_max(&mut self, sessions_max: u32, turn: &mut Turn<'_>) {
+        self.card.sessions_max = sessions_max;
+        self.schedule(turn.now, turn);
     }
 
     pub(super) fn on_dialed(&mut self, conn: ConnId, index: usize, turn: &mut Turn<'_>) {

@@ -225,6 +225,10 @@ impl Parts {
                 self.blobs.set_refusing(free_bytes < BLOBS_DISK_FREE_MIN);
                 self.routers.on_measured(busy_permille, queued_bytes);
             }
+            Event::Bounds { sessions_max, unseen_max } => {
+                self.routers.set_sessions_max(sessions_max, turn);
+                self.seat.set_bounds(sessions_max, unseen_max);
+            }
             Event::Drain { per_second } => {
                 self.routers.close(turn);
                 self.seat.on_drain(per_second, turn);

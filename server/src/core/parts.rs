@@ -67,7 +67,6 @@ impl Parts {
             map_version: config.map.version(),
             sessions_max: config.sessions_max,
         };
-        let sessions_max = usize::try_from(config.sessions_max).unwrap_or(usize::MAX);
         let hash_key = row_hash_key(&config.setup.serialize());
         let random = entropy.number();
         let peers = Peers::new(me, opening, &servers, entropy.bytes());
@@ -82,7 +81,7 @@ impl Parts {
             seat: Seat::new(
                 me,
                 config.map,
-                (sessions_max, config.unseen_max),
+                (config.sessions_max, config.unseen_max),
                 config.unmetered,
                 random,
             ),

@@ -82,14 +82,14 @@ impl Seat {
     pub(super) fn new(
         me: ServerId,
         map: Arc<SlotMap>,
-        (sessions_max, unseen_max): (usize, usize),
+        (sessions_max, unseen_max): (u32, usize),
         unmetered: bool,
         random: u64,
     ) -> Self {
         Self {
             me,
             map,
-            sessions_max,
+            sessions_max: sessions(sessions_max),
             unmetered,
             clients: Table::default(),
             sessions: BTreeMap::new(),
@@ -103,6 +103,12 @@ impl Seat {
             stopping: false,
             drain: None,
         }
+    }
+
+    /// Other bounds. Who sits here above them stays.
+    pub(super) fn set_bounds(&mut self, sessions_max: u32, unseen_max: usize) {
+        self.sessions_max = sessions(sessions_max);
+        self.outstanding.set_max(unseen_max);
     }
 
     pub(super) fn on_opened(&mut self, conn: ConnId, turn: &mut Turn<'_>) {
@@ -426,4 +432,8 @@ pub(super) fn shut(session: &mut Session, conn: ConnId, id: LogHandle, turn: &mu
     if handle.state == HandleState::Open {
         session.unanswered -= drop_unanswered(conn, id, handle, turn);
     }
+}
+
+fn sessions(count: u32) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
 }

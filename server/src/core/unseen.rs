@@ -16,7 +16,7 @@ use wire::limits::{UNSEEN_BYTES_MAX, UNSEEN_BYTES_SCARCE, UNSEEN_ENTRIES_MAX};
 #[derive(Clone, Debug)]
 pub(super) struct Outstanding {
     bytes: Rc<Cell<usize>>,
-    max: usize,
+    max: Rc<Cell<usize>>,
 }
 
 /// What one session was sent of one log and has not seen.
@@ -30,7 +30,12 @@ pub(super) struct Unseen {
 impl Outstanding {
     /// Nothing yet; from `max` bytes on, sessions are sent little.
     pub(super) fn new(max: usize) -> Self {
-        Self { bytes: Rc::default(), max }
+        Self { bytes: Rc::default(), max: Rc::new(Cell::new(max)) }
+    }
+
+    /// Another bound, also for sessions that there are.
+    pub(super) fn set_max(&self, max: usize) {
+        self.max.set(max);
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -47,7 +52,7 @@ impl Outstanding {
     }
 
     fn session_max(&self, len: usize) -> usize {
-        if self.bytes() + len <= self.max { UNSEEN_BYTES_MAX } else { UNSEEN_BYTES_SCARCE }
+        if self.bytes() + len <= self.max.get() { UNSEEN_BYTES_MAX } else { UNSEEN_BYTES_SCARCE }
     }
 }
 

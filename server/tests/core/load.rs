@@ -48,3 +48,21 @@ fn whom_no_router_has_sent_is_taken_below_the_servers_own_cap_and_counted() {
     world.hang_up(sitting[0].conn);
     assert_eq!(third.sign_up(&mut world), Ok(()));
 }
+
+#[test]
+fn an_operator_may_set_another_bound_while_the_server_runs() {
+    let mut world = World::with(1, 1, DiskModel::default());
+    let [alice, bob, carol] = ["alice", "bob", "carol"].map(|name| world.name_at(1, name));
+    let _alice = Client::signed_up(&mut world, 1, alice);
+    let mut second = Client::at(&mut world, 1, bob, 1);
+    assert_eq!(second.sign_up(&mut world), Err(FaultCode::SEAT_FULL));
+    let unseen_max = 1 << 20;
+    world.feed(ServerId(1), Event::Bounds { sessions_max: 2, unseen_max });
+    assert_eq!(second.sign_up(&mut world), Ok(()));
+    world.feed(ServerId(1), Event::Bounds { sessions_max: 1, unseen_max });
+    world.advance(SECOND);
+    let report = world.report(1);
+    assert_eq!((report.sessions, report.sessions_max), (2, 1), "who is here stays");
+    let mut third = Client::at(&mut world, 1, carol, 1);
+    assert_eq!(third.sign_up(&mut world), Err(FaultCode::SEAT_FULL));
+}

@@ -1,0 +1,134 @@
+//! Settings from files: what a start takes from them, what SIGHUP does, what the service manager
+//! hears, and what mistakes are told.
+
+use std::fs;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use router::local::cluster::Cluster as Files;
+use tempfile::TempDir;
+use tests::DEADLINE;
+use tests::operated::Operated;
+use tests::programs::{program, run};
+use wire::ServerId;
+
+/// What a service manager would hear.
+struct Manager {
+    socket: UnixDatagram,
+    path: PathBuf,
+}
+
+impl Manager {
+    fn new(folder: &Path) -> Self {
+        let path = folder.join("notify");
+        let socket = UnixDatagram::bind(&path).expect("a socket");
+        socket.set_read_timeout(Some(DEADLINE)).expect("a deadline");
+        Self { socket, path }
+    }
+
+    /// The next message that is no sign of life.
+    fn hear(&self) -> String {
+        loop {
+            let mut bytes = [0; 512];
+            let len = self.socket.recv(&mut bytes).expect("the program speaks in time");
+            let text = String::from_utf8_lossy(&bytes[..len]).trim().to_owned();
+            if text != "WATCHDOG=1" {
+                return text;
+            }
+        }
+    }
+
+    fn hears_a_reload(&self) {
+        let text = self.hear();
+        let mut lines = text.lines();
+        assert_eq!(lines.next(), Some("RELOADING=1"));
+        let clock = lines.next().and_then(|line| line.strip_prefix("MONOTONIC_USEC="));
+        assert!(clock.is_some_and(|at| at.parse::<u64>().is_ok()), "{text}");
+        assert_eq!(self.hear(), "READY=1");
+    }
+}
+
+fn start(name: &str, config: &Path, manager: &Manager) -> Operated {
+    let mut command = Command::new(program(name));
+    command.arg("--config").arg(config).env("NOTIFY_SOCKET", &manager.path);
+    Operated::start(command)
+}
+
+fn router_file(files: &Files) -> String {
+    let cluster = files.dir();
+    let cluster = cluster.display();
+    format!("cluster = '{cluster}'\nlisten = '127.0.0.1:0'\nserver_listen = '127.0.0.1:0'\n")
+}
+
+fn server_file(files: &Files, router: &str) -> String {
+    let (cluster, store) = (files.dir(), files.server_data(ServerId(1)).join("store"));
+    let (cluster, store) = (cluster.display(), store.display());
+    format!(
+        "id = 1\ncluster = '{cluster}'\nstore = '{store}'\nlisten = '127.0.0.1:0'\n\
+         peer_listen = '127.0.0.1:0'\nrouter = ['{router}']\n"
+    )
+}
+
+#[test]
+fn a_cluster_runs_from_files_and_reads_them_again() {
+    let folder = TempDir::new().expect("a temporary directory can be made");
+    let files = Files::prepare(folder.path(), 1).expect("makes the files");
+    let manager = Manager::new(folder.path());
+    let (router, server) = (folder.path().join("router.toml"), folder.path().join("server.toml"));
+    fs::write(&router, router_file(&files)).expect("writes");
+    let mut running = start("fastchat-router", &router, &manager);
+    let line = running.lines().wait_for("servers=");
+    let address = line.split("servers=").nth(1).expect("it listens").trim().to_owned();
+    assert_eq!(manager.hear(), "READY=1");
+
+    let whole = server_file(&files, &address);
+    fs::write(&server, &whole).expect("writes");
+    let mut serving = start("fastchat-server", &server, &manager);
+    assert_eq!(manager.hear(), "READY=1");
+    serving.lines().wait_for("to=\"ready\"");
+
+    fs::write(&server, format!("{whole}sessions_max = 7\nlog = 'debug'\n")).expect("writes");
+    serving.signal("HUP");
+    serving.lines().wait_for("has changed setting=\"sessions_max\"");
+    manager.hears_a_reload();
+    let elsewhere = whole.replace("peer_listen = '127.0.0.1:0'", "peer_listen = '127.0.0.1:1'");
+    fs::write(&server, elsewhere).expect("writes");
+    serving.signal("HUP");
+    serving.lines().wait_for("has changed, which counts from the next start on setting=\"peer_li");
+    manager.hears_a_reload();
+    fs::write(&server, "id = 1\nsession_max = 7\n").expect("writes");
+    serving.signal("HUP");
+    serving.lines().wait_for("server.toml:2: there is no \\\"session_max\\\"");
+    serving.lines().wait_for("the settings stay as they were");
+    manager.hears_a_reload();
+
+    fs::write(&router, format!("{}percent = 150\n", router_file(&files))).expect("writes");
+    running.signal("HUP");
+    running.lines().wait_for("has changed setting=\"percent\"");
+    manager.hears_a_reload();
+    drop(serving);
+    assert_eq!(manager.hear(), "STOPPING=1");
+    drop(running);
+    assert_eq!(manager.hear(), "STOPPING=1");
+}
+
+#[test]
+fn every_mistake_of_a_file_is_told_by_its_line() {
+    let folder = TempDir::new().expect("a temporary directory can be made");
+    let path = folder.path().join("server.toml");
+    let text = "id = 0\nlisten = 'here'\npeer-listen = '10.0.0.1:7201'\nsessions_max = 0\n";
+    fs::write(&path, text).expect("writes");
+    let mut command = Command::new(program("fastchat-server"));
+    command.arg("--config").arg(&path).arg("--check").env_remove("FASTCHAT_LOG");
+    let finished = run(&mut command, "").expect("it runs");
+    let said = finished.stderr;
+    assert_eq!(finished.code(), 1, "{said}");
+    for (line, key) in [(1, "id"), (2, "listen"), (3, "\"peer-listen\""), (4, "sessions_max")] {
+        let place = format!("server.toml:{line}: {key}");
+        assert!(said.contains(&place), "{place} in {said}");
+    }
+    for missing in ["--cluster is missing", "--store is missing", "--router is missing"] {
+        assert!(said.contains(missing), "{missing} in {said}");
+    }
+}
