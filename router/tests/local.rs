@@ -191,7 +191,7 @@ fn servers_are_watched_and_stop_with_the_router() {
     assert!(running.end("TERM").success());
     assert!(!running.data.join("pids").exists() && !running.data.join("client.env").exists());
     let log = running.log(1);
-    assert!(log.contains("--id 1 ") && log.contains("--sessions-max 7 --local"), "{log}");
+    assert!(log.contains("--id 1 ") && log.contains("--sessions-max 7 "), "{log}");
 }
 
 #[test]

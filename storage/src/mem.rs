@@ -240,7 +240,7 @@ impl MemStorage {
         due.filter(|_| !self.is_poisoned)
     }
 
-    /// Whether a batch is being written, or was when the engine failed: the disk may hold it or not.
+    /// Whether a batch is being written, or was when the engine failed: the disk may hold it.
     #[must_use]
     pub fn is_writing(&self) -> bool {
         self.in_flight.is_some()

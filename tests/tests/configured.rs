@@ -122,8 +122,8 @@ fn every_mistake_of_a_file_is_told_by_its_line() {
     let mut command = Command::new(program("fastchat-server"));
     command.arg("--config").arg(&path).arg("--check").env_remove("FASTCHAT_LOG");
     let finished = run(&mut command, "").expect("it runs");
+    assert_eq!(finished.code(), 1, "{}", finished.stderr);
     let said = finished.stderr;
-    assert_eq!(finished.code(), 1, "{said}");
     for (line, key) in [(1, "id"), (2, "listen"), (3, "\"peer-listen\""), (4, "sessions_max")] {
         let place = format!("server.toml:{line}: {key}");
         assert!(said.contains(&place), "{place} in {said}");

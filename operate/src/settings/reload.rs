@@ -10,7 +10,7 @@ pub struct Reloader<C> {
     known: Known,
     read: Box<dyn Fn() -> Loaded<C>>,
     /// Those that count now.
-    words: Words,
+    pub(super) words: Words,
 }
 
 impl<C> Reloader<C> {

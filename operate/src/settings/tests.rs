@@ -1,3 +1,5 @@
+//! What counts of what was set, and how mistakes are told.
+
 use std::fs;
 use std::path::PathBuf;
 
