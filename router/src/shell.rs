@@ -141,8 +141,8 @@ impl Shell {
         })
     }
 
-    /// From now on SIGTERM, SIGINT, SIGHUP and SIGCHLD are seen by [`Self::turn`] instead of doing what
-    /// they do by themselves.
+    /// From now on SIGTERM, SIGINT, SIGHUP and SIGCHLD are seen by [`Self::turn`] instead of doing
+    /// what they do by themselves.
     ///
     /// # Errors
     /// The operating system refuses it.

@@ -45,7 +45,10 @@ pub enum CommandError {
         source: io::Error,
     },
     /// No server runs there.
-    #[error("no server runs on the store {}, or its log says why it hears no commands", .0.display())]
+    #[error(
+        "no server runs on the store {}, or its log says why it hears no commands",
+        .0.display()
+    )]
     NotServed(PathBuf),
     /// The server was stopped otherwise before it was empty.
     #[error(

@@ -1,6 +1,6 @@
 //! The socket beside the store, `store.socket`, through which a command on the same machine has a
-//! running server make a checkpoint, or become empty. Who may connect is decided by the file's mode:
-//! the server's user, and root.
+//! running server make a checkpoint, or become empty. Who may connect is decided by the file's
+//! mode: the server's user, and root.
 //!
 //! ```text
 //! command ── "checkpoint" ──▶ server      one line each
@@ -9,7 +9,8 @@
 //!
 //! command ── "drain" ───────▶ server
 //!         ◀─ "clients N" ────             every second
-//!         ◀─ "emptied" ──────             or "stopped", before its process ends
+//!         ◀─ "emptied" ──────             or "stopped"
+//!         ◀─ closes ─────────             when its process has ended
 //! ```
 //! One checkpoint at a time; others wait in the socket's queue.
 
@@ -102,16 +103,17 @@ pub(super) fn drain(store: &Path, hear: &mut dyn FnMut(&str)) -> Result<End, Com
     let mut stream = connect(store)?.ok_or_else(|| CommandError::NotServed(store.to_owned()))?;
     let path = socket(store)?;
     stream.write_all(format!("{DRAIN}\n").as_bytes()).map_err(failed(&path))?;
+    let mut end = None;
     for line in BufReader::new(stream).lines() {
         match line {
-            Ok(line) if line == EMPTIED => return Ok(End::Emptied),
-            Ok(line) if line == STOPPED => return Ok(End::Stopped),
+            Ok(line) if line == EMPTIED => end = Some(End::Emptied),
+            Ok(line) if line == STOPPED => end = Some(End::Stopped),
             Ok(line) => hear(line.strip_prefix(CLIENTS).unwrap_or(&line)),
             Err(error) if error.kind() == ErrorKind::ConnectionReset => break,
             Err(error) => return Err(failed(&path)(error)),
         }
     }
-    Err(CommandError::Died)
+    end.ok_or(CommandError::Died)
 }
 
 /// Whether a server listens beside `store`.
@@ -205,7 +207,9 @@ fn answer(stream: UnixStream, checkpointer: &Checkpointer, desk: &Desk) -> io::R
         DRAIN => {
             let listener = desk.ask();
             let tell = move || {
-                if let Err(error) = tell_end(&stream, &listener) {
+                let told = tell_end(&stream, &listener);
+                drop(listener);
+                if let Err(error) = told.and_then(|()| wait_for_end(&stream)) {
                     tracing::info!(%error, "who asked is gone");
                 }
             };
