@@ -261,6 +261,9 @@ pub fn mistake(early: &EarlyExit, words: &[String]) -> String {
     let what: Vec<&str> = early.output.split_whitespace().collect();
     let what = what.join(" ");
     let what = what.trim_end_matches('.');
+    if let Some(flag) = early_flag(what) {
+        return format!("{what}; {flag} stands before the command: `fastchat {flag} … COMMAND`");
+    }
     match words.iter().any(|word| word == "send") {
         true => format!(
             "{what}; write `fastchat send USER \"TEXT\"`, with -- before a text that begins with a \
@@ -268,6 +271,12 @@ pub fn mistake(early: &EarlyExit, words: &[String]) -> String {
         ),
         false => format!("{what}; see `fastchat help`"),
     }
+}
+
+/// The option of `fastchat` itself that a command was given, if that is what is wrong.
+fn early_flag(what: &str) -> Option<&'static str> {
+    let flag = what.strip_prefix("Unrecognized argument: ")?;
+    ["--router", "--ca", "--user", "--data", "--password-file"].into_iter().find(|own| *own == flag)
 }
 
 impl Command {
@@ -428,6 +437,10 @@ mod tests {
             let text = mistake(&early, &words);
             assert!(!text.contains('\n') && text.contains("`fastchat help"), "{text}");
         }
+        let words = ["signup", "--user", "alice"].map(str::to_owned);
+        let early = Args::parse(&words).expect_err("--user belongs elsewhere");
+        let text = mistake(&early, &words);
+        assert!(text.contains("`fastchat --user … COMMAND`"), "{text}");
         let help = Args::parse(&["--help".to_owned()]).expect_err("help");
         assert!(help.status.is_ok() && help.output.contains("recv"));
         for code in Code::ALL {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -34,6 +35,23 @@ impl Person {
         let folder = TempDir::new().expect("a temporary directory can be made");
         let person = Self::at(folder.path(), cluster.environment(), name, password);
         Self { _folder: Some(folder), ..person }
+    }
+
+    /// People who have signed up, one at each of these homes.
+    ///
+    /// # Panics
+    /// When one cannot sign up.
+    #[must_use]
+    pub fn signed_up(cluster: &Cluster, homes: &[u16]) -> Vec<Self> {
+        let names = cluster.names_at(homes);
+        let people: Vec<Self> =
+            names.iter().map(|name| Self::new(cluster, name, "correct horse")).collect();
+        thread::scope(|scope| {
+            for person in &people {
+                scope.spawn(|| person.must(&["signup"]));
+            }
+        });
+        people
     }
 
     /// A machine whose home directory is `home`, with variables that lead to a cluster.

@@ -18,16 +18,6 @@ use wire::{Frame, Kind};
 
 const MIB: usize = 1024 * 1024;
 
-fn people(cluster: &Cluster, homes: &[u16]) -> Vec<Person> {
-    let names = cluster.names_at(homes);
-    let people: Vec<Person> =
-        names.iter().map(|name| Person::new(cluster, name, "correct horse")).collect();
-    for person in &people {
-        person.must(&["signup"]);
-    }
-    people
-}
-
 fn noise(len: usize) -> Vec<u8> {
     let mut bytes = vec![0; len];
     StdRng::seed_from_u64(4).fill_bytes(&mut bytes);
@@ -89,7 +79,7 @@ fn cutting(
 #[test]
 fn a_large_image_arrives_whole_over_a_link_that_is_cut() {
     let cluster = Cluster::start(3, &[]);
-    let mut people = people(&cluster, &[1, 2]);
+    let mut people = Person::signed_up(&cluster, &[1, 2]);
     let sent = picture();
     let path = file(&people[0], "large.png", &sent);
     let (alice, bob) = (&people[0].name.clone(), &people[1].name.clone());
@@ -117,7 +107,7 @@ fn a_large_image_arrives_whole_over_a_link_that_is_cut() {
 #[test]
 fn an_altered_chunk_is_refused() {
     let cluster = Cluster::start(2, &[]);
-    let mut people = people(&cluster, &[1, 2]);
+    let mut people = Person::signed_up(&cluster, &[1, 2]);
     let path = file(&people[0], "secret.bin", &noise(300_000));
     people[0].must(&["send", &people[1].name, "--file", &path]);
     let meddle = Box::new(|frame: &mut Frame| {
@@ -142,7 +132,7 @@ fn an_altered_chunk_is_refused() {
 #[test]
 fn a_name_cannot_leave_the_folder_or_overwrite() {
     let cluster = Cluster::start(2, &[]);
-    let people = people(&cluster, &[1, 2]);
+    let people = Person::signed_up(&cluster, &[1, 2]);
     let lines = [
         r#"{"to":"BOB","attachment":{"name":"../../x","type":"text/plain","data":"b25l"}}"#,
         r#"{"to":"BOB","text":"two","attachment":{"name":"x","type":"text/plain","data":"dHdv"}}"#,
@@ -166,7 +156,7 @@ fn a_name_cannot_leave_the_folder_or_overwrite() {
 #[test]
 fn what_was_received_without_its_attachment_is_saved_later() {
     let cluster = Cluster::start(2, &[]);
-    let people = people(&cluster, &[1, 2]);
+    let people = Person::signed_up(&cluster, &[1, 2]);
     let (alice, bob) = (&people[0], &people[1]);
     for name in ["one.txt", "two.txt"] {
         let path = file(alice, name, name.as_bytes());
@@ -200,7 +190,7 @@ fn what_was_received_without_its_attachment_is_saved_later() {
 #[test]
 fn base64_carries_an_attachment_through_json() {
     let cluster = Cluster::start(2, &[]);
-    let people = people(&cluster, &[1, 2]);
+    let people = Person::signed_up(&cluster, &[1, 2]);
     let line = r#"{"to":"BOB","attachment":{"name":"one.txt","type":"text/plain","data":"b25l"}}"#;
     let input = line.replace("BOB", &people[1].name);
     let mut command = people[0].command(&["send", "--json-stdin", "--json"]);

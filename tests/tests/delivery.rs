@@ -3,20 +3,10 @@
 use tests::cluster::Cluster;
 use tests::person::{Person, text};
 
-fn people(cluster: &Cluster, homes: &[u16]) -> Vec<Person> {
-    let names = cluster.names_at(homes);
-    let people: Vec<Person> =
-        names.iter().map(|name| Person::new(cluster, name, "correct horse")).collect();
-    for person in &people {
-        person.must(&["signup"]);
-    }
-    people
-}
-
 #[test]
 fn users_of_different_homes_write_to_each_other() {
     let cluster = Cluster::start(3, &[]);
-    let people = people(&cluster, &[1, 2]);
+    let people = Person::signed_up(&cluster, &[1, 2]);
     let (alice, bob) = (&people[0], &people[1]);
     let sent = alice.json(&["send", &bob.name, "hello over there"]);
     assert_eq!(text(&sent[0], "status"), "accepted");
@@ -38,7 +28,7 @@ fn users_of_different_homes_write_to_each_other() {
 #[test]
 fn what_waits_is_opened_on_a_new_machine() {
     let cluster = Cluster::start(3, &[]);
-    let people = people(&cluster, &[1, 3]);
+    let people = Person::signed_up(&cluster, &[1, 3]);
     let (alice, bob) = (&people[0], &people[1]);
     for word in ["one", "two", "three"] {
         alice.must(&["send", &bob.name, word]);
@@ -54,7 +44,7 @@ fn what_waits_is_opened_on_a_new_machine() {
 #[test]
 fn an_accepted_message_survives_a_kill_and_arrives_once() {
     let mut cluster = Cluster::start(3, &[]);
-    let people = people(&cluster, &[1, 2]);
+    let people = Person::signed_up(&cluster, &[1, 2]);
     let (alice, bob) = (&people[0], &people[1]);
     for round in 0..3 {
         let words = format!("round {round}");
@@ -69,7 +59,7 @@ fn an_accepted_message_survives_a_kill_and_arrives_once() {
 #[test]
 fn a_post_to_a_dead_home_waits_in_the_outbox_and_arrives() {
     let cluster = Cluster::start(2, &[]);
-    let people = people(&cluster, &[1, 2]);
+    let people = Person::signed_up(&cluster, &[1, 2]);
     let (alice, bob) = (&people[0], &people[1]);
     alice.must(&["send", &bob.name, "before"]);
     cluster.kill("server-2");
@@ -81,7 +71,7 @@ fn a_post_to_a_dead_home_waits_in_the_outbox_and_arrives() {
 #[test]
 fn a_whole_cluster_restarts_on_its_data_and_sessions_resume_without_a_password() {
     let mut cluster = Cluster::start(3, &[]);
-    let people = people(&cluster, &[1, 2]);
+    let people = Person::signed_up(&cluster, &[1, 2]);
     let (alice, bob) = (&people[0], &people[1]);
     alice.must(&["send", &bob.name, "sleep well"]);
     cluster.restart();
@@ -97,7 +87,7 @@ fn a_whole_cluster_restarts_on_its_data_and_sessions_resume_without_a_password()
 #[test]
 fn peeking_leaves_messages_in_place_and_count_leaves_the_rest() {
     let cluster = Cluster::start(1, &[]);
-    let people = people(&cluster, &[1, 1]);
+    let people = Person::signed_up(&cluster, &[1, 1]);
     let (alice, bob) = (&people[0], &people[1]);
     for word in ["one", "two", "three"] {
         alice.must(&["send", &bob.name, word]);
@@ -113,7 +103,7 @@ fn peeking_leaves_messages_in_place_and_count_leaves_the_rest() {
 #[test]
 fn several_processes_share_one_machine() {
     let cluster = Cluster::start(2, &[]);
-    let people = people(&cluster, &[1, 2]);
+    let people = Person::signed_up(&cluster, &[1, 2]);
     let (alice, bob) = (&people[0], &people[1]);
     let mut menu = alice.terminal(&[]);
     menu.expect("quit");
@@ -144,7 +134,7 @@ fn a_message_to_nobody_is_refused_and_a_long_one_named() {
 #[test]
 fn contacts_are_verified_by_the_same_number_on_both_sides() {
     let cluster = Cluster::start(2, &[]);
-    let people = people(&cluster, &[1, 2]);
+    let people = Person::signed_up(&cluster, &[1, 2]);
     let (alice, bob) = (&people[0], &people[1]);
     alice.must(&["send", &bob.name, "compare numbers?"]);
     assert_eq!(bob.receive(30, 1).len(), 1);

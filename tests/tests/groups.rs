@@ -5,19 +5,6 @@ use tests::person::{Person, text};
 
 const GROUP_PASSWORD: &str = "FASTCHAT_GROUP_PASSWORD";
 
-/// Signed-up people, one for each of these homes.
-fn people(cluster: &Cluster, homes: &[u16]) -> Vec<Person> {
-    let names = cluster.names_at(homes);
-    let people: Vec<Person> =
-        names.iter().map(|name| Person::new(cluster, name, "correct horse")).collect();
-    std::thread::scope(|scope| {
-        for person in &people {
-            scope.spawn(|| person.must(&["signup"]));
-        }
-    });
-    people
-}
-
 /// The error of a failed command, as a script reads it.
 fn error(person: &Person, arguments: &[&str], code: i32) -> String {
     let finished = person.fails(&[arguments, &["--json"]].concat(), code);
@@ -38,7 +25,7 @@ fn groups(person: &Person) -> Vec<String> {
 #[test]
 fn a_group_is_made_joined_handed_over_left_and_closed_over_three_servers() {
     let cluster = Cluster::start(3, &[]);
-    let people = people(&cluster, &[1, 2, 3]);
+    let people = Person::signed_up(&cluster, &[1, 2, 3]);
     let [alice, bob, carol] = [&people[0], &people[1], &people[2]];
     let created = &alice.json(&["group", "create", "rust"])[0];
     assert_eq!(
@@ -72,7 +59,7 @@ fn a_group_is_made_joined_handed_over_left_and_closed_over_three_servers() {
 #[test]
 fn each_refusal_of_a_group_is_its_own() {
     let cluster = Cluster::start(3, &[]);
-    let people = people(&cluster, &[1, 2, 3]);
+    let people = Person::signed_up(&cluster, &[1, 2, 3]);
     let [alice, bob, carol] = [&people[0], &people[1], &people[2]];
     assert_eq!(error(bob, &["group", "join", "nowhere"], 12), "no-such-group");
     assert_eq!(error(bob, &["send", "#nowhere", "hello?"], 12), "no-such-group");
@@ -103,7 +90,7 @@ fn each_refusal_of_a_group_is_its_own() {
 #[test]
 fn a_group_password_is_proven_and_guessing_it_is_slowed_down() {
     let cluster = Cluster::start(2, &[]);
-    let mut people = people(&cluster, &[1, 2]);
+    let mut people = Person::signed_up(&cluster, &[1, 2]);
     people[0].set(GROUP_PASSWORD, "open sesame");
     people[0].must(&["group", "create", "cave"]);
     assert_eq!(error(&people[1], &["group", "join", "cave"], 14), "wrong-group-password");
@@ -129,7 +116,7 @@ fn shown(person: &Person) -> Vec<(String, String)> {
 #[test]
 fn posts_and_changes_are_read_in_one_order_by_members_of_every_server() {
     let cluster = Cluster::start(3, &[]);
-    let people = people(&cluster, &[1, 2, 3]);
+    let people = Person::signed_up(&cluster, &[1, 2, 3]);
     let [alice, bob, carol] = [&people[0], &people[1], &people[2]];
     alice.must(&["group", "create", "rust"]);
     bob.must(&["group", "join", "rust"]);
@@ -164,7 +151,7 @@ fn posts_and_changes_are_read_in_one_order_by_members_of_every_server() {
 #[test]
 fn who_is_removed_while_away_reads_what_was_before_and_hears_of_it() {
     let cluster = Cluster::start(3, &[]);
-    let people = people(&cluster, &[1, 2, 3]);
+    let people = Person::signed_up(&cluster, &[1, 2, 3]);
     let [alice, bob, carol] = [&people[0], &people[1], &people[2]];
     alice.must(&["group", "create", "rust"]);
     bob.must(&["group", "join", "rust"]);
@@ -209,7 +196,7 @@ fn who_is_removed_while_away_reads_what_was_before_and_hears_of_it() {
 #[test]
 fn who_leaves_or_is_in_a_group_that_is_closed_reads_what_was_before() {
     let cluster = Cluster::start(3, &[]);
-    let people = people(&cluster, &[1, 2, 3]);
+    let people = Person::signed_up(&cluster, &[1, 2, 3]);
     let [alice, bob, carol] = [&people[0], &people[1], &people[2]];
     alice.must(&["group", "create", "rust"]);
     bob.must(&["group", "join", "rust"]);

@@ -15,16 +15,6 @@ use tests::programs::{Finished, program, run};
 /// Messages that are accepted before the backup is asked for.
 const BEFORE: usize = 3;
 
-fn people(cluster: &Cluster, homes: &[u16]) -> Vec<Person> {
-    let names = cluster.names_at(homes);
-    let people: Vec<Person> =
-        names.iter().map(|name| Person::new(cluster, name, "correct horse")).collect();
-    for person in &people {
-        person.must(&["signup"]);
-    }
-    people
-}
-
 fn server(words: &[&str]) -> Finished {
     run(Command::new(program("fastchat-server")).args(words), "").expect("it ends")
 }
@@ -92,7 +82,7 @@ fn put_back(cluster: &mut Cluster, backup: &Path) {
 #[test]
 fn a_home_is_backed_up_under_load_lost_and_put_back() {
     let mut cluster = Cluster::start(2, &[]);
-    let people = people(&cluster, &[1, 2, 1]);
+    let people = Person::signed_up(&cluster, &[1, 2, 1]);
     let [alice, bob, carol] = [&people[0], &people[1], &people[2]];
     let (mailbox, group) = (format!("@{}", alice.name), format!("#{}", cluster.group_at(1)));
     alice.must(&["group", "create", &group]);

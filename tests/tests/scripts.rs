@@ -10,16 +10,6 @@ use tests::cluster::Cluster;
 use tests::person::{Person, text};
 use tests::programs::{program, run};
 
-fn people(cluster: &Cluster, homes: &[u16]) -> Vec<Person> {
-    let names = cluster.names_at(homes);
-    let people: Vec<Person> =
-        names.iter().map(|name| Person::new(cluster, name, "correct horse")).collect();
-    for person in &people {
-        person.must(&["signup"]);
-    }
-    people
-}
-
 /// The texts of all messages of this kind.
 fn of_kind(messages: &[Value], kind: &str) -> Vec<String> {
     let found = messages.iter().filter(|message| message["kind"] == kind);
@@ -73,7 +63,7 @@ fn the_interrupt_key_at_a_password_leaves_the_terminal_as_it_was() {
 #[test]
 fn a_mistake_in_a_line_is_named_and_nothing_is_sent() {
     let cluster = Cluster::start(2, &[]);
-    let people = people(&cluster, &[1, 2]);
+    let people = Person::signed_up(&cluster, &[1, 2]);
     let (alice, bob) = (&people[0], &people[1]);
     let good = format!(r#"{{"to":"{}","text":"one"}}"#, bob.name);
     let send = |lines: &[&str]| {
@@ -100,7 +90,7 @@ fn a_mistake_in_a_line_is_named_and_nothing_is_sent() {
 #[test]
 fn what_stayed_in_the_outbox_leaves_with_any_command_that_connects() {
     let mut cluster = Cluster::start(2, &[]);
-    let people = people(&cluster, &[1, 2]);
+    let people = Person::signed_up(&cluster, &[1, 2]);
     let (alice, bob) = (&people[0], &people[1]);
     alice.must(&["send", &bob.name, "hello"]);
     assert_eq!(of_kind(&bob.json(&["recv"]), "text"), ["hello"]);
@@ -121,7 +111,7 @@ fn what_stayed_in_the_outbox_leaves_with_any_command_that_connects() {
 #[test]
 fn the_invited_hear_of_it_and_a_list_tells_the_truth_at_once() {
     let cluster = Cluster::start(3, &[]);
-    let people = people(&cluster, &[1, 2, 3]);
+    let people = Person::signed_up(&cluster, &[1, 2, 3]);
     let [alice, bob, carol] = [&people[0], &people[1], &people[2]];
     alice.must(&["group", "create", "rust", "--invite-only"]);
     alice.must(&["group", "invite", "rust", &bob.name]);
