@@ -7,7 +7,8 @@ use rustls::ServerConfig;
 use thiserror::Error;
 use wire::net::Callers;
 use wire::net::tls::{self, TlsFileError};
-use wire::{DecodeError, ServerId, SlotMap};
+use wire::operator::OperatorKeyError;
+use wire::{MapError, MapFile, OperatorPublic, ServerId};
 use zeroize::Zeroizing;
 
 use crate::files::{self, FileError};
@@ -24,7 +25,7 @@ pub struct Identity {
     /// Who may call there: the servers of the map.
     pub callers: Callers,
     /// The home of each slot.
-    pub map: SlotMap,
+    pub map: MapFile,
 }
 
 /// Why the files cannot be used.
@@ -39,7 +40,15 @@ pub enum IdentityError {
         /// The map file.
         path: PathBuf,
         /// What does not fit.
-        source: DecodeError,
+        source: MapError,
+    },
+    /// The operator's key is not one.
+    #[error("{}: {source}", path.display())]
+    Operator {
+        /// The key file.
+        path: PathBuf,
+        /// What is wrong.
+        source: OperatorKeyError,
     },
     /// The certificate, its key or the CA is wrong.
     #[error("the certificate in {}: {source}", path.display())]
@@ -61,8 +70,8 @@ impl Identity {
         let cert = files::read(&identity.join("cert.pem"))?;
         let key = Zeroizing::new(files::read(&identity.join("key.pem"))?);
         let in_dir = |source| IdentityError::Tls { path: identity.to_owned(), source };
-        let map = read_map(&cluster.join("map"))?;
-        let callers = Callers::new(map.servers().into_iter().map(ServerId::certificate_name));
+        let map = read_map(cluster)?;
+        let callers = Callers::new(map.map().servers().into_iter().map(ServerId::certificate_name));
         let servers = tls::server_config(&cert, &key, Some((&ca, &callers)));
         Ok(Self {
             clients: tls::server_config(&cert, &key, None).map_err(in_dir)?,
@@ -73,8 +82,25 @@ impl Identity {
     }
 }
 
-fn read_map(path: &Path) -> Result<SlotMap, IdentityError> {
-    let bytes = files::read(path)?;
-    SlotMap::decode(bytes.into())
-        .map_err(|source| IdentityError::Map { path: path.to_owned(), source })
+/// Reads the map of the directory `cluster`, and checks who made it.
+///
+/// # Errors
+/// [`IdentityError`] names the file.
+pub fn read_map(cluster: &Path) -> Result<MapFile, IdentityError> {
+    let path = cluster.join("map");
+    let operator = read_operator(cluster.join("operator.pub"))?;
+    let bytes = files::read(&path)?;
+    MapFile::decode(bytes.into(), operator.as_ref())
+        .map_err(|source| IdentityError::Map { path, source })
+}
+
+/// Clusters that were made before maps could change have none.
+fn read_operator(path: PathBuf) -> Result<Option<OperatorPublic>, IdentityError> {
+    let Some(bytes) = files::read_if_there(&path)? else {
+        return Ok(None);
+    };
+    match OperatorPublic::decode(&bytes) {
+        Ok(operator) => Ok(Some(operator)),
+        Err(source) => Err(IdentityError::Operator { path, source }),
+    }
 }

@@ -18,7 +18,7 @@ use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
 use thiserror::Error;
 use wire::net::{ListenSecurity, ListenerId, Net, NetEvent, Policy};
-use wire::{ConnId, Instant, ServerId};
+use wire::{ConnId, Instant, ServerId, SlotMap};
 
 use crate::config::{Config, RouterConfig};
 use crate::core::event::{Effect, Event, Outgoing, Side};
@@ -123,7 +123,11 @@ impl Shell {
         let policy = Policy::router();
         let address = config.server_listen;
         let servers = listen(&mut net, "--server-listen", address, security, policy)?;
-        let settings = Settings { map: identity.map, placing: config.placing, exempt_loopback };
+        let settings = Settings {
+            map: SlotMap::clone(identity.map.map()),
+            placing: config.placing,
+            exempt_loopback,
+        };
         let core = Core::new(net.now(), settings, seed()?);
         let named = |server: &ServerId| (*server, server.certificate_name());
         Ok(Self {

@@ -6,17 +6,25 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use router::identity::Identity;
 use router::local::cluster::{Cluster, ClusterError};
 use tempfile::TempDir;
+use wire::limits::SLOTS;
+use wire::{MapFile, ServerId, Slot, SlotMap};
 
 const DEADLINE: Duration = Duration::from_secs(20);
-const SECRETS: [&str; 5] =
-    ["ca.key", "opaque.setup", "router-1/key.pem", "server-1/key.pem", "server-2/key.pem"];
+const SECRETS: [&str; 6] = [
+    "ca.key",
+    "operator.key",
+    "opaque.setup",
+    "router-1/key.pem",
+    "server-1/key.pem",
+    "server-2/key.pem",
+];
 
 /// Every file below `dir`, with its bytes.
 fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
@@ -42,7 +50,7 @@ fn a_cluster_is_made_once_and_found_again() {
     let dir = tempfile::tempdir().expect("a directory");
     let cluster = Cluster::prepare(dir.path(), 2).expect("makes it");
     let made = files(dir.path());
-    assert_eq!(made.len(), 10, "{:?}", made.keys());
+    assert_eq!(made.len(), 12, "{:?}", made.keys());
     for secret in SECRETS {
         assert_eq!(mode(&cluster.dir().join(secret)), 0o600, "{secret}");
     }
@@ -56,7 +64,7 @@ fn whatever_file_is_missing_after_a_crash_is_made_to_fit_the_others() {
     let dir = tempfile::tempdir().expect("a directory");
     let cluster = Cluster::prepare(dir.path(), 2).expect("makes it");
     let made = files(dir.path());
-    let derived = ["map", "ca.pem", "router-1/cert.pem", "server-2/cert.pem"];
+    let derived = ["map", "operator.pub", "ca.pem", "router-1/cert.pem", "server-2/cert.pem"];
     for path in derived.map(|path| cluster.dir().join(path)) {
         fs::remove_file(&path).expect("is there");
         fs::write(path.with_extension("new"), b"half").expect("writes");
@@ -76,6 +84,40 @@ fn another_number_of_servers_is_refused_with_the_way_out() {
     let error = Cluster::prepare(dir.path(), 2).expect_err("another size");
     assert!(matches!(error, ClusterError::Size { wanted: 2, found: 3, .. }));
     assert!(error.to_string().contains("--local 3") && error.to_string().contains("--data"));
+}
+
+#[test]
+fn the_map_of_a_cluster_without_an_operators_key_is_kept_and_signed() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let cluster = Cluster::prepare(dir.path(), 2).expect("makes it");
+    let homes = (0..SLOTS).map(|slot| ServerId(if slot < 100 { 2 } else { 1 })).collect();
+    let map = SlotMap::new(1, homes);
+    let mut old = b"FCmap\0\0\x01\0\0\0\x01".to_vec();
+    for slot in (0..SLOTS).map(|slot| Slot::new(slot).expect("below SLOTS")) {
+        old.extend_from_slice(&map.home(slot).0.to_be_bytes());
+    }
+    fs::write(cluster.dir().join("map"), &old).expect("writes");
+    for name in ["operator.key", "operator.pub"] {
+        fs::remove_file(cluster.dir().join(name)).expect("is there");
+    }
+    let read = || Identity::read(&cluster.dir(), &cluster.router_dir()).expect("fits").map;
+    assert_eq!(read(), MapFile::Unsigned(Arc::new(map.clone())), "as it was");
+    Cluster::prepare(dir.path(), 2).expect("opens it");
+    assert!(matches!(read(), MapFile::Signed(signed) if **signed.map() == map));
+}
+
+#[test]
+fn a_map_that_the_operator_has_not_signed_is_named_and_not_replaced() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let cluster = Cluster::prepare(dir.path(), 1).expect("makes it");
+    let path = cluster.dir().join("map");
+    let mut bytes = fs::read(&path).expect("reads");
+    *bytes.last_mut().expect("has bytes") ^= 1;
+    fs::write(&path, &bytes).expect("writes");
+    let error = Cluster::prepare(dir.path(), 1).expect_err("damaged").to_string();
+    assert!(error.contains("cluster/map") && error.contains("operator"), "{error}");
+    assert!(Identity::read(&cluster.dir(), &cluster.router_dir()).is_err());
+    assert_eq!(fs::read(&path).expect("reads"), bytes);
 }
 
 #[test]

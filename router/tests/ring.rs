@@ -7,7 +7,9 @@ use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
-use router::core::homes::{ChangeError, add_server, build_map, remove_server};
+use router::core::homes::{
+    ChangeError, add_server, build_map, forget_server, move_slots, remove_server,
+};
 use router::core::ring::{Ring, Seats, average_cap};
 use wire::limits::SLOTS;
 use wire::{LogId, Name, ServerId, Slot, SlotMap};
@@ -88,7 +90,7 @@ fn a_server_that_comes_gets_its_part_and_nothing_else_moves() {
     for count in [1, 2, 3, 10, 50, 100, 1_023] {
         let before = build_map(1, &servers(count));
         let newcomer = ServerId(count + 1);
-        let after = add_server(&before, 2, newcomer).expect("there is room for it");
+        let after = add_server(&before, newcomer).expect("there is room for it");
         assert_eq!((after.version(), after.servers()), (2, servers(count + 1)));
         assert_even(&after);
         assert_eq!(moved(&before, &after), SLOTS / usize::from(count + 1));
@@ -101,7 +103,7 @@ fn a_server_that_goes_gives_its_part_and_nothing_else_moves() {
     for count in [2, 3, 10, 50, 100, 1_024] {
         let before = build_map(1, &servers(count));
         let leaver = ServerId(count.div_ceil(2));
-        let after = remove_server(&before, 2, leaver).expect("others are left");
+        let after = remove_server(&before, leaver).expect("others are left");
         assert_eq!(after.version(), 2);
         assert_even(&after);
         assert_eq!(moved(&before, &after), slots_of(&before, leaver));
@@ -115,7 +117,7 @@ fn a_server_that_comes_gets_the_slots_that_are_near_to_it() {
     for count in [10, 100] {
         let newcomer = ServerId(count + 1);
         let map = build_map(1, &servers(count));
-        let map = add_server(&map, 2, newcomer).expect("there is room for it");
+        let map = add_server(&map, newcomer).expect("there is room for it");
         let ring = Ring::new(&servers(count + 1));
         let owned = (0..SLOTS).map(slot).filter(|slot| map.home(*slot) == newcomer);
         let near = owned.filter(|slot| ring.walk(*slot).next() == Some(newcomer)).count();
@@ -127,10 +129,51 @@ fn a_server_that_comes_gets_the_slots_that_are_near_to_it() {
 fn a_change_that_cannot_be_names_the_server() {
     let map = build_map(1, &servers(1_024));
     let one = build_map(1, &servers(1));
-    assert_eq!(add_server(&one, 2, ServerId(1)), Err(ChangeError::AlreadyThere(ServerId(1))));
-    assert_eq!(add_server(&map, 2, ServerId(2_000)), Err(ChangeError::Full));
-    assert_eq!(remove_server(&map, 2, ServerId(0)), Err(ChangeError::NotThere(ServerId(0))));
-    assert_eq!(remove_server(&one, 2, ServerId(1)), Err(ChangeError::LastServer(ServerId(1))));
+    assert_eq!(add_server(&one, ServerId(1)), Err(ChangeError::AlreadyThere(ServerId(1))));
+    assert_eq!(add_server(&map, ServerId(2_000)), Err(ChangeError::Full));
+    assert_eq!(remove_server(&map, ServerId(0)), Err(ChangeError::NotThere(ServerId(0))));
+    assert_eq!(remove_server(&one, ServerId(1)), Err(ChangeError::LastServer(ServerId(1))));
+    assert_eq!(forget_server(&one, ServerId(1)), Err(ChangeError::AlreadyThere(ServerId(1))));
+    assert_eq!(forget_server(&one, ServerId(2)), Err(ChangeError::NotThere(ServerId(2))));
+    let all = slot(0)..=slot(SLOTS - 1);
+    let moved = |to| move_slots(&one, all.clone(), ServerId(to));
+    assert_eq!(moved(1), Err(ChangeError::NothingMoves(ServerId(1))));
+    assert_eq!(moved(2), Err(ChangeError::NotThere(ServerId(2))));
+}
+
+/// Its slots can move only while the others know of it.
+#[test]
+fn a_server_that_goes_stays_listed_until_it_is_forgotten_and_its_number_is_used_up() {
+    let map = build_map(1, &servers(3));
+    let gone = remove_server(&map, ServerId(2)).expect("others are left");
+    assert_eq!((gone.servers(), gone.owners()), (servers(3), vec![ServerId(1), ServerId(3)]));
+    assert_eq!(remove_server(&gone, ServerId(2)), Err(ChangeError::OwnsNothing(ServerId(2))));
+    let back = add_server(&gone, ServerId(2)).expect("it may come back");
+    assert_eq!((back.owners(), back.version()), (servers(3), 3));
+    let forgotten = forget_server(&gone, ServerId(2)).expect("owns nothing");
+    assert_eq!(forgotten.servers(), [ServerId(1), ServerId(3)]);
+    assert_eq!(add_server(&forgotten, ServerId(2)), Err(ChangeError::Former(ServerId(2))));
+}
+
+#[test]
+fn a_newcomer_that_left_may_come_again() {
+    let map = add_server(&build_map(1, &servers(2)), ServerId(3)).expect("there is room");
+    let gone = remove_server(&map, ServerId(3)).expect("others are left");
+    let gone = forget_server(&gone, ServerId(3)).expect("owns nothing");
+    assert_even(&add_server(&gone, ServerId(3)).expect("it held nothing at the beginning"));
+}
+
+#[test]
+fn the_slots_that_an_operator_moves_move_and_no_others() {
+    let before = build_map(1, &servers(3));
+    let after = move_slots(&before, slot(10)..=slot(20), ServerId(3)).expect("it is listed");
+    for slot in (0..SLOTS).map(slot) {
+        let is_meant = (10..=20).contains(&slot.index());
+        let home = if is_meant { ServerId(3) } else { before.home(slot) };
+        assert_eq!(after.home(slot), home);
+        assert_eq!(after.slot_epoch(slot), u32::from(home != before.home(slot)));
+        assert_eq!(after.first_home(slot), before.home(slot));
+    }
 }
 
 fn seats() -> impl Strategy<Value = Vec<Seats>> {
@@ -181,7 +224,7 @@ proptest! {
         let before = SlotMap::new(7, homes.into_iter().map(ServerId).collect());
         let server = ServerId(server);
         let count = before.servers().len();
-        match (add_server(&before, 8, server), remove_server(&before, 8, server)) {
+        match (add_server(&before, server), remove_server(&before, server)) {
             (Ok(after), Err(ChangeError::NotThere(_))) => {
                 prop_assert_eq!(slots_of(&after, server), SLOTS / (count + 1));
                 prop_assert_eq!(moved(&before, &after), slots_of(&after, server));
@@ -199,9 +242,9 @@ proptest! {
         ids in prop::collection::vec(1u16..20, 1..20),
     ) {
         let mut map = build_map(1, &servers(5));
-        for (version, id) in (2..).zip(ids) {
-            let changed = match add_server(&map, version, ServerId(id)) {
-                Err(ChangeError::AlreadyThere(server)) => remove_server(&map, version, server),
+        for id in ids {
+            let changed = match add_server(&map, ServerId(id)) {
+                Err(ChangeError::AlreadyThere(server)) => remove_server(&map, server),
                 added => added,
             };
             map = changed.unwrap_or(map);

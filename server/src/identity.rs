@@ -11,7 +11,8 @@ use thiserror::Error;
 use wire::net::Callers;
 use wire::net::tls::{self, TlsFileError};
 use wire::opaque::Suite;
-use wire::{DecodeError, ServerId, SlotMap};
+use wire::operator::OperatorKeyError;
+use wire::{MapError, MapFile, OperatorPublic, ServerId, SlotMap};
 use zeroize::Zeroizing;
 
 use crate::config::Config;
@@ -27,7 +28,7 @@ pub struct Identity {
     /// TLS for dialing peers and routers, with this server's certificate.
     pub dialing: Arc<ClientConfig>,
     /// The home of each slot.
-    pub map: Arc<SlotMap>,
+    pub map: MapFile,
     /// The cluster's OPAQUE setup.
     pub setup: ServerSetup<Suite>,
 }
@@ -49,9 +50,17 @@ pub enum IdentityError {
         /// The map file.
         path: PathBuf,
         /// What does not fit.
-        source: DecodeError,
+        source: MapError,
     },
-    /// The map gives this server nothing.
+    /// The operator's key is not one.
+    #[error("{}: {source}", path.display())]
+    Operator {
+        /// The key file.
+        path: PathBuf,
+        /// What is wrong.
+        source: OperatorKeyError,
+    },
+    /// The map does not list this server.
     #[error("--id: the map of {} has no {server}", path.display())]
     NotInMap {
         /// The map file.
@@ -82,8 +91,8 @@ impl Identity {
         let cert = read(&config.identity.join("cert.pem"))?;
         let key = read(&config.identity.join("key.pem"))?;
         let wrong = |source| IdentityError::Tls { path: config.identity.clone(), source };
-        let map = Arc::new(read_map(config.cluster.join("map"), config.id)?);
-        let callers = Callers::new(callers(&map, config.id));
+        let map = read_map(&config.cluster, config.id)?;
+        let callers = Callers::new(callers(map.map(), config.id));
         let peers = tls::server_config(&cert, &key, Some((&ca, &callers)));
         Ok(Self {
             clients: tls::server_config(&cert, &key, None).map_err(wrong)?,
@@ -102,12 +111,28 @@ pub fn callers(map: &SlotMap, me: ServerId) -> impl Iterator<Item = String> {
     lower.map(ServerId::certificate_name)
 }
 
-fn read_map(path: PathBuf, server: ServerId) -> Result<SlotMap, IdentityError> {
+fn read_map(cluster: &Path, server: ServerId) -> Result<MapFile, IdentityError> {
+    let path = cluster.join("map");
+    let operator = read_operator(cluster.join("operator.pub"))?;
     let bytes = read(&path)?.to_vec().into();
-    match SlotMap::decode(bytes) {
-        Ok(map) if map.servers().contains(&server) => Ok(map),
+    match MapFile::decode(bytes, operator.as_ref()) {
+        Ok(file) if file.map().member(server).is_some() => Ok(file),
         Ok(_) => Err(IdentityError::NotInMap { path, server }),
         Err(source) => Err(IdentityError::Map { path, source }),
+    }
+}
+
+/// Clusters that were made before maps could change have none.
+fn read_operator(path: PathBuf) -> Result<Option<OperatorPublic>, IdentityError> {
+    match read(&path) {
+        Ok(bytes) => match OperatorPublic::decode(&bytes) {
+            Ok(operator) => Ok(Some(operator)),
+            Err(source) => Err(IdentityError::Operator { path, source }),
+        },
+        Err(IdentityError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            Ok(None)
+        }
+        Err(error) => Err(error),
     }
 }
 

@@ -115,7 +115,7 @@ impl Shell {
         net.register(&mut signals)?;
         let core = CoreConfig {
             me: config.id,
-            map: Arc::clone(&identity.map),
+            map: Arc::clone(identity.map.map()),
             setup: identity.setup.clone(),
             seed: seed()?,
             opened,
@@ -140,7 +140,7 @@ impl Shell {
             routers: config.routers.clone(),
             clients,
             peers,
-            certificate_names: identity.map.servers().into_iter().map(named).collect(),
+            certificate_names: identity.map.map().servers().into_iter().map(named).collect(),
             identity,
             dialing: BTreeMap::new(),
             meter: LoadMeter::new(net.now()),

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use bytes::Bytes;
 use tempfile::TempDir;
-use wire::{LogId, Name, ServerId, SlotMap};
+use wire::{LogId, Name, OperatorPublic, ServerId, SignedMap, SlotMap};
 
 use crate::lines::Lines;
 use crate::programs::{program, signal, wait};
@@ -174,9 +174,12 @@ impl Drop for Cluster {
 /// When it cannot be read.
 #[must_use]
 pub fn read_map(directory: &Path) -> SlotMap {
-    let file = fs::read(directory.join("cluster/map"));
-    let map = SlotMap::decode(Bytes::from(file.expect("a cluster has a map")));
-    map.expect("the map is whole")
+    let file = |name: &str| fs::read(directory.join("cluster").join(name));
+    let operator = OperatorPublic::decode(&file("operator.pub").expect("a cluster has a key"));
+    let operator = operator.expect("it is a key");
+    let bytes = Bytes::from(file("map").expect("a cluster has a map"));
+    let map = SignedMap::decode(bytes, &operator).expect("the operator has signed it");
+    SlotMap::clone(map.map())
 }
 
 /// The name of a group with this home.

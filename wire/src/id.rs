@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::hash::Hasher;
+use std::str::FromStr;
 
 use bytes::{BufMut, BytesMut};
 use siphasher::sip::SipHasher24;
+use thiserror::Error;
 
 use crate::field::Field;
 use crate::limits::{NUMBER_MAX, SLOTS};
@@ -75,6 +77,28 @@ plain_id!(
     /// The router's promise of a seat; good for 30 s.
     Reservation([u8; 16])
 );
+
+/// 32 hexadecimal digits.
+impl fmt::Display for StoreId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// The text is no store's id: that has 32 hexadecimal digits.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[error("a store's id has 32 hexadecimal digits")]
+pub struct StoreIdError;
+
+impl FromStr for StoreId {
+    type Err = StoreIdError;
+
+    fn from_str(text: &str) -> Result<Self, StoreIdError> {
+        let is_hex = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let id = u128::from_str_radix(text, 16).map_err(|_| StoreIdError)?;
+        if is_hex { Ok(Self(id.to_be_bytes())) } else { Err(StoreIdError) }
+    }
+}
 
 impl ServerId {
     /// The only DNS name in the server's certificate: it says which server, and that it is one.
@@ -289,6 +313,11 @@ impl Slot {
     #[must_use]
     pub fn new(index: usize) -> Option<Self> {
         (index < SLOTS).then(|| Self(u16::try_from(index).expect("below SLOTS")))
+    }
+
+    /// Every slot, in order.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..SLOTS).filter_map(Self::new)
     }
 
     /// 0 … 4,095.

@@ -17,6 +17,7 @@ pub mod net;
 #[cfg(feature = "opaque")]
 pub mod opaque;
 pub mod opening;
+pub mod operator;
 pub mod reader;
 pub mod roster;
 pub mod time;
@@ -26,15 +27,17 @@ pub use field::{Field, List, Opaque, Text};
 pub use frame::{Frame, FrameError};
 pub use id::{
     BlobId, ConnId, ExchangeId, LogHandle, LogId, LogKind, MessageSession, Number, Origin,
-    ProcessId, RequestId, Reservation, Seq, ServerId, SessionEpoch, Slot, StoreId, Token,
+    ProcessId, RequestId, Reservation, Seq, ServerId, SessionEpoch, Slot, StoreId, StoreIdError,
+    Token,
 };
 pub use kind::Kind;
-pub use map::SlotMap;
+pub use map::{MapError, MapFile, MapHash, Member, SignedMap, SlotMap};
 pub use message::{
     FromRouter, Message, RouterToServer, ServerToRouter, ToClient, ToPeer, ToRouter, ToServer,
 };
 pub use name::{Name, NameError};
 pub use opening::Opening;
+pub use operator::{OperatorKey, OperatorPublic};
 pub use reader::{DecodeError, Reader};
 pub use roster::{Act, Policy, Statement};
 pub use time::{Instant, Wall};

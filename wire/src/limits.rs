@@ -12,6 +12,8 @@ pub const NAME_LEN_MAX: usize = 32;
 pub const SLOTS: usize = 4096;
 /// Servers in one map.
 pub const SERVERS_MAX: usize = 1024;
+/// Bytes of a signed map: all slots, and all servers that it may list.
+pub const MAP_LEN_MAX: usize = 56 * KIB;
 /// Largest post number; leaves 16 bits for flags in a packed row.
 pub const NUMBER_MAX: u64 = (1 << 48) - 1;
 /// Posts of one origin to one log that may be unanswered: `settled < number ≤ settled + 64`.

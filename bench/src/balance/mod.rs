@@ -104,8 +104,8 @@ impl Maps {
         let ids: Vec<ServerId> = (1..=servers).map(ServerId).collect();
         let now = build_map(1, &ids);
         let leaver = ids[below(random, ids.len())];
-        let joined = add_server(&now, 2, ServerId(servers + 1))?;
-        let left = remove_server(&now, 2, leaver)?;
+        let joined = add_server(&now, ServerId(servers + 1))?;
+        let left = remove_server(&now, leaver)?;
         Ok(Self { servers, now, joined, left })
     }
 
@@ -161,7 +161,7 @@ impl Cell<'_> {
         let mut placer = Placer::new(map.clone(), self.placing, seed);
         let max = |server| self.skew.sessions_max(server, self.maps.servers, self.users);
         let seats = |server| Seats { server, taken: 0, max: max(server) };
-        let seats = map.servers().into_iter().map(seats).collect();
+        let seats = map.owners().into_iter().map(seats).collect();
         seat_all(&mut placer, self.placing, seats, self.crowd)
     }
 }

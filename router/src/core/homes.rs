@@ -5,6 +5,7 @@
 //! the newcomer gets or the leaver gives.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use thiserror::Error;
 use wire::limits::{SERVERS_MAX, SLOTS};
@@ -15,15 +16,24 @@ use crate::core::ring::Ring;
 /// Why a map cannot be changed so.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 pub enum ChangeError {
-    /// The server that should come is in the map.
+    /// The server that should come owns slots already.
     #[error("{0} is in the map already; name another server, or remove it first")]
     AlreadyThere(ServerId),
-    /// The server that should go is not in the map.
+    /// The number of the server that should come was that of one that made the cluster up.
+    #[error("{0} was a server of this cluster once; give the new one a number never used before")]
+    Former(ServerId),
+    /// The server is not in the map.
     #[error("{0} is not in the map; name one that is")]
     NotThere(ServerId),
     /// The server that should go is the only one.
     #[error("{0} is the only server of the map; add another before it goes")]
     LastServer(ServerId),
+    /// The server that should give its slots away has none.
+    #[error("{0} owns no slot of the map")]
+    OwnsNothing(ServerId),
+    /// The slots have this home.
+    #[error("{0} owns these slots already")]
+    NothingMoves(ServerId),
     /// The map has as many servers as a map may have.
     #[error("the map has {SERVERS_MAX} servers, as many as it may; remove one first")]
     Full,
@@ -40,28 +50,42 @@ pub fn build_map(version: u32, servers: &[ServerId]) -> SlotMap {
     let ring = Ring::new(servers);
     let owned = servers.iter().map(|server| (*server, 0)).collect();
     let mut parts = Parts::after_growth(owned, SLOTS);
-    SlotMap::new(version, slots().map(|slot| parts.deal(&ring, slot)).collect())
+    SlotMap::new(version, Slot::all().map(|slot| parts.deal(&ring, slot)).collect())
 }
 
 /// The map after `map` in which `server` owns its even part: of those who own more than theirs,
-/// the slots on whose walk of the new ring `server` comes soonest. No other slot moves.
+/// the slots on whose walk of the new ring `server` comes soonest. No other slot moves. A server
+/// that is listed and owns nothing comes like a new one.
 ///
 /// # Errors
 /// [`ChangeError`].
-pub fn add_server(map: &SlotMap, version: u32, server: ServerId) -> Result<SlotMap, ChangeError> {
-    let mut servers = map.servers();
-    if servers.contains(&server) {
+pub fn add_server(map: &SlotMap, server: ServerId) -> Result<SlotMap, ChangeError> {
+    let mut owners = map.owners();
+    if owners.contains(&server) {
         return Err(ChangeError::AlreadyThere(server));
     }
-    if servers.len() >= SERVERS_MAX {
+    let is_listed = map.member(server).is_some();
+    if !is_listed && map.is_first_home(server) {
+        return Err(ChangeError::Former(server));
+    }
+    if !is_listed && map.servers().len() >= SERVERS_MAX {
         return Err(ChangeError::Full);
     }
-    servers.push(server);
-    let ring = Ring::new(&servers);
-    let mut parts = Parts::after_gifts(owned(map), SLOTS / servers.len());
-    let mut homes: Vec<ServerId> = slots().map(|slot| map.home(slot)).collect();
+    owners.push(server);
+    let homes = homes_with(map, server, &owners);
+    match is_listed {
+        true => Ok(map.with_homes(&homes)),
+        false => Ok(map.with_server(server, &homes)),
+    }
+}
+
+/// The homes when `server` is one of the `owners`, and those of `map` are the others.
+fn homes_with(map: &SlotMap, server: ServerId, owners: &[ServerId]) -> Vec<ServerId> {
+    let ring = Ring::new(owners);
+    let mut parts = Parts::after_gifts(owned(map), SLOTS / owners.len());
+    let mut homes: Vec<ServerId> = Slot::all().map(|slot| map.home(slot)).collect();
     let distance = |slot: &Slot| ring.walk(*slot).position(|found| found == server);
-    let mut nearest: Vec<Slot> = slots().collect();
+    let mut nearest: Vec<Slot> = Slot::all().collect();
     nearest.sort_by_cached_key(distance);
     for slot in nearest {
         let home = &mut homes[slot.index()];
@@ -69,22 +93,22 @@ pub fn add_server(map: &SlotMap, version: u32, server: ServerId) -> Result<SlotM
             *home = server;
         }
     }
-    Ok(SlotMap::new(version, homes))
+    homes
 }
 
 /// The map after `map` in which `server` owns nothing: each of its slots goes to the first server
-/// clockwise that has not yet its even part. No other slot moves.
+/// clockwise that has not yet its even part. No other slot moves. The server stays listed: it holds
+/// its slots until they have moved, and goes from the list with [`forget_server`].
 ///
 /// # Errors
 /// [`ChangeError`].
-pub fn remove_server(
-    map: &SlotMap,
-    version: u32,
-    server: ServerId,
-) -> Result<SlotMap, ChangeError> {
+pub fn remove_server(map: &SlotMap, server: ServerId) -> Result<SlotMap, ChangeError> {
     let mut others = owned(map);
     let Some(count) = others.remove(&server) else {
-        return Err(ChangeError::NotThere(server));
+        return Err(match map.member(server) {
+            Some(_) => ChangeError::OwnsNothing(server),
+            None => ChangeError::NotThere(server),
+        });
     };
     if others.is_empty() {
         return Err(ChangeError::LastServer(server));
@@ -92,15 +116,46 @@ pub fn remove_server(
     let servers: Vec<ServerId> = others.keys().copied().collect();
     let ring = Ring::new(&servers);
     let mut parts = Parts::after_growth(others, count);
-    let homes = slots().map(|slot| match map.home(slot) {
+    let homes = Slot::all().map(|slot| match map.home(slot) {
         home if home == server => parts.deal(&ring, slot),
         home => home,
     });
-    Ok(SlotMap::new(version, homes.collect()))
+    Ok(map.with_homes(&homes.collect::<Vec<ServerId>>()))
 }
 
-fn slots() -> impl Iterator<Item = Slot> {
-    (0..SLOTS).map(|index| Slot::new(index).expect("index is below SLOTS"))
+/// The map after `map` that does not list `server`, which owns nothing of it.
+///
+/// # Errors
+/// [`ChangeError`].
+pub fn forget_server(map: &SlotMap, server: ServerId) -> Result<SlotMap, ChangeError> {
+    if map.member(server).is_none() {
+        return Err(ChangeError::NotThere(server));
+    }
+    if map.owners().contains(&server) {
+        return Err(ChangeError::AlreadyThere(server));
+    }
+    Ok(map.without_server(server))
+}
+
+/// The map after `map` in which `server` owns these slots too. A server that would own nothing any
+/// more stays listed.
+///
+/// # Errors
+/// [`ChangeError`].
+pub fn move_slots(
+    map: &SlotMap,
+    moved: RangeInclusive<Slot>,
+    server: ServerId,
+) -> Result<SlotMap, ChangeError> {
+    if map.member(server).is_none() {
+        return Err(ChangeError::NotThere(server));
+    }
+    let home = |slot| if moved.contains(&slot) { server } else { map.home(slot) };
+    let homes: Vec<ServerId> = Slot::all().map(home).collect();
+    match Slot::all().all(|slot| homes[slot.index()] == map.home(slot)) {
+        true => Err(ChangeError::NothingMoves(server)),
+        false => Ok(map.with_homes(&homes)),
+    }
 }
 
 /// Slots by server.
@@ -108,7 +163,7 @@ type Counts = BTreeMap<ServerId, usize>;
 
 fn owned(map: &SlotMap) -> Counts {
     let mut owned = Counts::new();
-    for slot in slots() {
+    for slot in Slot::all() {
         *owned.entry(map.home(slot)).or_insert(0) += 1;
     }
     owned

@@ -19,15 +19,15 @@ pub struct Placer {
 }
 
 impl Placer {
-    /// Places on the servers of `map`. `seed` decides what [`Strategy::Random`] chooses, and where
-    /// [`Strategy::RoundRobin`] begins.
+    /// Places on those who own slots of `map`. `seed` decides what [`Strategy::Random`] chooses,
+    /// and where [`Strategy::RoundRobin`] begins.
     ///
     /// # Panics
     /// When `placing.percent` is 0: the caller has checked its range.
     #[must_use]
     pub fn new(map: SlotMap, placing: Placing, seed: [u8; 32]) -> Self {
         assert_seats_somebody(placing);
-        let servers = map.servers();
+        let servers = map.owners();
         let mut random = StdRng::from_seed(seed);
         let last = servers[below(&mut random, servers.len())];
         Self { ring: Ring::new(&servers), map, placing, last, random }

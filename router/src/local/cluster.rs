@@ -1,13 +1,15 @@
 //! The files of a cluster: made once, in an order that a crash may cut anywhere, and found again.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use bytes::Bytes;
 use opaque_ke::ServerSetup;
-use rand_core_06::OsRng;
+use rand_core_06::{OsRng, RngCore};
 use rcgen::KeyPair;
 use thiserror::Error;
 use wire::opaque::Suite;
-use wire::{DecodeError, ServerId, SlotMap};
+use wire::{MapError, OperatorKey, ServerId, SignedMap, SlotMap};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::certificates::{Authority, new_key};
@@ -47,7 +49,7 @@ pub enum ClusterError {
         /// The map file.
         path: PathBuf,
         /// What does not fit.
-        source: DecodeError,
+        source: MapError,
     },
     /// A key file holds no key.
     #[error("{}: not a key of this cluster", .0.display())]
@@ -108,13 +110,19 @@ impl Cluster {
 
     /// First of all: from here on the directory has its number of servers.
     fn prepare_map(&self) -> Result<(), ClusterError> {
+        let operator = self.prepare_operator()?;
         let path = self.dir().join("map");
-        let Some(bytes) = files::read_if_there(&path)? else {
-            let map = build_map(1, &self.servers).encode();
-            return Ok(files::write_whole(&path, PUBLIC, &map)?);
+        let Some(bytes) = files::read_if_there(&path)?.map(Bytes::from) else {
+            let map = SignedMap::first(build_map(1, &self.servers), &operator);
+            return Ok(files::write_whole(&path, PUBLIC, map.bytes())?);
         };
-        let map = SlotMap::decode(bytes.into());
-        let found = map.map_err(|source| ClusterError::Map { path, source })?.servers();
+        let signed = SignedMap::decode(bytes.clone(), &operator.public());
+        let map = match signed {
+            Ok(map) => Arc::clone(map.map()),
+            Err(MapError::Unsigned) => Arc::new(self.sign_anew(bytes, &operator)?),
+            Err(source) => return Err(ClusterError::Map { path, source }),
+        };
+        let found = map.servers();
         if found == self.servers {
             return Ok(());
         }
@@ -123,6 +131,37 @@ impl Cluster {
             wanted: self.servers.len(),
             found: found.len(),
         })
+    }
+
+    /// A cluster that was made before there were operators' keys: its map stays, and is signed.
+    fn sign_anew(&self, bytes: Bytes, operator: &OperatorKey) -> Result<SlotMap, ClusterError> {
+        let path = self.dir().join("map");
+        let map = SlotMap::decode_unsigned(bytes);
+        let map =
+            map.map_err(|source| ClusterError::Map { path: path.clone(), source: source.into() })?;
+        let signed = SignedMap::first(map.clone(), operator);
+        files::write_whole(&path, PUBLIC, signed.bytes())?;
+        Ok(map)
+    }
+
+    /// The operator's key, its secret half first: the public half follows from it.
+    fn prepare_operator(&self) -> Result<OperatorKey, ClusterError> {
+        let path = self.dir().join("operator.key");
+        let key = match files::read_if_there(&path)?.map(Zeroizing::new) {
+            Some(bytes) => OperatorKey::decode(&bytes).map_err(|_| ClusterError::Key(path))?,
+            None => {
+                let mut seed = Zeroizing::new([0; 32]);
+                OsRng.fill_bytes(seed.as_mut_slice());
+                let key = OperatorKey::from_seed(&seed);
+                files::write_whole(&path, SECRET, &key.encode())?;
+                key
+            }
+        };
+        let path = self.dir().join("operator.pub");
+        if !files::is_there(&path)? {
+            files::write_whole(&path, PUBLIC, &key.public().encode())?;
+        }
+        Ok(key)
     }
 
     fn prepare_opaque(&self) -> Result<(), ClusterError> {

@@ -18,7 +18,7 @@ impl Parts {
     pub(super) fn on_ask(&mut self, from: ServerId, ask: Ask, turn: &mut Turn<'_>) {
         let Ask { exchange, question } = ask;
         let (log, kind, reference) = subject(&question);
-        if self.seat.map.home_of(&log) != self.me {
+        if self.seat.holders.of(&log) != self.me {
             turn.alarm(Alarm::NotHome { from });
             let body = AnswerBody::Fault(Fault::about(FaultCode::UNAVAILABLE, kind, reference));
             return turn.tell_server(from, Answer { exchange, body });
@@ -41,7 +41,7 @@ impl Parts {
         let asker = SessionAsker::of(from, &ask);
         let AskAs { exchange, account, origin, epoch, question } = ask;
         let Subject { log, .. } = Subject::of(&question, account);
-        if self.seat.map.home_of(&log) != self.me {
+        if self.seat.holders.of(&log) != self.me {
             turn.alarm(Alarm::NotHome { from });
             return asker.refuse(FaultCode::UNAVAILABLE, turn);
         }

@@ -22,6 +22,7 @@ pub mod event;
 mod exchange;
 mod group_password;
 mod guesses;
+mod holders;
 mod lease;
 mod limit;
 mod load;

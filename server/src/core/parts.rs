@@ -15,6 +15,7 @@ use super::ends::Role;
 use super::entropy::Entropy;
 use super::event::Alarm;
 use super::group_password::GroupPasswords;
+use super::holders::Holders;
 use super::load::{Card, Routers};
 use super::log::{LogOut, LogRead, Logs};
 use super::metrics::Metrics;
@@ -80,7 +81,7 @@ impl Parts {
             conns: Table::default(),
             seat: Seat::new(
                 me,
-                config.map,
+                Holders::new(config.map),
                 (config.sessions_max, config.unseen_max),
                 config.unmetered,
                 random,

@@ -70,7 +70,7 @@ impl Seat {
         if !has_room(session, kind) {
             return self.reject(conn, FaultCode::TOO_MANY_REQUESTS, about, turn);
         }
-        let home = self.map.home_of(&log);
+        let home = self.holders.of(&log);
         // One link carries them all: what it owes must stay far below what cuts it.
         if is_about_chunks(kind) && self.exchanges.chunks_at(home) >= PEER_CHUNKS_MAX {
             return self.reject(conn, FaultCode::UNAVAILABLE, about, turn);

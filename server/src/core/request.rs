@@ -56,7 +56,7 @@ impl Seat {
 
     fn on_open_log(&mut self, conn: ConnId, open: &OpenLog, turn: &mut Turn<'_>) {
         let about = (Kind::OPEN_LOG, open.handle.0);
-        let home = self.map.home_of(&open.log);
+        let home = self.holders.of(&open.log);
         let Some(session) = signed(&mut self.clients, conn) else {
             return;
         };

@@ -2,19 +2,19 @@
 //! the process; clients come back and go on from what they hold.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use wire::limits::EARLY_TIME_MAX;
 use wire::message::{Ask, EndSession, PeerDetach, Ping, Question, SessionClosed, SessionEnded, Up};
 use wire::{
     ConnId, ExchangeId, FaultCode, Instant, Kind, LogHandle, LogId, Name, Reservation, ServerId,
-    SlotMap, ToPeer,
+    ToPeer,
 };
 
 use super::conn::Early;
 use super::drain::Drain;
 use super::event::Alarm;
 use super::exchange::{Exchange, Exchanges};
+use super::holders::Holders;
 use super::lease::Leases;
 use super::posting::{drop_unanswered, tell_answers_again};
 use super::reading::resume_reading;
@@ -27,7 +27,8 @@ use super::unseen::Outstanding;
 /// Every client of this server.
 pub(super) struct Seat {
     pub(super) me: ServerId,
-    pub(super) map: Arc<SlotMap>,
+    /// Who holds what.
+    pub(super) holders: Holders,
     pub(super) sessions_max: usize,
     /// The rate of posts is not limited.
     pub(super) unmetered: bool,
@@ -81,14 +82,14 @@ pub(super) fn signed(clients: &mut Table<Client>, conn: ConnId) -> Option<&mut S
 impl Seat {
     pub(super) fn new(
         me: ServerId,
-        map: Arc<SlotMap>,
+        holders: Holders,
         (sessions_max, unseen_max): (u32, usize),
         unmetered: bool,
         random: u64,
     ) -> Self {
         Self {
             me,
-            map,
+            holders,
             sessions_max: sessions(sessions_max),
             unmetered,
             clients: Table::default(),
@@ -393,9 +394,9 @@ impl Seat {
         self.up.contains(&home)
     }
 
-    /// The server that owns `account`.
+    /// The server that holds `account`.
     pub(super) fn home_of(&self, account: Name) -> ServerId {
-        self.map.home_of(&LogId::mailbox(account))
+        self.holders.of(&LogId::mailbox(account))
     }
 
     fn conns(&self) -> Vec<ConnId> {

@@ -4,14 +4,13 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-use bytes::Bytes;
 use image::{Rgb, RgbImage};
-use tests::cluster::Cluster;
+use tests::cluster::{Cluster, read_map};
 use tests::ending::clean_up_whatever_happens;
 use tests::person::Person;
 use tests::programs::{reap, signal};
 use tests::story::Story;
-use wire::{LogId, Name, SlotMap};
+use wire::{LogId, Name};
 
 /// What must not stay behind: the cluster's process, and the folder of everything.
 static LEFT: Mutex<(Option<u32>, Option<PathBuf>)> = Mutex::new((None, None));
@@ -42,8 +41,7 @@ fn main() {
 
 /// Three people whose mailboxes have three homes.
 fn people(cluster: &Cluster) -> [Person; 3] {
-    let map = fs::read(cluster.directory().join("cluster/map")).expect("a cluster has a map");
-    let map = SlotMap::decode(Bytes::from(map)).expect("the map is whole");
+    let map = read_map(cluster.directory());
     let home = |name: &str| {
         let name = Name::parse(name).expect("a valid name");
         map.home_of(&LogId::mailbox(name))

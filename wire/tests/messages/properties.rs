@@ -139,7 +139,7 @@ proptest! {
     }
 
     #[test]
-    fn any_map_survives_its_file(bytes in vec(any::<u8>(), 0..9000)) {
+    fn any_map_survives_its_file(bytes in vec(any::<u8>(), 0..20_000)) {
         let map = SlotMap::sample(&mut Source::new(bytes));
         prop_assert_eq!(SlotMap::decode(map.encode()), Ok(map));
     }

@@ -179,8 +179,12 @@ impl Sample for Refusal {
 impl Sample for SlotMap {
     fn sample(source: &mut Source) -> Self {
         let servers: [ServerId; 3] = std::array::from_fn(|_| Sample::sample(source));
-        let homes = (0..SLOTS).map(|_| servers[source.below(3)]).collect();
-        Self::new(Sample::sample(source), homes)
+        let homes = |source: &mut Source| -> Vec<ServerId> {
+            (0..SLOTS).map(|_| servers[source.below(3)]).collect()
+        };
+        let map = Self::new(1, [servers.to_vec(), homes(source)].concat()[..SLOTS].to_vec());
+        let store = [None, Some(Sample::sample(source))][source.below(2)];
+        map.with_homes(&homes(source)).with_store(servers[0], store)
     }
 }
 
