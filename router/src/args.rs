@@ -4,12 +4,16 @@ use std::path::PathBuf;
 
 use argh::FromArgs;
 
+use crate::map::args::MapArgs;
+
 /// FastChat's router: tells clients where to sit and servers who their peers are.
 #[derive(Debug, Default, FromArgs)]
 #[argh(
     example = "A whole cluster on this machine:\n{command_name} --local 3 --data DIR",
     example = "One router of a cluster:\n{command_name} --cluster DIR --listen 0.0.0.0:7100 \
                --server-listen 10.0.0.1:7101",
+    example = "The files of a cluster of three servers:\n{command_name} map init --cluster DIR \
+               --servers 3",
     example = "The same from a file:\n{command_name} --sample > router.toml\n\
                {command_name} --config router.toml --check\n{command_name} --config router.toml",
     note = "Each setting is also read from the environment, --server-listen as\n\
@@ -82,4 +86,16 @@ pub struct Args {
     /// print the version, then end
     #[argh(switch)]
     pub version: bool,
+
+    /// what is done instead of routing
+    #[argh(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What is done instead of routing. It ends when it is done.
+#[derive(Clone, Debug, Eq, FromArgs, PartialEq)]
+#[argh(subcommand)]
+pub enum Command {
+    /// Makes a cluster's files, and changes its map.
+    Map(MapArgs),
 }

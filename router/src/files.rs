@@ -49,6 +49,24 @@ pub fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
     }
 }
 
+/// The names in a directory that are text; none when it is not there.
+///
+/// # Errors
+/// [`FileError`] names the directory.
+pub fn names_in(path: &Path) -> Result<Vec<String>, FileError> {
+    let failed = |error| FileError::new("list", path, error);
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        names.extend(entry.map_err(failed)?.file_name().into_string());
+    }
+    Ok(names)
+}
+
 /// Whether there is such a file.
 ///
 /// # Errors

@@ -6,10 +6,11 @@ use std::process::ExitCode;
 
 use operate::log::{Filter, Log};
 use operate::settings::{Reloader, environment};
-use router::args::Args;
+use router::args::{Args, Command};
 use router::config::{Config, KNOWN, RouterConfig, SAMPLE};
 use router::identity::Identity;
 use router::local;
+use router::map;
 use router::shell::Shell;
 
 const VERSION: &str = concat!("fastchat-router ", env!("CARGO_PKG_VERSION"));
@@ -31,6 +32,10 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> Result<(), Box<dyn Error>> {
+    if let Some(Command::Map(args)) = &args.command {
+        let text = map::run(args)?;
+        return Ok(stdout().write_all(text.as_bytes())?);
+    }
     if args.sample {
         return Ok(stdout().write_all(SAMPLE.as_bytes())?);
     }

@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 
 use bytes::BufMut;
 use rcgen::KeyPair;
-use router::local::certificates::{Authority, new_key};
+use router::cluster::certificates::{Authority, new_key};
 use wire::message::{Message, Placed};
 use wire::net::{ListenSecurity, ListenerId, Net, NetEvent, Policy, Security, tls};
 use wire::{ConnId, Frame, Kind, frame};

@@ -4,7 +4,6 @@
 //! the person and the scripts how to reach it. `docs/OPERATING.md` describes the directory.
 
 pub mod announce;
-pub mod certificates;
 pub mod children;
 pub mod cluster;
 pub mod ports;
