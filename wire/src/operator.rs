@@ -50,7 +50,7 @@ impl OperatorKey {
     /// The public half.
     #[must_use]
     pub fn public(&self) -> OperatorPublic {
-        OperatorPublic(self.0.verifying_key())
+        OperatorPublic(self.0.verifying_key().to_bytes())
     }
 
     /// Signs `body` under a domain string.
@@ -67,8 +67,8 @@ impl fmt::Debug for OperatorKey {
 }
 
 /// The public half: checks what the operator has signed.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct OperatorPublic(VerifyingKey);
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct OperatorPublic([u8; 32]);
 
 impl OperatorPublic {
     /// Reads `operator.pub`.
@@ -76,9 +76,9 @@ impl OperatorPublic {
     /// # Errors
     /// [`OperatorKeyError`].
     pub fn decode(bytes: &[u8]) -> Result<Self, OperatorKeyError> {
-        let key = VerifyingKey::from_bytes(key_bytes(bytes, PUBLIC_MAGIC)?);
-        match key {
-            Ok(key) if !key.is_weak() => Ok(Self(key)),
+        let bytes = key_bytes(bytes, PUBLIC_MAGIC)?;
+        match VerifyingKey::from_bytes(bytes) {
+            Ok(key) if !key.is_weak() => Ok(Self(*bytes)),
             _ => Err(OperatorKeyError),
         }
     }
@@ -86,14 +86,15 @@ impl OperatorPublic {
     /// The bytes of `operator.pub`.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        [PUBLIC_MAGIC.as_slice(), self.0.as_bytes()].concat()
+        [PUBLIC_MAGIC.as_slice(), &self.0].concat()
     }
 
     /// Whether the operator has signed `body` under this domain string.
     #[must_use]
     pub fn verifies(&self, domain: &[u8], body: &[u8], signature: &[u8; SIGNATURE_LEN]) -> bool {
         let signature = Signature::from_bytes(signature);
-        self.0.verify_strict(&signed(domain, body), &signature).is_ok()
+        let key = VerifyingKey::from_bytes(&self.0).expect("it was one when it was made");
+        key.verify_strict(&signed(domain, body), &signature).is_ok()
     }
 }
 

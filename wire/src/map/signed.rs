@@ -90,7 +90,16 @@ impl SignedMap {
             return Err(MapError::Signature);
         }
         let map = Arc::new(SlotMap::decode(bytes.slice(..body.len()))?);
-        Ok(Self { map, bytes, operator: operator.clone() })
+        Ok(Self { map, bytes, operator: *operator })
+    }
+
+    /// The map in a signed map's bytes, whoever has signed it.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when it is none.
+    pub fn unchecked(bytes: &Bytes) -> Result<SlotMap, DecodeError> {
+        let len = bytes.len().checked_sub(SIGNATURE_LEN).ok_or(DecodeError::Short("signature"))?;
+        SlotMap::decode(bytes.slice(..len))
     }
 
     /// The map.
