@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use operate::admin::AdminError;
@@ -17,13 +18,13 @@ use rand::rngs::SysRng;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
 use thiserror::Error;
-use wire::net::{ListenSecurity, ListenerId, Net, NetEvent, Policy};
-use wire::{ConnId, Instant, ServerId, SlotMap};
+use wire::net::{Callers, ListenSecurity, ListenerId, Net, NetEvent, Policy};
+use wire::{ConnId, Instant, MapFile, ServerId};
 
 use crate::config::{Config, RouterConfig};
 use crate::core::event::{Effect, Event, Outgoing, Side};
 use crate::core::{Core, Settings};
-use crate::identity::{Identity, IdentityError};
+use crate::identity::{Identity, IdentityError, read_map};
 
 /// How long those who are connected may take to read that the router stops.
 const STOP_TIME_MAX: Duration = Duration::from_secs(1);
@@ -38,6 +39,9 @@ pub struct Shell {
     clients: Listener,
     servers: Listener,
     certificate_names: Vec<(ServerId, String)>,
+    callers: Callers,
+    /// The directory of the map, which may be read again.
+    cluster: PathBuf,
     poster: Poster,
     service: Service,
     is_stopping: bool,
@@ -123,15 +127,13 @@ impl Shell {
         let policy = Policy::router();
         let address = config.server_listen;
         let servers = listen(&mut net, "--server-listen", address, security, policy)?;
-        let settings = Settings {
-            map: SlotMap::clone(identity.map.map()),
-            placing: config.placing,
-            exempt_loopback,
-        };
+        let settings = Settings { map: identity.map, placing: config.placing, exempt_loopback };
+        let known = settings.map.map().servers();
         let core = Core::new(net.now(), settings, seed()?);
-        let named = |server: &ServerId| (*server, server.certificate_name());
-        Ok(Self {
-            certificate_names: core.servers().iter().map(named).collect(),
+        let mut shell = Self {
+            certificate_names: Vec::new(),
+            callers: identity.callers,
+            cluster: config.cluster.clone(),
             net,
             core,
             signals: None,
@@ -142,7 +144,9 @@ impl Shell {
             servers,
             events: Vec::new(),
             effects: Vec::new(),
-        })
+        };
+        shell.know(&known);
+        Ok(shell)
     }
 
     /// From now on SIGTERM, SIGINT, SIGHUP and SIGCHLD are seen by [`Self::turn`] instead of doing
@@ -181,7 +185,7 @@ impl Shell {
         self.net.now()
     }
 
-    /// Runs until SIGTERM or SIGINT. SIGHUP reads the settings again.
+    /// Runs until SIGTERM or SIGINT. SIGHUP reads the settings and the map again.
     ///
     /// # Errors
     /// The poll failed.
@@ -201,6 +205,7 @@ impl Shell {
                     log.refilter(&config.log);
                     self.feed(Event::Placing(config.placing));
                 }
+                self.read_map();
                 self.service.ready();
             }
         }
@@ -301,6 +306,27 @@ impl Shell {
         }
     }
 
+    /// The operator has put another map there.
+    fn read_map(&mut self) {
+        match read_map(&self.cluster) {
+            Ok(MapFile::Signed(map)) => {
+                tracing::info!(version = map.map().version(), "map read");
+                self.feed(Event::Map(map));
+            }
+            Ok(MapFile::Unsigned(_)) => {
+                tracing::info!("an unsigned map is read at the start only");
+            }
+            Err(error) => tracing::warn!(%error, "the map stays as it is"),
+        }
+    }
+
+    /// Whose certificates count.
+    fn know(&mut self, servers: &[ServerId]) {
+        let named = |server: &ServerId| (*server, server.certificate_name());
+        self.certificate_names = servers.iter().map(named).collect();
+        self.callers.replace(self.certificate_names.iter().map(|(_, name)| name.clone()));
+    }
+
     fn side(&self, conn: ConnId, listener: ListenerId, address: SocketAddr) -> Side {
         if listener == self.clients.id {
             let address = address.ip();
@@ -314,15 +340,18 @@ impl Shell {
     fn feed(&mut self, event: Event) {
         let (now, wall) = (self.net.now(), self.net.wall());
         self.core.handle(now, wall, event, &mut self.effects);
-        for effect in self.effects.drain(..) {
+        let mut effects = std::mem::take(&mut self.effects);
+        for effect in effects.drain(..) {
             match effect {
                 Effect::Send { conn, message } => self.net.send(conn, |out| match message {
                     Outgoing::Client(message) => message.append_frame(out),
                     Outgoing::Server(message) => message.append_frame(out),
                 }),
                 Effect::Close { conn } => self.net.close(conn),
+                Effect::Know { servers } => self.know(&servers),
             }
         }
+        self.effects = effects;
     }
 }
 

@@ -12,10 +12,11 @@ use wire::net::Callers;
 use wire::net::tls::{self, TlsFileError};
 use wire::opaque::Suite;
 use wire::operator::OperatorKeyError;
-use wire::{MapError, MapFile, OperatorPublic, ServerId, SlotMap};
+use wire::{MapError, MapFile, OperatorPublic, ServerId};
 use zeroize::Zeroizing;
 
 use crate::config::Config;
+use crate::map_file::may_serve;
 
 /// A server's identity in its cluster.
 pub struct Identity {
@@ -91,8 +92,12 @@ impl Identity {
         let cert = read(&config.identity.join("cert.pem"))?;
         let key = read(&config.identity.join("key.pem"))?;
         let wrong = |source| IdentityError::Tls { path: config.identity.clone(), source };
-        let map = read_map(&config.cluster, config.id)?;
-        let callers = Callers::new(callers(map.map(), config.id));
+        let map = read_map(&config.cluster)?;
+        if !may_serve(map.map(), config.id) {
+            let (path, server) = (config.cluster.join("map"), config.id);
+            return Err(IdentityError::NotInMap { path, server });
+        }
+        let callers = Callers::new(callers(&map.map().known(), config.id));
         let peers = tls::server_config(&cert, &key, Some((&ca, &callers)));
         Ok(Self {
             clients: tls::server_config(&cert, &key, None).map_err(wrong)?,
@@ -105,21 +110,22 @@ impl Identity {
     }
 }
 
-/// The certificate names of the servers that dial `me`.
-pub fn callers(map: &SlotMap, me: ServerId) -> impl Iterator<Item = String> {
-    let lower = map.servers().into_iter().filter(move |server| *server < me);
-    lower.map(ServerId::certificate_name)
+/// The certificate names of those of `servers` that dial `me`.
+#[must_use]
+pub fn callers(servers: &[ServerId], me: ServerId) -> Vec<String> {
+    let lower = servers.iter().filter(|server| **server < me);
+    lower.map(|server| server.certificate_name()).collect()
 }
 
-fn read_map(cluster: &Path, server: ServerId) -> Result<MapFile, IdentityError> {
+/// Reads the map of the directory `cluster`, and checks who made it.
+///
+/// # Errors
+/// [`IdentityError`] names the file.
+pub fn read_map(cluster: &Path) -> Result<MapFile, IdentityError> {
     let path = cluster.join("map");
     let operator = read_operator(cluster.join("operator.pub"))?;
     let bytes = read(&path)?.to_vec().into();
-    match MapFile::decode(bytes, operator.as_ref()) {
-        Ok(file) if file.map().member(server).is_some() => Ok(file),
-        Ok(_) => Err(IdentityError::NotInMap { path, server }),
-        Err(source) => Err(IdentityError::Map { path, source }),
-    }
+    MapFile::decode(bytes, operator.as_ref()).map_err(|source| IdentityError::Map { path, source })
 }
 
 /// Clusters that were made before maps could change have none.

@@ -10,6 +10,7 @@ pub mod config;
 pub mod core;
 pub mod desk;
 pub mod identity;
+pub mod map_file;
 pub mod mark;
 pub mod meter;
 pub mod shell;

@@ -7,6 +7,7 @@ mod orders;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -31,7 +32,8 @@ use crate::config::Config;
 use crate::core::log::LogLimits;
 use crate::core::{CloseReason, Config as CoreConfig, Core, Effect, Event, Level, Side, Target};
 use crate::desk::{Desk, End};
-use crate::identity::Identity;
+use crate::identity::{Identity, callers};
+use crate::map_file::{Newest, newest};
 use crate::mark::Mark;
 use crate::meter::LoadMeter;
 
@@ -56,6 +58,9 @@ pub struct Shell {
     /// The parent of a local cluster's server is gone.
     orphaned: Arc<AtomicBool>,
     identity: Identity,
+    me: ServerId,
+    /// The directory of the map, which may be read again.
+    cluster: PathBuf,
     routers: Vec<SocketAddr>,
     clients: ListenerId,
     peers: ListenerId,
@@ -103,6 +108,7 @@ impl Shell {
             return Err(ShellError::Marked { mark, store });
         }
         let (storage, opened) = RocksStorage::open(&config.store, waker(&net))?;
+        let newest = begin_with(config, &identity, &storage)?;
         let security = ListenSecurity::Tls(Arc::clone(&identity.clients));
         let policy = Policy::early_client();
         let (clients, client_address) =
@@ -115,7 +121,8 @@ impl Shell {
         net.register(&mut signals)?;
         let core = CoreConfig {
             me: config.id,
-            map: Arc::clone(identity.map.map()),
+            map: newest.map,
+            map_is_stored: newest.is_stored,
             setup: identity.setup.clone(),
             seed: seed()?,
             opened,
@@ -129,7 +136,6 @@ impl Shell {
         };
         let mut effects = Vec::new();
         let desk = Desk::new(waker(&net));
-        let named = |server: ServerId| (server, server.certificate_name());
         let mut shell = Self {
             core: Core::new(core, net.now(), net.wall(), &mut effects),
             _hatch: Hatch::open(&config.store, storage.checkpointer(), desk.clone()),
@@ -140,8 +146,10 @@ impl Shell {
             routers: config.routers.clone(),
             clients,
             peers,
-            certificate_names: identity.map.map().servers().into_iter().map(named).collect(),
+            certificate_names: Vec::new(),
             identity,
+            me: config.id,
+            cluster: config.cluster.clone(),
             dialing: BTreeMap::new(),
             meter: LoadMeter::new(net.now()),
             drain_rate: config.drain_rate,
@@ -314,6 +322,11 @@ impl Shell {
                     let (target, address) = (Target::Router(index), self.routers[index]);
                     self.dial(target, address, ROUTER_NAME.to_owned(), Policy::router());
                 }
+                Effect::Know { servers } => {
+                    self.identity.callers.replace(callers(&servers, self.me));
+                    let named = |server: &ServerId| (*server, server.certificate_name());
+                    self.certificate_names = servers.iter().map(named).collect();
+                }
                 Effect::Store(op) => self.storage.submit(op),
                 Effect::Superseded { by } => self.superseded = Some(by),
                 Effect::Alarm(alarm) => tracing::warn!(%alarm, "alarm"),
@@ -394,6 +407,17 @@ impl Shell {
     fn is_done(&self) -> bool {
         self.core.metrics().clients == 0 && self.core.is_quiet()
     }
+}
+
+/// The map to begin with.
+fn begin_with(
+    config: &Config,
+    identity: &Identity,
+    storage: &RocksStorage,
+) -> Result<Newest, ShellError> {
+    let path = config.cluster.join("map");
+    let newest = newest(config.id, &path, identity.map.clone(), storage.map());
+    newest.map_err(|source| ShellError::Map { path, source })
 }
 
 fn listen(

@@ -22,7 +22,7 @@ use crate::change::{Batch, Change};
 use crate::error::StorageError;
 use crate::identity;
 use crate::image::{Image, Writes};
-use crate::key::{self, Family, STORE};
+use crate::key::{self, Family, MAP, STORE};
 use crate::value::{
     Announcement, Answered, Bundle, Chunk, GrantFields, GrantsLen, KeyLog, Statement, Value,
 };
@@ -157,6 +157,7 @@ impl Applier {
             Change::PutSession { name, session } => {
                 self.put(Family::Sessions, &key::account(name), session, writes);
             }
+            Change::PutMap { map } => writes.put(Family::Meta, MAP, map),
             Change::PutRow { log, sender, origin, row } => {
                 self.put(Family::Rows, &key::row(log, sender, origin), row, writes);
             }

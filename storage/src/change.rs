@@ -24,6 +24,11 @@ pub enum Change {
         /// The new epoch.
         store_epoch: u32,
     },
+    /// Replaces the map that the store keeps.
+    PutMap {
+        /// The signed map.
+        map: Bytes,
+    },
     /// Creates an account; none of this name exists.
     CreateAccount {
         /// The account.

@@ -19,6 +19,7 @@
 //! answered   log                          mailboxes only            whom its owner has answered
 //! blobs      uploader name ‖ blob [32]                              BlobRecord
 //! chunks     uploader name ‖ blob [32] ‖ index u32                  ciphertext
+//! meta       "map"                                                  the newest signed map
 //! meta       "store"                                                magic, format, id, epoch
 //!
 //! name = length u8 ‖ 1–32 bytes           log = kind u8 (1 mailbox, 2 group) ‖ name
@@ -101,6 +102,8 @@ impl Family {
 
 /// Where in [`Family::Meta`] stands who the store is.
 pub(crate) const STORE: &[u8] = b"store";
+/// The key of the newest map that the server knew, in [`Family::Meta`].
+pub(crate) const MAP: &[u8] = b"map";
 /// Where in [`Family::Meta`] stands how many batches the store holds.
 pub(crate) const SEQUENCE: &[u8] = b"sequence";
 

@@ -16,7 +16,7 @@ use crate::change::Batch;
 use crate::error::StorageError;
 use crate::identity;
 use crate::image::{Image, Visit, Writes, damaged};
-use crate::key::{Family, SEQUENCE, STORE};
+use crate::key::{Family, MAP, SEQUENCE, STORE};
 use crate::op::{Completion, Op, Opened, Ticket};
 use crate::read::Read;
 use crate::watermark::{self, Watermark};
@@ -188,6 +188,15 @@ impl MemStorage {
             is_poisoned: false,
         };
         Ok((storage, opened))
+    }
+
+    /// The map that the store holds, if any.
+    ///
+    /// # Panics
+    /// Never: memory is readable.
+    #[must_use]
+    pub fn map(&self) -> Option<Bytes> {
+        self.durable.get(Family::Meta, MAP).expect("memory is readable")
     }
 
     /// Behaves like `model` from the next operation on.

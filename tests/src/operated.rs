@@ -110,11 +110,12 @@ impl Operated {
     pub fn await_metric(&self, name: &str, is_wanted: impl Fn(f64) -> bool) {
         let until = Instant::now() + DEADLINE;
         loop {
-            let now = self.metric(name);
-            if is_wanted(now) {
+            // A process that has just begun shows nothing yet.
+            let now = values(&self.get("/metrics").1).get(name).copied();
+            if now.is_some_and(&is_wanted) {
                 return;
             }
-            assert!(Instant::now() < until, "{name} stays at {now}");
+            assert!(Instant::now() < until, "{name} stays at {now:?}");
             // Nothing but a look tells that a number has changed.
             std::thread::park_timeout(LOOK_INTERVAL);
         }

@@ -35,6 +35,9 @@ kinds! {
     0x03 FAULT;
     0x04 PING;
     0x05 PONG;
+    0x06 MAP_VERSION;
+    0x07 FETCH_MAP;
+    0x08 MAP_COPY;
 
     0x10 REDEEM;
     0x11 SIGN_UP_START;

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use wire::{ConnId, Frame, FromRouter, RouterToServer, ServerId};
+use wire::{ConnId, Frame, FromRouter, RouterToServer, ServerId, SignedMap};
 
 use super::strategy::Placing;
 
@@ -28,6 +28,8 @@ pub enum Event {
         /// Which connection.
         conn: ConnId,
     },
+    /// The operator has given this router a map, and has signed it.
+    Map(SignedMap),
     /// The deadline has passed.
     Timeout,
     /// The process stops: everybody is told.
@@ -60,6 +62,11 @@ pub enum Effect {
         conn: ConnId,
         /// The message.
         message: Outgoing,
+    },
+    /// From now on these are the servers whose certificates count.
+    Know {
+        /// Which, in order.
+        servers: Vec<ServerId>,
     },
     /// Close a connection, after what was sent on it before.
     Close {

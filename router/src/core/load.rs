@@ -12,7 +12,8 @@ pub struct Loads {
     servers: BTreeMap<ServerId, Load>,
     /// What each server last showed, also of those that have left.
     last: BTreeMap<ServerId, Opening>,
-    map_version: u32,
+    /// The map that a server must have; `None`: any that the operator has signed.
+    map_version: Option<u32>,
 }
 
 /// One server's last report.
@@ -51,9 +52,9 @@ pub enum Outcome {
 }
 
 impl Loads {
-    /// None yet. Servers with another map than `map_version` are not placed on.
+    /// None yet. Servers with another map than `map_version`, if it is set, are not placed on.
     #[must_use]
-    pub fn new(map_version: u32) -> Self {
+    pub fn new(map_version: Option<u32>) -> Self {
         Self { servers: BTreeMap::new(), last: BTreeMap::new(), map_version }
     }
 
@@ -109,7 +110,8 @@ impl Loads {
     /// The servers that may be placed on now, by id.
     pub fn placeable(&self, now: Instant) -> impl Iterator<Item = (ServerId, &Load)> {
         let is_placeable = move |load: &Load| {
-            load.is_open && load.map_version == self.map_version && load.is_heard(now)
+            let has_map = self.map_version.is_none_or(|version| load.map_version == version);
+            load.is_open && has_map && load.is_heard(now)
         };
         let servers = self.servers.iter().map(|(server, load)| (*server, load));
         servers.filter(move |(_, load)| is_placeable(load))

@@ -44,7 +44,9 @@ metrics! {
         waiting: Gauge,
         /// Servers of the map.
         servers: Gauge,
-        /// Servers that are placed on: heard, open to new sessions, and with this router's map.
+        /// Version of the slot map in force.
+        map_version: Gauge,
+        /// Servers that are placed on: heard, and open to new sessions.
         placeable: Gauge,
         /// Sessions that those servers report.
         sessions: Gauge,

@@ -16,16 +16,18 @@ pub mod tally;
 pub mod timers;
 
 mod client_side;
+mod maps;
 mod placing;
 mod server_side;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use wire::fault::Consequence;
 use wire::message::Fault;
-use wire::{ConnId, FaultCode, Frame, Instant, Name, ServerId, SlotMap, Wall};
+use wire::{ConnId, FaultCode, Frame, Instant, MapFile, Name, ServerId, Wall};
 
 use crate::limits::{
     CLIENT_IDLE_MAX, LINK_SILENCE_MAX, RESERVATIONS_PER_ADDRESS_MAX, START_TIME_MAX, WAITING_MAX,
@@ -42,7 +44,7 @@ use timers::{Timer, Timers};
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The home of each slot.
-    pub map: SlotMap,
+    pub map: MapFile,
     /// How seats are chosen.
     pub placing: Placing,
     /// Whether clients from a loopback address are exempt from the limits per address.
@@ -53,6 +55,9 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Core {
     exempt_loopback: bool,
+    map: MapFile,
+    /// The connection on which a newer map was asked for.
+    fetching: Option<ConnId>,
     servers: Vec<ServerId>,
     placer: Placer,
     random: StdRng,
@@ -73,6 +78,10 @@ struct Conn {
     stage: Stage,
     /// A client was told which servers there are.
     is_told: bool,
+    /// The highest version of the map that a server was asked for.
+    asked: u32,
+    /// The highest version of the map that a server was given.
+    given: u32,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -109,9 +118,14 @@ impl Core {
         timers.set(Timer::Start, now + START_TIME_MAX);
         Self {
             exempt_loopback,
-            servers: map.servers(),
-            loads: Loads::new(map.version()),
-            placer: Placer::new(map, placing, placer_seed),
+            servers: map.map().servers(),
+            loads: Loads::new(match &map {
+                MapFile::Signed(_) => None,
+                MapFile::Unsigned(map) => Some(map.version()),
+            }),
+            placer: Placer::new(Arc::clone(map.map()), placing, placer_seed),
+            map,
+            fetching: None,
             random,
             conns: BTreeMap::new(),
             reservations: Reservations::new(RESERVATIONS_PER_ADDRESS_MAX),
@@ -130,6 +144,7 @@ impl Core {
             Event::Frame { conn, frame } => self.on_frame(now, wall, conn, &frame, out),
             Event::Closed { conn } => self.on_closed(conn, out),
             Event::Timeout => self.on_timeout(now, out),
+            Event::Map(map) => self.on_map(map, out),
             Event::Stop => self.on_stop(out),
             Event::Placing(placing) => self.placer.set_placing(placing),
         }
@@ -176,6 +191,7 @@ impl Core {
             conns: gauge(self.conns.len()),
             waiting: gauge(self.waiting.len()),
             servers: gauge(self.servers.len()),
+            map_version: u64::from(self.map.map().version()),
             placeable: gauge(self.placeable(now)),
             sessions: sessions.sum(),
             reservations: gauge(self.reservations.len()),
@@ -190,7 +206,8 @@ impl Core {
 
     fn on_opened(&mut self, now: Instant, conn: ConnId, side: Side) {
         let stage = Stage::New;
-        let doubled = self.conns.insert(conn, Conn { side, stage, is_told: false });
+        let doubled =
+            self.conns.insert(conn, Conn { side, stage, is_told: false, asked: 0, given: 0 });
         assert!(doubled.is_none(), "a connection opens once");
         self.metrics.conns_opened += 1;
         self.keep_open(now, conn, side);
@@ -224,6 +241,7 @@ impl Core {
         };
         self.metrics.conns_closed += 1;
         self.timers.cancel(Timer::Idle(conn));
+        self.fetching = self.fetching.filter(|fetching| *fetching != conn);
         match side {
             Side::Client { .. } => self.waiting.retain(|waiting| waiting.conn != conn),
             Side::Server { certified } => self.on_server_closed(conn, certified, out),

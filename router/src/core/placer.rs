@@ -1,5 +1,7 @@
 //! Chooses seats by one strategy: the same code in the core and in tools.
 
+use std::sync::Arc;
+
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use wire::{ServerId, Slot, SlotMap};
@@ -10,7 +12,7 @@ use super::strategy::{Placing, Strategy};
 /// Chooses a seat for one session after another.
 #[derive(Debug)]
 pub struct Placer {
-    map: SlotMap,
+    map: Arc<SlotMap>,
     ring: Ring,
     placing: Placing,
     /// Whom round robin has chosen last; several routers begin with different ones.
@@ -25,8 +27,9 @@ impl Placer {
     /// # Panics
     /// When `placing.percent` is 0: the caller has checked its range.
     #[must_use]
-    pub fn new(map: SlotMap, placing: Placing, seed: [u8; 32]) -> Self {
+    pub fn new(map: impl Into<Arc<SlotMap>>, placing: Placing, seed: [u8; 32]) -> Self {
         assert_seats_somebody(placing);
+        let map = map.into();
         let servers = map.owners();
         let mut random = StdRng::from_seed(seed);
         let last = servers[below(&mut random, servers.len())];
@@ -40,6 +43,12 @@ impl Placer {
     pub fn set_placing(&mut self, placing: Placing) {
         assert_seats_somebody(placing);
         self.placing = placing;
+    }
+
+    /// Places by another map from now on.
+    pub fn set_map(&mut self, map: Arc<SlotMap>) {
+        self.ring = Ring::new(&map.owners());
+        self.map = map;
     }
 
     /// The home of each slot.

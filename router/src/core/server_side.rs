@@ -2,7 +2,7 @@
 
 use wire::limits::REPORT_SILENCE_MAX;
 use wire::message::{Fault, Hello, Pong, Ready, Report, Role};
-use wire::{ConnId, FaultCode, Frame, Instant, Kind, ServerId, ServerToRouter, Wall};
+use wire::{ConnId, FaultCode, Frame, Instant, Kind, MapFile, ServerId, ServerToRouter, Wall};
 
 use super::directory::directory;
 use super::event::{Effect, Side};
@@ -37,6 +37,9 @@ impl Core {
             (Some(Stage::Greeted), _, ServerToRouter::Pong(_)) => {}
             (Some(Stage::Greeted), Some(server), ServerToRouter::Report(report)) => {
                 self.on_report(now, conn, server, &report, out);
+            }
+            (Some(Stage::Greeted), Some(server), ServerToRouter::MapCopy(copy)) => {
+                self.on_map_copy((conn, server), copy, out);
             }
             (_, _, message) => {
                 let fault = Fault::about(FaultCode::WRONG_STATE, message.kind(), 0);
@@ -97,6 +100,13 @@ impl Core {
             let fault = Fault::about(FaultCode::WRONG_PEER, Kind::REPORT, 0);
             return self.fault(conn, fault, out);
         }
+        let named = self.map.map().store_of(server);
+        if named.is_some_and(|store| store != report.opening.store) {
+            tracing::error!(%server, store = %report.opening.store, "turned away: the map names \
+                another store; see fastchat-router map replace");
+            let fault = Fault::about(FaultCode::SUPERSEDED, Kind::REPORT, 0);
+            return self.fault(conn, fault, out);
+        }
         match self.loads.report(now, conn, report) {
             Outcome::Stale => self.metrics.reports_stale += 1,
             Outcome::Impostor => {
@@ -117,6 +127,7 @@ impl Core {
                     self.close(replaced, out);
                 }
                 self.on_taken(now, server, report, is_moved, out);
+                self.compare_maps(conn, report.map_version, out);
             }
         }
     }
@@ -145,7 +156,7 @@ impl Core {
 
     fn on_moved(&mut self, server: ServerId, report: &Report, out: &mut Vec<Effect>) {
         let (ours, theirs) = (self.placer.map().version(), report.map_version);
-        if ours != theirs {
+        if ours != theirs && matches!(self.map, MapFile::Unsigned(_)) {
             tracing::warn!(%server, ours, theirs, "has another slot map; nobody is placed there");
         }
         tracing::info!(%server, client = %report.entry.client, peer = %report.entry.peer, "joined");

@@ -196,8 +196,8 @@ impl Workshop {
     fn next_step(&self) -> String {
         let map = self.cluster.path().join("map");
         format!(
-            "next: copy {} to the --cluster directory of every server and router, and start\n      \
-             them again, one after another\n",
+            "next: copy {} to the --cluster directory of every server and router, and send\n      \
+             one of the servers SIGHUP: those that run tell each other\n",
             map.display()
         )
     }

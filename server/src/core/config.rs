@@ -1,12 +1,11 @@
 //! What a core is made of: who it is, its map, its secrets, its store.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use opaque_ke::ServerSetup;
 use storage::Opened;
 use wire::opaque::Suite;
-use wire::{ServerId, SlotMap};
+use wire::{MapFile, ServerId};
 
 use super::log::LogLimits;
 
@@ -14,8 +13,10 @@ use super::log::LogLimits;
 pub struct Config {
     /// Which server this is.
     pub me: ServerId,
-    /// Who is the home of what.
-    pub map: Arc<SlotMap>,
+    /// Who is the home of what: the newest map that is known.
+    pub map: MapFile,
+    /// Whether the store holds this map.
+    pub map_is_stored: bool,
     /// The cluster's OPAQUE setup, a secret; the same on every server.
     pub setup: ServerSetup<Suite>,
     /// Seeds every token and every OPAQUE answer: from the system's generator.

@@ -5,6 +5,7 @@ use wire::message::Ping;
 use wire::{ConnId, FaultCode, RouterToServer, ServerId, ToPeer};
 
 use super::event::{CloseReason, Effect, Side, Target};
+use super::load::Told;
 use super::parts::Parts;
 use super::peers::LinkChange;
 use super::turn::Turn;
@@ -121,8 +122,15 @@ impl Parts {
         {
             return turn.effects.push(Effect::Superseded { by: Target::Router(index) });
         }
-        if let Some(servers) = self.routers.on_message(conn, index, message, turn) {
-            self.peers.on_directory(&servers, turn);
+        match self.routers.on_message(conn, index, message, turn) {
+            Some(Told::Directory(servers)) => self.peers.on_directory(&servers, turn),
+            Some(Told::FetchMap) => {
+                if let Some(copy) = self.maps.copy() {
+                    turn.tell_router(conn, copy);
+                }
+            }
+            Some(Told::Map(bytes)) => self.maps.on_copy(None, bytes, turn),
+            None => {}
         }
     }
 
@@ -134,6 +142,7 @@ impl Parts {
         for change in changes {
             match change {
                 LinkChange::Up(server) => {
+                    self.maps.on_link_up(server, turn);
                     self.seat.on_link_up(server, turn);
                     turn.tell_server(server, Ping { nonce: turn.now.0 });
                     self.seat.on_link_ready(server, turn);
@@ -143,6 +152,7 @@ impl Parts {
                     self.accounts.on_link_lost(server, heard, turn);
                     self.group_passwords.on_link_lost(server);
                     self.seat.on_link_lost(server, turn);
+                    self.maps.on_link_lost(server, turn);
                 }
             }
         }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use bytes::BytesMut;
 use storage::{Completion, Op};
 use wire::frame::Frame;
-use wire::{ConnId, ServerId, ServerToRouter, SessionEpoch, ToClient, ToPeer};
+use wire::{ConnId, ServerId, ServerToRouter, SessionEpoch, SignedMap, ToClient, ToPeer};
 
 use super::log;
 
@@ -99,6 +99,8 @@ pub enum Event {
         /// Why.
         why: CloseReason,
     },
+    /// The operator has given this server a map, and has signed it.
+    Map(SignedMap),
     /// The storage finished an operation.
     Stored(Completion),
     /// The instant of `Core::deadline` has come.
@@ -190,6 +192,11 @@ pub enum Effect {
         /// Which of the configured routers.
         index: usize,
     },
+    /// From now on these are the servers whose certificates count. This one is among them.
+    Know {
+        /// Which, in order.
+        servers: Vec<ServerId>,
+    },
     /// Give an operation to the storage.
     Store(Op),
     /// Others know a later process of this server, or another store: this one must not serve.
@@ -219,6 +226,18 @@ pub enum Alarm {
         /// Which server said so.
         from: ServerId,
     },
+    /// Two maps of the same version, or a map that was made from another one than this server's.
+    MapForked {
+        /// Which server has the other; `None`: this server's file, or a router.
+        from: Option<ServerId>,
+        /// The version.
+        version: u32,
+    },
+    /// A map that this cluster's operator has not signed.
+    MapRefused {
+        /// Which server gave it; `None`: this server's file, or a router.
+        from: Option<ServerId>,
+    },
     /// A peer sent what does not answer its question, or has no place here.
     PeerConfused {
         /// Which server.
@@ -234,7 +253,25 @@ impl fmt::Display for Alarm {
             Self::EpochNeverGiven { epoch, from } => {
                 write!(f, "{from}: session epoch {} was never given", epoch.0)
             }
+            Self::MapForked { from, version } => {
+                write!(f, "{}: another map of version {version}", Giver(*from))
+            }
+            Self::MapRefused { from } => {
+                write!(f, "{}: a map that the operator has not signed", Giver(*from))
+            }
             Self::PeerConfused { from } => write!(f, "{from}: a message without a question"),
+        }
+    }
+}
+
+/// Who gave a map.
+pub(super) struct Giver(pub(super) Option<ServerId>);
+
+impl fmt::Display for Giver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(server) => write!(f, "{server}"),
+            None => f.write_str("the map file or a router"),
         }
     }
 }

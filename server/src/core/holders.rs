@@ -17,6 +17,17 @@ impl Holders {
         Self { map }
     }
 
+    /// Another map is in force. Nobody holds anything else for that.
+    pub(super) fn set_map(&mut self, map: Arc<SlotMap>) {
+        self.map = map;
+    }
+
+    /// Everyone whose link is needed: the servers that the map lists, and those that hold something
+    /// though it lists them no more.
+    pub(super) fn linked(&self) -> Vec<ServerId> {
+        self.map.known()
+    }
+
     /// The server that holds `log`: its slot's first home, which keeps what it has whatever a later
     /// map says.
     pub(super) fn of(&self, log: &LogId) -> ServerId {

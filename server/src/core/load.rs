@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 
+use bytes::Bytes;
 use wire::limits::{
     EARLY_TIME_MAX, PEER_PING_INTERVAL, PEER_SILENCE_MAX, REDEEMED_MAX, REPORT_GAP,
     REPORT_INTERVAL, RESERVATION_TIME,
@@ -29,6 +30,16 @@ pub(super) struct Card {
     pub(super) opening: Opening,
     pub(super) map_version: u32,
     pub(super) sessions_max: u32,
+}
+
+/// What a router has said that others must hear of.
+pub(super) enum Told {
+    /// Where the servers are.
+    Directory(Vec<ServerEntry>),
+    /// It wants to know the map.
+    FetchMap,
+    /// It has a map.
+    Map(Bytes),
 }
 
 /// The connections to the configured routers, and the load that they hear of.
@@ -113,14 +124,14 @@ impl Routers {
         router.arm(next, index, turn);
     }
 
-    /// A router speaks. Says who is where, if that is what it said.
+    /// A router speaks. Says what others must hear of it.
     pub(super) fn on_message(
         &mut self,
         conn: ConnId,
         index: usize,
         message: RouterToServer,
         turn: &mut Turn<'_>,
-    ) -> Option<Vec<ServerEntry>> {
+    ) -> Option<Told> {
         let router = self.routers.get_mut(index)?;
         match (&mut router.state, message) {
             (RouterState::Greeting(greeted), RouterToServer::Ready(_)) if *greeted == conn => {
@@ -133,7 +144,11 @@ impl Routers {
             (RouterState::Ready(ready, heard), message) if *ready == conn => {
                 *heard = turn.now;
                 match message {
-                    RouterToServer::Directory(directory) => Some(directory.servers.into_items()),
+                    RouterToServer::Directory(directory) => {
+                        Some(Told::Directory(directory.servers.into_items()))
+                    }
+                    RouterToServer::FetchMap(_) => Some(Told::FetchMap),
+                    RouterToServer::MapCopy(copy) => Some(Told::Map(copy.map.into_bytes())),
                     RouterToServer::Ping(ping) => {
                         turn.tell_router(conn, Pong { nonce: ping.nonce });
                         None
@@ -178,6 +193,12 @@ impl Routers {
     pub(super) fn on_measured(&mut self, busy_permille: u16, queued_bytes: u64) {
         self.busy_permille = busy_permille;
         self.queued_bytes = queued_bytes;
+    }
+
+    /// Another map is in force: the routers hear of it now.
+    pub(super) fn set_map_version(&mut self, version: u32, turn: &mut Turn<'_>) {
+        self.card.map_version = version;
+        self.schedule(turn.now, turn);
     }
 
     /// No new sessions from now on.

@@ -78,6 +78,8 @@ metrics! {
         unsent: Counter,
         /// Links that are up.
         links: Gauge,
+        /// Version of the slot map in force.
+        map_version: Gauge,
         /// Routers that hear this server's reports.
         routers: Gauge,
         /// Accounts in memory.

@@ -27,6 +27,7 @@ mod lease;
 mod limit;
 mod load;
 pub mod log;
+mod maps;
 mod metrics;
 mod notes;
 mod opaque;
@@ -226,6 +227,7 @@ impl Parts {
                 self.blobs.set_refusing(free_bytes < BLOBS_DISK_FREE_MIN);
                 self.routers.on_measured(busy_permille, queued_bytes);
             }
+            Event::Map(map) => self.maps.on_map(None, map, turn),
             Event::Bounds { sessions_max, unseen_max } => {
                 self.routers.set_sessions_max(sessions_max, turn);
                 self.seat.set_bounds(sessions_max, unseen_max);
@@ -319,6 +321,13 @@ impl Parts {
             }
             ToPeer::PeerReceipt(receipt) => self.seat.on_receipt(from, &receipt, turn),
             ToPeer::SessionRegistered(message) => self.seat.on_registered(from, &message, turn),
+            ToPeer::MapVersion(version) => self.maps.on_version(from, &version, turn),
+            ToPeer::FetchMap(_) => {
+                if let Some(copy) = self.maps.copy() {
+                    turn.tell_server(from, copy);
+                }
+            }
+            ToPeer::MapCopy(copy) => self.maps.on_copy(Some(from), copy.map.into_bytes(), turn),
             ToPeer::Fault(_) => {}
             ToPeer::Hello(_) | ToPeer::Ready(_) | ToPeer::PeerStore(_) => {
                 turn.alarm(Alarm::PeerConfused { from });

@@ -1,11 +1,12 @@
 //! The parts of a core, and what they do together.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use storage::{Answer, Batch};
 use wire::limits::EXPIRY_INTERVAL;
-use wire::{Instant, Opening, ProcessId, ServerId};
+use wire::{Instant, Opening, ProcessId, ServerId, SlotMap};
 
 use super::account::Accounts;
 use super::blobs::Blobs;
@@ -13,11 +14,12 @@ use super::bundles::KeyLogs;
 use super::config::Config;
 use super::ends::Role;
 use super::entropy::Entropy;
-use super::event::Alarm;
+use super::event::{Alarm, Effect};
 use super::group_password::GroupPasswords;
 use super::holders::Holders;
 use super::load::{Card, Routers};
 use super::log::{LogOut, LogRead, Logs};
+use super::maps::Maps;
 use super::metrics::Metrics;
 use super::notes::Notes;
 use super::password::Passwords;
@@ -44,6 +46,7 @@ pub(super) struct Parts {
     pub(super) group_passwords: GroupPasswords,
     pub(super) peers: Peers,
     pub(super) routers: Routers,
+    pub(super) maps: Maps,
     /// Nothing new is taken; what makes room goes on.
     pub(super) is_disk_full: bool,
 }
@@ -51,10 +54,11 @@ pub(super) struct Parts {
 impl Parts {
     pub(super) fn new(config: Config, now: Instant) -> Self {
         let mut entropy = Entropy::new(config.seed);
-        let servers = config.map.servers();
-        let others: BTreeSet<ServerId> =
-            servers.iter().copied().filter(|server| *server != config.me).collect();
+        let holders = Holders::new(Arc::clone(config.map.map()));
+        let servers = holders.linked();
         let me = config.me;
+        let others: BTreeSet<ServerId> =
+            servers.iter().copied().filter(|server| *server != me).collect();
         let opening = Opening {
             store: config.opened.store,
             epoch: config.opened.store_epoch,
@@ -65,12 +69,13 @@ impl Parts {
             client: config.client_address,
             peer: config.peer_address,
             opening,
-            map_version: config.map.version(),
+            map_version: config.map.map().version(),
             sessions_max: config.sessions_max,
         };
         let hash_key = row_hash_key(&config.setup.serialize());
         let random = entropy.number();
-        let peers = Peers::new(me, opening, &servers, entropy.bytes());
+        let map = Arc::clone(config.map.map());
+        let peers = Peers::new(me, opening, map, &servers, entropy.bytes());
         let routers = Routers::new(card, config.routers, entropy.bytes());
         let group_passwords =
             GroupPasswords::new(config.setup.clone(), Entropy::new(entropy.bytes()));
@@ -81,7 +86,7 @@ impl Parts {
             conns: Table::default(),
             seat: Seat::new(
                 me,
-                Holders::new(config.map),
+                holders,
                 (config.sessions_max, config.unseen_max),
                 config.unmetered,
                 random,
@@ -96,15 +101,31 @@ impl Parts {
             group_passwords,
             peers,
             routers,
+            maps: Maps::new(config.map, config.map_is_stored),
             is_disk_full: false,
         }
     }
 
     pub(super) fn start(&mut self, turn: &mut Turn<'_>) {
+        turn.effects.push(Effect::Know { servers: self.seat.holders.linked() });
         self.routers.start(turn);
         self.expire(turn);
         self.blobs.begin_sweep(turn);
         self.sweep_grants(turn);
+    }
+
+    /// Another map is in force, durably. What is held is held as before: it moves, or it stays.
+    fn on_map(&mut self, map: Arc<SlotMap>, turn: &mut Turn<'_>) {
+        let (version, servers) = (map.version(), map.servers().len());
+        tracing::info!(version, servers, "slot map in force");
+        self.seat.holders.set_map(Arc::clone(&map));
+        self.routers.set_map_version(version, turn);
+        let linked = self.seat.holders.linked();
+        let changes = self.peers.set_map(map, &linked, turn);
+        turn.effects.push(Effect::Know { servers: linked });
+        self.on_link_changes(changes, turn);
+        let others = self.seat.up.iter().copied().filter(|server| *server != self.me);
+        self.maps.announce(others, turn);
     }
 
     /// Entries of groups expire, now and from time to time.
@@ -172,6 +193,9 @@ impl Parts {
         self.notes.on_committed(turn);
         self.logs.on_committed(&mut self.log_out);
         self.drain_logs(turn);
+        if let Some(map) = self.maps.on_committed() {
+            self.on_map(map, turn);
+        }
         for (account, below) in turn.outdated.drain(..) {
             self.logs.end_reader(&account, below);
         }
@@ -187,6 +211,7 @@ impl Parts {
             || self.logs.has_changes()
             || self.blobs.has_changes()
             || self.notes.has_changes()
+            || self.maps.has_changes()
     }
 
     pub(super) fn compose(&mut self, batch: &mut Batch) {
@@ -194,6 +219,7 @@ impl Parts {
         self.logs.compose(batch);
         self.blobs.compose(batch);
         self.notes.compose(batch);
+        self.maps.compose(batch);
     }
 
     /// How many connections and sessions are held.
@@ -210,6 +236,7 @@ impl Parts {
         metrics.routers = gauge(self.routers.ready_count());
         metrics.accounts = gauge(self.accounts.len());
         metrics.noting = gauge(self.notes.len());
+        metrics.map_version = u64::from(self.maps.map().version());
         self.blobs.measure(metrics);
         metrics.log = self.logs.metrics();
     }

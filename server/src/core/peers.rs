@@ -9,10 +9,11 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use wire::limits::{EARLY_TIME_MAX, PEER_PING_INTERVAL, PEER_SILENCE_MAX};
 use wire::message::{Fault, Hello, PeerStore, Ping, Ready, Role, ServerEntry};
-use wire::{ConnId, FaultCode, Instant, Opening, ServerId, ToPeer};
+use wire::{ConnId, FaultCode, Instant, Opening, ServerId, SlotMap, ToPeer};
 
 use super::backoff::Backoff;
 use super::entropy::Entropy;
@@ -29,12 +30,16 @@ pub(super) enum LinkChange {
     Lost(ServerId, Instant),
 }
 
-/// The links to all other servers of the map.
+/// The links to all other servers that are known.
 pub(super) struct Peers {
     me: ServerId,
     /// What this process shows.
     opening: Opening,
+    /// Which store each server must have, if it says so.
+    map: Arc<SlotMap>,
     links: BTreeMap<ServerId, Link>,
+    /// Where servers listen, as a router last said: also those that are not known yet.
+    directory: BTreeMap<ServerId, SocketAddr>,
     /// Peers that connected and whose links are not up.
     arriving: BTreeMap<ConnId, Arriving>,
     entropy: Entropy,
@@ -77,21 +82,17 @@ impl Peers {
     pub(super) fn new(
         me: ServerId,
         opening: Opening,
+        map: Arc<SlotMap>,
         servers: &[ServerId],
         seed: [u8; 32],
     ) -> Self {
         let others = servers.iter().filter(|server| **server != me);
-        let link = || Link {
-            address: None,
-            state: LinkState::Down(Instant(0)),
-            backoff: Backoff::new(),
-            armed: Instant(0),
-            last: None,
-        };
         Self {
             me,
             opening,
-            links: others.map(|server| (*server, link())).collect(),
+            map,
+            links: others.map(|server| (*server, Link::new(None))).collect(),
+            directory: BTreeMap::new(),
             arriving: BTreeMap::new(),
             entropy: Entropy::new(seed),
         }
@@ -99,6 +100,7 @@ impl Peers {
 
     /// The router says where everyone listens.
     pub(super) fn on_directory(&mut self, servers: &[ServerEntry], turn: &mut Turn<'_>) {
+        self.directory = servers.iter().map(|entry| (entry.server, entry.peer)).collect();
         for entry in servers {
             if let Some(link) = self.links.get_mut(&entry.server) {
                 if link.address != Some(entry.peer) {
@@ -111,6 +113,49 @@ impl Peers {
                 self.dial(entry.server, turn);
             }
         }
+    }
+
+    /// Another map is in force, and these are the servers with links. Says which are lost by that.
+    pub(super) fn set_map(
+        &mut self,
+        map: Arc<SlotMap>,
+        servers: &[ServerId],
+        turn: &mut Turn<'_>,
+    ) -> Vec<LinkChange> {
+        let former = std::mem::replace(&mut self.map, map);
+        for (server, link) in &mut self.links {
+            if self.map.accepted(*server) != former.accepted(*server) {
+                link.last = None;
+            }
+        }
+        let gone = self.links.keys().copied().filter(|server| !servers.contains(server));
+        let mut changes = Vec::new();
+        for server in gone.collect::<Vec<ServerId>>() {
+            changes.extend(self.unlink(server, turn));
+        }
+        let me = self.me;
+        for server in servers.iter().copied().filter(|server| *server != me) {
+            let address = self.directory.get(&server).copied();
+            self.links.entry(server).or_insert_with(|| Link::new(address));
+            self.dial(server, turn);
+        }
+        changes
+    }
+
+    fn unlink(&mut self, server: ServerId, turn: &mut Turn<'_>) -> Option<LinkChange> {
+        let state = self.links.get(&server)?.state;
+        let of = |arriving: &Arriving| *arriving == Arriving::Greeted(server);
+        let arriving = self.arriving.iter().filter(|(_, arriving)| of(arriving));
+        for conn in arriving.map(|(conn, _)| *conn).collect::<Vec<ConnId>>() {
+            self.turn_away(conn, FaultCode::WRONG_PEER, turn);
+        }
+        if let Some(conn) = state.conn() {
+            turn.close(conn);
+        }
+        let change = self.lose(server, turn);
+        let link = self.links.remove(&server)?;
+        turn.timers.disarm(link.armed, Timer::Link(server));
+        change
     }
 
     /// A peer connected to us.
@@ -201,7 +246,12 @@ impl Peers {
         shown: Opening,
         turn: &mut Turn<'_>,
     ) -> Vec<LinkChange> {
-        let link = self.links.get_mut(&server).expect("only servers of the map have links");
+        let link = self.links.get_mut(&server).expect("who is unlinked is turned away");
+        let named = self.map.store_of(server).filter(|store| *store != shown.store);
+        if let Some(store) = named {
+            let named = Opening { store, ..shown };
+            return self.on_superseded(conn, server, (shown, named), turn);
+        }
         if let Some(last) = link.last
             && !shown.may_follow(&last)
         {
@@ -359,7 +409,7 @@ impl Peers {
     }
 
     fn rise(&mut self, server: ServerId, conn: ConnId, turn: &mut Turn<'_>) -> LinkChange {
-        let link = self.links.get_mut(&server).expect("only servers of the map have links");
+        let link = self.links.get_mut(&server).expect("only who is known says hello");
         link.state = LinkState::Up(conn, turn.now);
         link.backoff.reset();
         turn.metrics.links_up += 1;
@@ -396,14 +446,8 @@ impl Peers {
 
     /// The server that `conn` is the link of, up or not yet.
     fn server_of(&self, conn: ConnId) -> Option<ServerId> {
-        let of = |link: &Link| match link.state {
-            LinkState::Greeting(found, _)
-            | LinkState::Answered(found, _)
-            | LinkState::Up(found, _) => found == conn,
-            LinkState::Down(_) | LinkState::Dialing => false,
-        };
         let mut links = self.links.iter();
-        links.find(|(_, link)| of(link)).map(|(server, _)| *server)
+        links.find(|(_, link)| link.state.conn() == Some(conn)).map(|(server, _)| *server)
     }
 }
 
@@ -414,7 +458,21 @@ fn rest(link: &mut Link, server: ServerId, entropy: &mut Entropy, turn: &mut Tur
     link.arm(next, server, turn);
 }
 
+impl LinkState {
+    fn conn(self) -> Option<ConnId> {
+        match self {
+            Self::Greeting(conn, _) | Self::Answered(conn, _) | Self::Up(conn, _) => Some(conn),
+            Self::Down(_) | Self::Dialing => None,
+        }
+    }
+}
+
 impl Link {
+    fn new(address: Option<SocketAddr>) -> Self {
+        let state = LinkState::Down(Instant(0));
+        Self { address, state, backoff: Backoff::new(), armed: Instant(0), last: None }
+    }
+
     fn arm(&mut self, at: Instant, server: ServerId, turn: &mut Turn<'_>) {
         turn.timers.disarm(self.armed, Timer::Link(server));
         self.armed = at;

@@ -9,6 +9,7 @@ use storage::StorageError;
 use thiserror::Error;
 
 use crate::identity::IdentityError;
+use crate::map_file::StoredMapError;
 
 /// Why a server cannot run.
 #[derive(Debug, Error)]
@@ -16,6 +17,14 @@ pub enum ShellError {
     /// Its files cannot be used.
     #[error(transparent)]
     Identity(#[from] IdentityError),
+    /// Neither the map file nor the map in the store can be used.
+    #[error("{}: {source}", path.display())]
+    Map {
+        /// The map file.
+        path: PathBuf,
+        /// Why not.
+        source: StoredMapError,
+    },
     /// Its store cannot be opened.
     #[error("--store: {0}")]
     Storage(#[from] StorageError),

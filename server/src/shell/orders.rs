@@ -1,10 +1,12 @@
 //! What operators order a running server to do: by signals, or by commands at its desk.
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR2};
+use wire::MapFile;
 
 use super::Shell;
 use crate::config::Config;
 use crate::core::Event;
+use crate::identity::read_map;
 
 impl Shell {
     /// What was ordered by signals.
@@ -14,6 +16,7 @@ impl Shell {
         if signals.contains(&SIGHUP) {
             self.service.reloading();
             self.reload();
+            self.read_map();
             self.service.ready();
         }
         if signals.contains(&SIGUSR2) {
@@ -39,6 +42,20 @@ impl Shell {
         self.drain_rate = config.drain_rate;
         let Config { sessions_max, unseen_max, .. } = config;
         self.feed(Event::Bounds { sessions_max, unseen_max });
+    }
+
+    /// Reads the map's file again.
+    fn read_map(&mut self) {
+        match read_map(&self.cluster) {
+            Ok(MapFile::Signed(map)) => {
+                tracing::info!(version = map.map().version(), "map read");
+                self.feed(Event::Map(map));
+            }
+            Ok(MapFile::Unsigned(_)) => {
+                tracing::info!("an unsigned map is read at the start only");
+            }
+            Err(error) => tracing::warn!(%error, "the map stays as it is"),
+        }
     }
 
     /// Nobody is left, as was ordered.

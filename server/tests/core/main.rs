@@ -13,6 +13,7 @@ mod key_logs;
 mod leases;
 mod links;
 mod load;
+mod maps;
 mod notes;
 mod posts;
 mod readings;

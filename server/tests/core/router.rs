@@ -25,6 +25,9 @@ impl World {
                 let pong = Pong { nonce: ping.nonce };
                 self.say_as_router(server, &pong.into());
             }
+            ServerToRouter::MapCopy(copy) => {
+                self.maps.copies.push((server, copy.map.into_bytes()));
+            }
             ServerToRouter::Fault(_) | ServerToRouter::Pong(_) => {}
         }
     }
@@ -39,7 +42,7 @@ impl World {
         }
     }
 
-    fn say_as_router(&mut self, server: ServerId, message: &RouterToServer) {
+    pub(crate) fn say_as_router(&mut self, server: ServerId, message: &RouterToServer) {
         let mut bytes = BytesMut::new();
         message.append_frame(&mut bytes);
         let frame = Frame::split(&mut bytes, u32::MAX).expect("whole").expect("whole");

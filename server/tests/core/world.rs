@@ -1,6 +1,8 @@
 //! The world of the tests: servers, their disks, a router, and the connections between them all.
 
+mod cuts;
 mod disks;
+pub(crate) mod maps;
 mod pauses;
 pub(crate) mod peers;
 
@@ -72,6 +74,7 @@ pub(crate) struct World {
     cut: BTreeSet<(ServerId, ServerId)>,
     pub(crate) reports: BTreeMap<ServerId, Report>,
     has_router: bool,
+    pub(crate) maps: maps::Maps,
     /// What a disk keeps of the batch in flight when it fails; no disk may fail unless it is set.
     pub(crate) failing: Option<InFlight>,
     /// What each client received and has not taken; `None` at its end.
@@ -119,6 +122,7 @@ impl World {
             cut: BTreeSet::new(),
             reports: BTreeMap::new(),
             has_router: true,
+            maps: maps::Maps::default(),
             failing: None,
             inboxes: Vec::new(),
         }
@@ -234,42 +238,6 @@ impl World {
         self.now = end;
     }
 
-    /// The link between two servers is cut, and cannot come back.
-    pub(crate) fn cut(&mut self, a: u16, b: u16) {
-        let (low, high) = (ServerId(a.min(b)), ServerId(a.max(b)));
-        self.cut.insert((low, high));
-        let between = |from: &End, to: &End| match (from, to) {
-            (End::Server(from, _), End::Server(to, _)) => (*from, *to) == (low, high),
-            _ => false,
-        };
-        let ends = self.pairs.iter().filter(|(from, to)| between(from, to));
-        let ends: Vec<End> = ends.map(|(from, _)| *from).collect();
-        for end in ends {
-            let other = self.pairs[&end];
-            self.part(end);
-            self.arrivals.push_back(Arrival::Closed(end));
-            assert!(matches!(other, End::Server(..)));
-        }
-        self.pump();
-    }
-
-    /// The router dies, and does not come back.
-    pub(crate) fn lose_router(&mut self) {
-        self.has_router = false;
-        let is_router = |end: &&End| matches!(end, End::Router(_));
-        let ends: Vec<End> = self.pairs.keys().filter(is_router).copied().collect();
-        for end in ends {
-            self.part(end);
-        }
-        self.reports.clear();
-        self.pump();
-    }
-
-    /// The servers can reach each other again.
-    pub(crate) fn heal(&mut self, a: u16, b: u16) {
-        self.cut.remove(&(ServerId(a.min(b)), ServerId(a.max(b))));
-    }
-
     /// The process dies; its disk keeps what was synced.
     pub(crate) fn kill(&mut self, server: u16, in_flight: InFlight) {
         let id = ServerId(server);
@@ -294,10 +262,12 @@ impl World {
     pub(crate) fn start(&mut self, id: ServerId) {
         let disk = std::mem::take(&mut self.node(id).disk);
         let (store, opened) = MemStorage::open(disk, self.model).expect("the disk opens");
+        let (map, map_is_stored) = self.begin_with(id, store.map());
         let incarnation = self.node(id).incarnation;
         let config = Config {
             me: id,
-            map: Arc::clone(&self.map),
+            map,
+            map_is_stored,
             setup: self.setup.clone(),
             seed: [incarnation ^ u8::try_from(id.0).expect("few servers"); 32],
             opened,
@@ -344,7 +314,7 @@ impl World {
                     self.part(end);
                     self.arrivals.push_back(Arrival::Closed(end));
                 }
-                Effect::Admit { .. } => {}
+                Effect::Admit { .. } | Effect::Know { .. } => {}
                 Effect::SetReading { conn, reading } => {
                     let paused = &mut self.node(id).paused;
                     let changed = if reading { paused.remove(&conn) } else { paused.insert(conn) };

@@ -19,6 +19,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bytes::Bytes;
+
 use self::backup::Checkpointer;
 use self::keeper::Keeper;
 use self::lane::{Lane, Wake};
@@ -28,6 +30,8 @@ use self::writer::Writer;
 use crate::answer::answer;
 use crate::change::Batch;
 use crate::error::StorageError;
+use crate::image::Image;
+use crate::key::{Family, MAP};
 use crate::op::{Completion, Op, Opened, Ticket};
 use crate::read::{Answer, Read};
 use crate::{READS_MAX, Storage};
@@ -43,6 +47,7 @@ pub struct RocksStorage {
     free_bytes: Arc<AtomicU64>,
     last_ticket: Option<Ticket>,
     is_poisoned: bool,
+    map: Option<Bytes>,
 }
 
 impl RocksStorage {
@@ -71,6 +76,7 @@ impl RocksStorage {
     ) -> Result<(Self, Opened), StorageError> {
         let OpenStore { tables, opened, watermark } = open::open(path, sizing)?;
         let free_bytes = Arc::new(AtomicU64::new(tables.free_bytes()?));
+        let map = tables.view().get(Family::Meta, MAP)?;
         let (tables, wake) = (Arc::new(tables), Wake::from(wake));
         let mut writer = Writer::new(Arc::clone(&tables), Arc::clone(&free_bytes));
         let storage = Self {
@@ -90,6 +96,7 @@ impl RocksStorage {
             free_bytes,
             last_ticket: None,
             is_poisoned: false,
+            map,
         };
         Ok((storage, opened))
     }
@@ -103,6 +110,12 @@ impl RocksStorage {
     /// [`StorageError`] as for [`RocksStorage::open`], but for the watermark.
     pub fn restore(path: &Path) -> Result<Opened, StorageError> {
         open::restore(path).map(|restored| restored.opened)
+    }
+
+    /// The map that the store held when it was opened, if any.
+    #[must_use]
+    pub fn map(&self) -> Option<Bytes> {
+        self.map.clone()
     }
 
     /// Makes checkpoints of this store, on the threads that ask for them.

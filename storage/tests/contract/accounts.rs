@@ -44,6 +44,18 @@ pub(crate) fn raised_epoch_stays_raised<E: Engine>() {
     assert_eq!(opened.store_epoch, 5);
 }
 
+pub(crate) fn the_newest_map_is_kept<E: Engine>() {
+    let (mut engine, _) = E::fresh();
+    assert_eq!(engine.map(), None);
+    for map in [&b"first"[..], b"second"] {
+        engine.commit(vec![Change::PutMap { map: Bytes::from_static(map) }]);
+    }
+    let (engine, _) = engine.reopened();
+    assert_eq!(engine.map().as_deref(), Some(&b"second"[..]));
+    let (engine, _) = engine.reopened();
+    assert_eq!(engine.map().as_deref(), Some(&b"second"[..]));
+}
+
 pub(crate) fn accounts_are_found_by_name<E: Engine>() {
     let (mut engine, _) = E::fresh();
     let read = |text| Read::Account { name: name(text) };

@@ -25,6 +25,8 @@ pub(crate) trait Engine: Sized {
     fn fresh() -> (Self, Opened);
     /// The same store, after its process was gone.
     fn reopened(self) -> (Self, Opened);
+    /// The map that the store held when it was opened.
+    fn map(&self) -> Option<Bytes>;
     /// The engine itself.
     fn storage(&mut self) -> &mut dyn Storage;
     /// Waits until polling may find something.
@@ -118,6 +120,10 @@ impl Engine for Rocks {
         Self::opened(self.folder)
     }
 
+    fn map(&self) -> Option<Bytes> {
+        self.storage.map()
+    }
+
     fn storage(&mut self) -> &mut dyn Storage {
         &mut self.storage
     }
@@ -162,6 +168,10 @@ impl Engine for Memory {
         let disk = self.storage.crash(InFlight::Lost);
         let (storage, opened) = MemStorage::open(disk, TWO_STEPS).expect("the disk opens");
         (Self { storage, ticket: 0 }, opened)
+    }
+
+    fn map(&self) -> Option<Bytes> {
+        self.storage.map()
     }
 
     fn storage(&mut self) -> &mut dyn Storage {

@@ -30,6 +30,7 @@ scenarios! {
     accounts {
         epoch_rises_and_identity_stays,
         raised_epoch_stays_raised,
+        the_newest_map_is_kept,
         accounts_are_found_by_name,
         sessions_are_replaced,
         key_logs_are_read_in_pages,

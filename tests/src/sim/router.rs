@@ -1,10 +1,11 @@
 //! A router of a world: the real core and a shell without sockets.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 use router::core::event::{Effect, Event, Outgoing, Side};
 use router::core::{Core, Settings};
-use wire::{ConnId, FromRouter};
+use wire::{ConnId, FromRouter, MapFile};
 
 use super::host::Node;
 use super::links::Told;
@@ -22,7 +23,7 @@ pub struct RouterProcess {
 impl World {
     pub(super) fn start_router(&mut self, index: usize) {
         let settings = Settings {
-            map: (*self.map).clone(),
+            map: MapFile::Unsigned(Arc::clone(&self.map)),
             placing: self.plan.placing,
             exempt_loopback: false,
         };
@@ -76,6 +77,8 @@ impl World {
                         Outgoing::Server(message) => message.append_frame(out),
                     });
                 }
+                // The map of a world never changes.
+                Effect::Know { .. } => {}
                 Effect::Close { conn } => {
                     if let Some((key, end)) = self.net.find(node, Local::Conn(conn)) {
                         self.begin_close(key, end, server::core::CloseReason::Local);

@@ -8,7 +8,7 @@ use server::core::log::LogLimits;
 use server::core::{Alarm, Config, Core, Effect, Event, Level, Side, Target};
 use storage::{Completion, DiskModel, InFlight, MemStorage, Op};
 use wire::net::Policy;
-use wire::{ConnId, Instant, ServerId, ToPeer, ToServer};
+use wire::{ConnId, Instant, MapFile, ServerId, ToPeer, ToServer};
 
 use super::disk::Disk;
 use super::fault::FaultKind;
@@ -81,7 +81,8 @@ impl World {
         (server.is_draining, server.is_stopping) = (false, false);
         let config = Config {
             me: id,
-            map: Arc::clone(&self.map),
+            map: MapFile::Unsigned(Arc::clone(&self.map)),
+            map_is_stored: true,
             setup: self.setup.clone(),
             seed,
             opened,
@@ -225,6 +226,7 @@ impl World {
                         self.begin_close(key, end, server::core::CloseReason::Local);
                     }
                 }
+                Effect::Know { .. } => {}
                 Effect::Admit { conn } => self.set_policy(node, conn, Policy::client()),
                 Effect::SetReading { conn, reading } => {
                     let policy = Policy { paused: !reading, ..Policy::client() };

@@ -125,6 +125,26 @@ impl SlotMap {
         at.ok().map(|at| &self.members[at])
     }
 
+    /// The store that `server` must have, if the map names one.
+    #[must_use]
+    pub fn store_of(&self, server: ServerId) -> Option<StoreId> {
+        self.member(server).and_then(|member| member.store)
+    }
+
+    /// The version in which the operator last accepted a store for `server`; 0 = never.
+    #[must_use]
+    pub fn accepted(&self, server: ServerId) -> u32 {
+        self.member(server).map_or(0, |member| member.accepted)
+    }
+
+    /// The servers that the map lists, and those that may still hold a slot though it does not:
+    /// first homes, in order.
+    #[must_use]
+    pub fn known(&self) -> Vec<ServerId> {
+        let first = self.places.iter().map(|place| place.first);
+        distinct(self.members.iter().map(|member| member.server).chain(first).collect())
+    }
+
     /// Whether a slot was `server`'s in the cluster's first map: whoever has this number holds
     /// such slots until they have moved, and a server that comes newly must have another.
     #[must_use]

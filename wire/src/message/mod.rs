@@ -12,6 +12,7 @@ pub mod common;
 pub mod grant;
 pub mod group;
 pub mod log;
+pub mod map;
 pub mod peer;
 pub mod router;
 
@@ -33,6 +34,7 @@ pub use log::{
     Accepted, Attach, Body, CaughtUp, Class, CloseLog, Deliver, Entry, LogOpened, OpenLog, Post,
     Receipt, Refusal, Refused, Seen, Shown, Unavailable, Up,
 };
+pub use map::{FetchMap, MapCopy, MapVersion};
 pub use peer::{
     Answer, AnswerBody, Ask, AskAs, AskOpenLog, Dismiss, EndSession, PeerAccepted, PeerAnswered,
     PeerAttach, PeerDeliver, PeerDetach, PeerPost, PeerRange, PeerRead, PeerReceipt, PeerRefused,
@@ -172,7 +174,7 @@ direction! {
         Hello, Ready, Fault, Ping, Pong, Ask, Answer, PeerPost, PeerAccepted, PeerRefused,
         PeerAttach, PeerDetach, PeerSeen, PeerRead, PeerRange, PeerDeliver, Probe, ProbeAnswer,
         EndSession, SessionClosed, RegisterSession, AskAs, Dismiss, SessionRegistered,
-        PeerAnswered, PeerShown, PeerReceipt, PeerStore,
+        PeerAnswered, PeerShown, PeerReceipt, PeerStore, MapVersion, FetchMap, MapCopy,
     }
 }
 
@@ -188,10 +190,10 @@ direction! {
 
 direction! {
     /// What a server says to a router.
-    ServerToRouter { Hello, Fault, Ping, Pong, Report, }
+    ServerToRouter { Hello, Fault, Ping, Pong, Report, MapCopy, }
 }
 
 direction! {
     /// What a router says to a server.
-    RouterToServer { Ready, Fault, Ping, Pong, Directory, }
+    RouterToServer { Ready, Fault, Ping, Pong, Directory, FetchMap, MapCopy, }
 }

@@ -257,6 +257,9 @@ structs! {
     PeerReceipt { log sender origin upto }
     Opening { store epoch process }
     PeerStore { opening }
+    MapVersion { version hash }
+    FetchMap {}
+    MapCopy { map }
     GroupStart { request group act opening }
     GroupChallenge { request policy version head response }
     ChangeRoster { request group statement proof key_log }
@@ -331,10 +334,10 @@ choices! {
         Hello Ready Fault Ping Pong Ask Answer PeerPost PeerAccepted PeerRefused PeerAttach
         PeerDetach PeerSeen PeerRead PeerRange PeerDeliver Probe ProbeAnswer EndSession
         SessionClosed RegisterSession AskAs Dismiss SessionRegistered PeerAnswered PeerShown
-        PeerReceipt PeerStore
+        PeerReceipt PeerStore MapVersion FetchMap MapCopy
     }
     ToRouter { Hello Fault Ping Pong Place ListServers }
     FromRouter { Ready Fault Ping Pong Placed Servers }
-    ServerToRouter { Hello Fault Ping Pong Report }
-    RouterToServer { Ready Fault Ping Pong Directory }
+    ServerToRouter { Hello Fault Ping Pong Report MapCopy }
+    RouterToServer { Ready Fault Ping Pong Directory FetchMap MapCopy }
 }

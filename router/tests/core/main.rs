@@ -1,5 +1,6 @@
 //! The router's core without sockets: encoded frames in, effects out.
 
+mod maps;
 mod world;
 
 use std::collections::BTreeSet;

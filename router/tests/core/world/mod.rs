@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -12,8 +13,8 @@ use router::core::{Core, Settings};
 use wire::field::List;
 use wire::message::{Hello, Place, Placed, Report, ServerEntry};
 use wire::{
-    ConnId, FaultCode, Frame, FromRouter, Instant, Kind, Name, Opening, ProcessId, Reservation,
-    RouterToServer, ServerId, ServerToRouter, StoreId, ToRouter, Wall,
+    ConnId, FaultCode, Frame, FromRouter, Instant, Kind, MapFile, Name, Opening, ProcessId,
+    Reservation, RouterToServer, ServerId, ServerToRouter, StoreId, ToRouter, Wall,
 };
 
 /// The core under test and what its connections have received.
@@ -31,6 +32,8 @@ pub(crate) struct World {
     servers: BTreeMap<ServerId, ConnId>,
     received: BTreeMap<ConnId, Vec<Outgoing>>,
     closed: BTreeSet<ConnId>,
+    /// Whose certificates count, if that has changed.
+    pub(crate) known: Vec<ServerId>,
 }
 
 impl World {
@@ -42,7 +45,13 @@ impl World {
     fn with(servers: u16, strategy: Strategy) -> Self {
         let ids: Vec<ServerId> = (1..=servers).map(ServerId).collect();
         let placing = Placing { strategy, percent: 125 };
-        let settings = Settings { map: build_map(1, &ids), placing, exempt_loopback: true };
+        let map = MapFile::Unsigned(Arc::new(build_map(1, &ids)));
+        Self::of(map, placing)
+    }
+
+    /// A router with this map.
+    pub(crate) fn of(map: MapFile, placing: Placing) -> Self {
+        let settings = Settings { map, placing, exempt_loopback: true };
         let now = Instant(5);
         Self {
             core: Core::new(now, settings, [7; 32]),
@@ -58,6 +67,7 @@ impl World {
             servers: BTreeMap::new(),
             received: BTreeMap::new(),
             closed: BTreeSet::new(),
+            known: Vec::new(),
         }
     }
 
@@ -243,7 +253,8 @@ impl World {
         self.closed.contains(&conn)
     }
 
-    fn take_server(&mut self, conn: ConnId) -> Vec<RouterToServer> {
+    /// What a server has received since the last call.
+    pub(crate) fn take_server(&mut self, conn: ConnId) -> Vec<RouterToServer> {
         let received = self.received.remove(&conn).unwrap_or_default();
         let message = |message| match message {
             Outgoing::Server(message) => message,
@@ -265,7 +276,7 @@ impl World {
         self.feed(Event::Frame { conn, frame });
     }
 
-    fn feed(&mut self, event: Event) {
+    pub(crate) fn feed(&mut self, event: Event) {
         let mut effects = Vec::new();
         self.core.handle(self.now, Wall(1), event, &mut effects);
         for effect in effects {
@@ -274,6 +285,7 @@ impl World {
                     assert!(!self.closed.contains(&conn), "nothing is sent after a close");
                     self.received.entry(conn).or_default().push(message);
                 }
+                Effect::Know { servers } => self.known = servers,
                 Effect::Close { conn } => {
                     assert!(self.closed.insert(conn), "closed once");
                 }
