@@ -7,7 +7,7 @@ mod orders;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -102,11 +102,7 @@ impl Shell {
         let mut net = Net::new()?;
         net.exempt_loopback(config.is_local);
         let poster = Poster::open(config.admin, PROGRAM, "server_loop", net.clock())?;
-        let mark = Mark::beside(&config.store);
-        if mark.is_set()? {
-            let (mark, store) = (mark.path().to_owned(), config.store.clone());
-            return Err(ShellError::Marked { mark, store });
-        }
+        let mark = unset_mark(&config.store)?;
         let (storage, opened) = RocksStorage::open(&config.store, waker(&net))?;
         let newest = begin_with(config, &identity, &storage)?;
         let security = ListenSecurity::Tls(Arc::clone(&identity.clients));
@@ -407,6 +403,16 @@ impl Shell {
     fn is_done(&self) -> bool {
         self.core.metrics().clients == 0 && self.core.is_quiet()
     }
+}
+
+/// Where others' word would stand that the store must not be served; it does not.
+fn unset_mark(store: &Path) -> Result<Mark, ShellError> {
+    let mark = Mark::beside(store);
+    if mark.is_set()? {
+        let (mark, store) = (mark.path().to_owned(), store.to_owned());
+        return Err(ShellError::Marked { mark, store });
+    }
+    Ok(mark)
 }
 
 /// The map to begin with.
