@@ -337,6 +337,9 @@ impl World {
                 let code = result.err().map(|failure| failure.code);
                 self.note(&[], format_args!("client-{index} answered {ticket:?}: {code:?}"));
             }
+            Notice::Expired { group, count } => {
+                self.fact(&Fact::Expired { reader: name, log: LogId::group(group), count });
+            }
             Notice::GroupWarning { group, text } => {
                 self.fact(&Fact::Warned { client: index, name, group, text: &text });
             }

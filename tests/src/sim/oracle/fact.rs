@@ -176,6 +176,15 @@ pub enum Fact<'a> {
         /// What it was told of.
         upto: Seq,
     },
+    /// A person hears that messages of a group are gone that were not received.
+    Expired {
+        /// Whose account.
+        reader: Name,
+        /// Which group's log.
+        log: LogId,
+        /// How many.
+        count: u64,
+    },
     /// A person sees a message.
     Shown {
         /// Which installation.

@@ -84,6 +84,8 @@ pub struct Ledger {
     pub truncated: BTreeMap<LogId, Seq>,
     /// Group entries that were deleted before this member had them.
     pub expired: BTreeSet<(Name, LogId, Seq)>,
+    /// Of how many entries each member was told that they are gone.
+    pub told_expired: BTreeMap<(Name, LogId), u64>,
     /// The members of each group, by its durable statements.
     pub members: BTreeMap<Name, BTreeMap<Name, Membership>>,
     /// When each account became durable.
@@ -109,6 +111,9 @@ impl Ledger {
                 }
             }
             Fact::Abandoned { client, log, .. } => self.abandon(*client, *log),
+            Fact::Expired { reader, log, count } => {
+                *self.told_expired.entry((*reader, *log)).or_default() += count;
+            }
             Fact::Attempted { client, name, .. } => {
                 self.owners.insert(*client, *name);
             }

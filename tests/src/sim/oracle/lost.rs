@@ -1,6 +1,8 @@
 //! No accepted post is lost: when everything has come to rest, each reader was shown it.
 
-use wire::{Instant, LogKind, Name, Seq};
+use std::collections::BTreeMap;
+
+use wire::{Instant, LogId, LogKind, Name, Seq};
 
 use super::ledger::Post;
 use super::{Fact, Ledger, Place, PostState, Property};
@@ -32,9 +34,31 @@ impl Lost {
     pub(super) fn all(ledger: &Ledger) -> impl Iterator<Item = (Place, Vec<Name>)> {
         let is_due = |post: &Post| post.state == PostState::Accepted && post.text.is_some();
         let due = ledger.posts.iter().filter(move |(_, post)| is_due(post));
-        let missing = due.map(|(place, _)| (*place, Self::missing(*place, ledger)));
+        let mut told = Self::told_beyond(ledger);
+        let missing = due.map(move |(place, _)| {
+            let mut names = Self::missing(*place, ledger);
+            names.retain(|name| !take_one(&mut told, (*name, place.2)));
+            (*place, names)
+        });
         missing.filter(|(_, names)| !names.is_empty())
     }
+
+    /// How many more entries a member was told to be gone than were seen to go before it had them.
+    /// A home tells of those that go with its next batch, in which the member's cursor, which has
+    /// passed them since, may go as well.
+    fn told_beyond(ledger: &Ledger) -> BTreeMap<(Name, LogId), u64> {
+        let mut told = ledger.told_expired.clone();
+        for (name, log, _) in &ledger.expired {
+            take_one(&mut told, (*name, *log));
+        }
+        told
+    }
+}
+
+/// Whether there was one.
+fn take_one(counts: &mut BTreeMap<(Name, LogId), u64>, key: (Name, LogId)) -> bool {
+    let count = counts.get_mut(&key).filter(|count| **count > 0);
+    count.map(|count| *count -= 1).is_some()
 }
 
 impl Property for Lost {
