@@ -32,10 +32,10 @@ pub(super) fn init(args: &InitArgs) -> Result<String, EditError> {
     cluster.prepare_identities(&listed, args.routers)?;
     let dir = args.cluster.display();
     let mut text = format!("{dir} holds a cluster of {} servers\n", listed.len());
-    let shared = "ca.pem, operator.pub and map";
-    writeln!(text, "next: copy to each server N {shared}, opaque.setup and server-N, and to each")?;
-    writeln!(text, "      router N {shared} and router-N; keep ca.key and operator.key here,")?;
-    writeln!(text, "      where nobody else reads them")?;
+    let shared = "ca.pem, operator.pub, map";
+    writeln!(text, "next: copy to each server N {shared}, opaque.setup and server-N,")?;
+    writeln!(text, "      and to each router N {shared} and router-N;")?;
+    writeln!(text, "      keep ca.key and operator.key here, where nobody else reads them")?;
     Ok(text)
 }
 
