@@ -9,6 +9,7 @@ pub mod copy;
 pub mod crowd;
 pub mod diskfail;
 pub mod ending;
+pub mod flood;
 pub mod forger;
 pub mod interceptor;
 pub mod lines;

@@ -72,6 +72,8 @@ metrics! {
         links_up: Counter,
         /// Links to peers that were lost.
         links_lost: Counter,
+        /// Times that the write queue of a link to a peer crossed its high mark.
+        links_full: Counter,
         /// Peers that were turned away for the store that they showed: an old copy, or another.
         peers_superseded: Counter,
         /// Messages to a server without a link.

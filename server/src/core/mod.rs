@@ -215,7 +215,11 @@ impl Parts {
             Event::Opened { conn, side } => self.on_opened(conn, side, turn),
             Event::Closed { conn, why } => self.on_closed(conn, why, turn),
             Event::Pressure { conn, level } => {
-                self.seat.on_pressure(conn, level == Level::High, turn);
+                let is_high = level == Level::High;
+                if is_high && let Some(Role::Peer(_)) = self.conns.get(conn) {
+                    turn.metrics.links_full += 1;
+                }
+                self.seat.on_pressure(conn, is_high, turn);
             }
             Event::DialFailed { target } => match target {
                 Target::Peer(server) => self.peers.on_dial_failed(server, turn),
