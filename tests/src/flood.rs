@@ -81,8 +81,7 @@ struct Talker {
 impl Talker {
     fn sign_up(seat: &Seat, name: Name, seed: u64) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
-        let mut raw =
-            Raw::connect(&seat.ca, seat.address, &seat.server.certificate_name(), None);
+        let mut raw = Raw::connect(&seat.ca, seat.address, &seat.server.certificate_name(), None);
         raw.say(&Hello::client());
         let (sign_up, request) = SignUp::start(b"correct horse", &mut rng).expect("a password");
         raw.say(&SignUpStart { name, request });

@@ -12,6 +12,7 @@ pub mod ending;
 pub mod flood;
 pub mod forger;
 pub mod interceptor;
+pub mod killed;
 pub mod lines;
 pub mod member;
 pub mod metrics;
@@ -24,6 +25,7 @@ pub mod raw;
 pub mod sim;
 pub mod source;
 pub mod story;
+pub mod swarm;
 pub mod terminal;
 
 use std::time::Duration;
