@@ -75,7 +75,7 @@ impl Bench {
     }
 
     fn commit(&mut self, changes: Vec<Change>) -> Duration {
-        let batch = Batch { changes };
+        let batch = Batch::of(changes);
         self.run(|ticket| Op::Commit { ticket, batch })
     }
 

@@ -2,6 +2,7 @@
 
 mod blobs;
 mod groups;
+mod slots;
 
 use std::ops::ControlFlow;
 
@@ -64,8 +65,18 @@ pub(crate) fn answer(image: &impl Image, read: &Read) -> Result<Answer, StorageE
             let chunk = record(image, Family::Chunks, &key::chunk(uploader, blob, *index))?;
             Ok(Answer::Chunk(chunk.map(|Chunk(bytes)| bytes)))
         }
+        Read::Slot { slot, after, len_max } => {
+            let (rows, next) = slots::page(image, *slot, after.as_ref(), *len_max)?;
+            Ok(Answer::Slot { rows, next })
+        }
+        Read::SlotDigest { slot, after } => {
+            let (digest, next) = slots::digest(image, *slot, after.as_ref())?;
+            Ok(Answer::SlotDigest { digest, next })
+        }
     }
 }
+
+pub(crate) use slots::records as slot_records;
 
 fn record<V: Value>(
     image: &impl Image,

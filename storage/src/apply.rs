@@ -7,6 +7,7 @@ mod blobs;
 mod grants;
 mod logs;
 mod notes;
+mod slots;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -18,11 +19,14 @@ use self::blobs::PendingBlobs;
 use self::grants::{DroppedGrants, PendingGrants};
 pub(crate) use self::logs::is_indexed;
 use self::notes::PendingNotes;
+use self::slots::{PendingOnce, Watching};
 use crate::change::{Batch, Change};
 use crate::error::StorageError;
 use crate::identity;
 use crate::image::{Image, Writes};
 use crate::key::{self, Family, MAP, STORE};
+use crate::op::Opened;
+use crate::slot::SlotRow;
 use crate::value::{
     Announcement, Answered, Bundle, Chunk, GrantFields, GrantsLen, KeyLog, Statement, Value,
 };
@@ -56,16 +60,19 @@ struct Pending {
     blobs: PendingBlobs,
     grants: PendingGrants,
     notes: PendingNotes,
+    once: PendingOnce,
 }
 
 impl Applier {
-    /// Turns `batch` into `writes`. After an error the writes are worthless.
+    /// Turns `batch` into `writes`; gives those of the slots that it watches. After an error the
+    /// writes are worthless.
     pub(crate) fn apply(
         &mut self,
         image: &impl Image,
         batch: &Batch,
         writes: &mut impl Writes,
-    ) -> Result<(), StorageError> {
+    ) -> Result<Vec<SlotRow>, StorageError> {
+        let writes = &mut Watching::new(writes, &batch.watched);
         if self.known.len() > KNOWN_MAX {
             self.known.clear();
         }
@@ -77,7 +84,8 @@ impl Applier {
         for (account, notes) in pending.notes.into_records() {
             self.put(Family::Notes, &key::account(&account), &notes, writes);
         }
-        pending.blobs.check()
+        pending.blobs.check()?;
+        Ok(writes.take_rows())
     }
 
     fn apply_one(
@@ -140,11 +148,10 @@ impl Applier {
                 let granter = (*log, *sender, *origin);
                 self.drop_grants(image, granter, (*from, *upto), &mut pending.grants, writes)?;
             }
-            Change::PutNote { account, group } => {
-                pending.notes.set(image, *account, *group, true)?;
-            }
-            Change::DropNote { account, group } => {
-                pending.notes.set(image, *account, *group, false)?;
+            Change::PutNote { account, group } => pending.notes.keep(image, *account, *group)?,
+            Change::DropNote { account, group } => pending.notes.drop(image, *account, *group)?,
+            Change::PutSlotRows { slot, rows } => {
+                self.put_slot_rows(image, (*slot, rows), &mut pending.once, writes)?;
             }
             change => self.replace(change, writes),
         }
@@ -182,6 +189,9 @@ impl Applier {
                 let key = key::grants_len(log, sender);
                 self.put(Family::Grants, &key, &GrantsLen(*len), writes);
             }
+            Change::PutSlot { slot, record } => {
+                self.put(Family::Meta, &key::slot(*slot), record, writes);
+            }
             Change::RaiseEpoch { .. }
             | Change::CreateAccount { .. }
             | Change::AddBundle { .. }
@@ -195,7 +205,8 @@ impl Applier {
             | Change::PutGrant { .. }
             | Change::DropGrants { .. }
             | Change::PutNote { .. }
-            | Change::DropNote { .. } => unreachable!("apply_one does these itself"),
+            | Change::DropNote { .. }
+            | Change::PutSlotRows { .. } => unreachable!("apply_one does these itself"),
         }
     }
 
@@ -228,10 +239,11 @@ fn raise_epoch(
 ) -> Result<(), StorageError> {
     let record = image.get(Family::Meta, STORE)?;
     let record = record.ok_or(StorageError::RuleBroken("a store without an identity"))?;
-    let raised = identity::raised(identity::decode(Path::new("the store"), record)?)?;
-    if raised.store_epoch != store_epoch {
-        return Err(StorageError::RuleBroken("an epoch does not follow the store's"));
+    let opened = identity::decode(Path::new("the store"), record)?;
+    if store_epoch <= opened.store_epoch {
+        return Err(StorageError::RuleBroken("an epoch is not above the store's"));
     }
+    let raised = identity::raised(Opened { store_epoch: store_epoch - 1, ..opened })?;
     writes.put(Family::Meta, STORE, &identity::encode(raised));
     Ok(())
 }

@@ -2,26 +2,37 @@
 
 use bytes::Bytes;
 use wire::message::Entry;
-use wire::{BlobId, LogId, MessageSession, Name, Origin, Seq};
+use wire::{BlobId, LogId, MessageSession, Name, Origin, Seq, Slot};
 
 use crate::record::{
     AccountRecord, BlobRecord, CursorRecord, GroupRecord, RowRecord, SessionRecord, StoredGrant,
 };
+use crate::slot::{SlotRecord, SlotRow};
 
 /// Changes that become durable together or not at all, in this order.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Batch {
     /// The changes. None is allowed too: a sync without news.
     pub changes: Vec<Change>,
+    /// Slots whose rows, as this batch writes or deletes them, come with its completion.
+    pub watched: Vec<Slot>,
+}
+
+impl Batch {
+    /// These changes; no slot is watched.
+    #[must_use]
+    pub fn of(changes: Vec<Change>) -> Self {
+        Self { changes, watched: Vec::new() }
+    }
 }
 
 /// One change. The core's state is the truth for its conditions; the engine checks them again and
 /// fails for good when one does not hold.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Change {
-    /// Raises the store's epoch by one, to this: its seqs may be given out once this is durable.
+    /// Raises the store's epoch: its seqs may be given out once this is durable.
     RaiseEpoch {
-        /// The new epoch.
+        /// The new epoch, above the store's.
         store_epoch: u32,
     },
     /// Replaces the map that the store keeps.
@@ -216,5 +227,20 @@ pub enum Change {
         uploader: Name,
         /// Its name.
         blob: BlobId,
+    },
+    /// Replaces what the store knows of a slot.
+    PutSlot {
+        /// The slot.
+        slot: Slot,
+        /// The whole new record.
+        record: SlotRecord,
+    },
+    /// Writes rows of a slot as another store has them, or deletes them, in order. Rows that are
+    /// here already change nothing.
+    PutSlotRows {
+        /// The slot of all of them.
+        slot: Slot,
+        /// The rows.
+        rows: Vec<SlotRow>,
     },
 }

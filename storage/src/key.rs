@@ -21,6 +21,7 @@
 //! chunks     uploader name ‖ blob [32] ‖ index u32                  ciphertext
 //! meta       "map"                                                  the newest signed map
 //! meta       "store"                                                magic, format, id, epoch
+//! meta       "slot" ‖ slot u16                                      SlotRecord
 //!
 //! name = length u8 ‖ 1–32 bytes           log = kind u8 (1 mailbox, 2 group) ‖ name
 //! ```
@@ -31,7 +32,7 @@
 
 use byteorder::{BigEndian, ByteOrder};
 use bytes::{Bytes, BytesMut};
-use wire::{BlobId, DecodeError, Field, LogId, MessageSession, Name, Origin, Reader, Seq};
+use wire::{BlobId, DecodeError, Field, LogId, MessageSession, Name, Origin, Reader, Seq, Slot};
 
 /// A column family: one kind of record, in the order of its keys.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -98,6 +99,31 @@ impl Family {
             Self::Meta => "meta",
         }
     }
+
+    /// Its number between servers; never changes, so new families come last.
+    pub(crate) fn code(self) -> u8 {
+        let place = Self::ALL.iter().position(|family| *family == self);
+        u8::try_from(place.expect("ALL has every family")).expect("few families")
+    }
+
+    /// The family with this number, if it holds what moves with a slot.
+    pub(crate) fn of_code(code: u8) -> Option<Self> {
+        let family = Self::ALL.get(usize::from(code)).copied();
+        family.filter(|family| *family != Self::Meta)
+    }
+
+    /// Whether its keys begin with an account's name; those of the others begin with a log.
+    pub(crate) fn is_of_accounts(self) -> bool {
+        matches!(
+            self,
+            Self::Accounts
+                | Self::Sessions
+                | Self::Bundles
+                | Self::Notes
+                | Self::Blobs
+                | Self::Chunks
+        )
+    }
 }
 
 /// Where in [`Family::Meta`] stands who the store is.
@@ -106,6 +132,8 @@ pub(crate) const STORE: &[u8] = b"store";
 pub(crate) const MAP: &[u8] = b"map";
 /// Where in [`Family::Meta`] stands how many batches the store holds.
 pub(crate) const SEQUENCE: &[u8] = b"sequence";
+/// What keys in [`Family::Meta`] begin with that say what the store knows of a slot.
+const SLOT: &[u8] = b"slot";
 
 /// Longest key: a grant's.
 const KEY_LEN_MAX: usize = 1 + 3 * (1 + wire::limits::NAME_LEN_MAX) + 16 + 4;
@@ -242,6 +270,40 @@ pub(crate) fn chunk(uploader: &Name, blob: &BlobId, index: u32) -> BytesMut {
     })
 }
 
+/// The key of what the store knows of a slot.
+pub(crate) fn slot(slot: Slot) -> BytesMut {
+    joined(|key| {
+        key.extend_from_slice(SLOT);
+        slot.put(key);
+    })
+}
+
+/// The slot in such a key.
+pub(crate) fn slot_of_key(key: &[u8]) -> Result<Slot, DecodeError> {
+    let mut reader = Reader::new(Bytes::copy_from_slice(key));
+    reader.take(SLOT.len(), "key.slot")?;
+    let slot = Slot::get(&mut reader, "key.slot")?;
+    reader.finish()?;
+    Ok(slot)
+}
+
+/// Between which keys those of slots lie.
+pub(crate) fn slots() -> (BytesMut, BytesMut) {
+    let mut end = BytesMut::from(SLOT);
+    end.extend_from_slice(&[0xff; 3]);
+    (BytesMut::from(SLOT), end)
+}
+
+/// The log that a key of `family` is about; the mailbox of its account, where it begins with a
+/// name.
+pub(crate) fn owner(family: Family, key: &[u8]) -> Result<LogId, DecodeError> {
+    let mut reader = Reader::new(Bytes::copy_from_slice(key));
+    if family.is_of_accounts() {
+        return Name::get(&mut reader, "key.name").map(LogId::mailbox);
+    }
+    LogId::get(&mut reader, "key.log")
+}
+
 /// What every key of the log begins with, and the whole key of a group.
 pub(crate) fn log(log: &LogId) -> BytesMut {
     joined(|key| log.put(key))
@@ -284,6 +346,15 @@ pub(crate) fn row_parts(key: &[u8]) -> Result<(LogId, Name, Origin), DecodeError
     let origin = Origin::get(&mut reader, "key.origin")?;
     reader.finish()?;
     Ok((log, sender, origin))
+}
+
+/// The log, the sender and the origin in the key of a grant or an announcement; none in that of how
+/// many bytes there are.
+pub(crate) fn granter(key: &[u8]) -> Option<(LogId, Name, Origin)> {
+    let mut reader = Reader::new(Bytes::copy_from_slice(key));
+    let log = LogId::get(&mut reader, "key.log").ok()?;
+    let sender = Name::get(&mut reader, "key.sender").ok()?;
+    Some((log, sender, Origin::get(&mut reader, "key.origin").ok()?))
 }
 
 /// The uploader and the name in a blob's key.

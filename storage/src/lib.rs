@@ -17,6 +17,7 @@ pub mod op;
 pub mod read;
 pub mod record;
 mod rocks;
+mod slot;
 mod value;
 pub mod watermark;
 
@@ -31,6 +32,7 @@ pub use record::{
     RowRecord, SessionRecord, StoredGrant,
 };
 pub use rocks::{RocksStorage, Sizing, backup};
+pub use slot::{Copying, SlotDigest, SlotPlace, SlotRecord, SlotRow, Tenure};
 pub use watermark::{Breach, Watermark};
 
 /// Reads that may be submitted and not yet polled. Above it `submit` panics: the core counts what

@@ -8,9 +8,9 @@ use std::ops::{Bound, ControlFlow};
 use std::path::Path;
 
 use bytes::Bytes;
-use wire::StoreId;
+use wire::{Slot, StoreId};
 
-use crate::answer::answer;
+use crate::answer::{answer, slot_records};
 use crate::apply::Applier;
 use crate::change::Batch;
 use crate::error::StorageError;
@@ -19,6 +19,7 @@ use crate::image::{Image, Visit, Writes, damaged};
 use crate::key::{Family, MAP, SEQUENCE, STORE};
 use crate::op::{Completion, Op, Opened, Ticket};
 use crate::read::Read;
+use crate::slot::{SlotRecord, SlotRow};
 use crate::watermark::{self, Watermark};
 use crate::{READS_MAX, Storage};
 
@@ -204,6 +205,14 @@ impl MemStorage {
         self.model = model;
     }
 
+    /// What the store knows of slots, as it is durable now.
+    ///
+    /// # Errors
+    /// [`StorageError::Damaged`] when a record does not decode.
+    pub fn slots(&self) -> Result<Vec<(Slot, SlotRecord)>, StorageError> {
+        slot_records(&self.durable)
+    }
+
     /// Lets one step of time pass.
     pub fn step(&mut self) {
         self.advance_to(self.step + 1);
@@ -266,7 +275,7 @@ impl MemStorage {
     pub fn crash(mut self, in_flight: InFlight) -> MemDisk {
         if let (Some((_, _, batch)), InFlight::Kept) = (self.in_flight.take(), in_flight) {
             // A batch that breaks a rule was never written.
-            if let Ok(writes) = self.planned(&batch) {
+            if let Ok((writes, _)) = self.planned(&batch) {
                 writes.apply(&mut self.durable);
             }
         }
@@ -293,9 +302,9 @@ impl MemStorage {
             return self.poison(failed("sync"));
         }
         match self.planned(&batch) {
-            Ok(writes) => {
+            Ok((writes, rows)) => {
                 writes.apply(&mut self.durable);
-                self.completions.push_back(Completion::Committed { ticket });
+                self.completions.push_back(Completion::Committed { ticket, writes: rows });
             }
             Err(cause) => self.poison(cause),
         }
@@ -313,11 +322,11 @@ impl MemStorage {
         }
     }
 
-    fn planned(&mut self, batch: &Batch) -> Result<MemWrites, StorageError> {
+    fn planned(&mut self, batch: &Batch) -> Result<(MemWrites, Vec<SlotRow>), StorageError> {
         let mut writes = MemWrites::default();
-        self.applier.apply(&self.durable, batch, &mut writes)?;
+        let rows = self.applier.apply(&self.durable, batch, &mut writes)?;
         watermark::number(self.durable.sequence()? + 1, &mut writes);
-        Ok(writes)
+        Ok((writes, rows))
     }
 
     fn poison(&mut self, cause: StorageError) {

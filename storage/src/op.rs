@@ -5,6 +5,7 @@ use wire::StoreId;
 use crate::change::Batch;
 use crate::error::StorageError;
 use crate::read::{Answer, Read};
+use crate::slot::SlotRow;
 
 /// The submitter's name for an operation; strictly rising over all operations of one engine.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -37,6 +38,8 @@ pub enum Completion {
     Committed {
         /// From the operation.
         ticket: Ticket,
+        /// What it wrote of the slots that it watched, in order.
+        writes: Vec<SlotRow>,
     },
     /// The read is done.
     Answered {

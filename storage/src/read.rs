@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 use wire::message::Entry;
-use wire::{BlobId, LogId, MessageSession, Name, Origin, Seq, Wall};
+use wire::{BlobId, LogId, MessageSession, Name, Origin, Seq, Slot, Wall};
 
 use crate::record::{
     AccountRecord, BlobRecord, CursorRecord, GroupRecord, RowRecord, SessionRecord, StoredGrant,
 };
+use crate::slot::{SlotDigest, SlotPlace, SlotRow};
 
 /// A question to the store.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -120,6 +121,22 @@ pub enum Read {
         /// 0, 1, 2 …
         index: u32,
     },
+    /// Rows of a slot, in the order of [`SlotPlace`].
+    Slot {
+        /// The slot.
+        slot: Slot,
+        /// Those behind this place; `None` = from the first.
+        after: Option<SlotPlace>,
+        /// Stops before the rows exceed so many bytes, but not before one row.
+        len_max: usize,
+    },
+    /// What the rows of a slot add up to, some of them at a time.
+    SlotDigest {
+        /// The slot.
+        slot: Slot,
+        /// Those behind this place; `None` = from the first.
+        after: Option<SlotPlace>,
+    },
 }
 
 /// What a log holds at one place, without the body.
@@ -198,4 +215,19 @@ pub enum Answer {
     BlobsAfter(Vec<(Name, BlobId, BlobRecord)>),
     /// The chunk, if it is there.
     Chunk(Option<Bytes>),
+    /// Rows of a slot. None of them, and a place: there was much else to look through.
+    Slot {
+        /// The rows.
+        rows: Vec<SlotRow>,
+        /// Where the next begin; `None`: there are no more.
+        next: Option<SlotPlace>,
+    },
+    /// What some rows of a slot add up to.
+    SlotDigest {
+        /// The sum; chunks and the bodies of groups' entries are not in it, but all that counts
+        /// them is.
+        digest: SlotDigest,
+        /// Where the next begin; `None`: there are no more.
+        next: Option<SlotPlace>,
+    },
 }

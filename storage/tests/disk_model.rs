@@ -18,7 +18,7 @@ fn commit(ticket: u64, cursor: u64) -> Op {
     let (log, reader) = (log(), name());
     let cursor = CursorRecord { cursor: Seq(cursor), ..CursorRecord::default() };
     let changes = vec![Change::PutCursor { log, reader, cursor }];
-    Op::Commit { ticket: Ticket(ticket), batch: Batch { changes } }
+    Op::Commit { ticket: Ticket(ticket), batch: Batch::of(changes) }
 }
 
 fn read(ticket: u64) -> Op {
@@ -46,7 +46,10 @@ fn default_disk_is_instant() {
     let (mut storage, _) = MemStorage::new(DiskModel::default());
     assert_eq!(storage.poll(), None);
     storage.submit(commit(1, 5));
-    assert_eq!(storage.poll(), Some(Completion::Committed { ticket: Ticket(1) }));
+    assert_eq!(
+        storage.poll(),
+        Some(Completion::Committed { ticket: Ticket(1), writes: Vec::new() })
+    );
     storage.submit(read(2));
     assert_eq!(cursor_in(storage.poll()), Some(5));
     assert_eq!(storage.poll(), None);
@@ -64,7 +67,10 @@ fn operations_take_their_steps() {
     storage.step();
     assert_eq!((storage.poll(), storage.pending()), (None, 1));
     storage.step();
-    assert_eq!(storage.poll(), Some(Completion::Committed { ticket: Ticket(1) }));
+    assert_eq!(
+        storage.poll(),
+        Some(Completion::Committed { ticket: Ticket(1), writes: Vec::new() })
+    );
     assert_eq!((storage.poll(), storage.pending()), (None, 0));
 }
 

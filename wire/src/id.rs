@@ -327,6 +327,17 @@ impl Slot {
     }
 }
 
+/// Layout: index `u16`, below [`SLOTS`].
+impl Field for Slot {
+    fn put(&self, out: &mut BytesMut) {
+        self.0.put(out);
+    }
+
+    fn get(reader: &mut Reader, field: &'static str) -> Result<Self, DecodeError> {
+        Self::new(usize::from(reader.u16(field)?)).ok_or(DecodeError::Value(field))
+    }
+}
+
 /// SipHash-2-4 of the log's encoded id under a fixed key: the same on every server, for ever.
 #[must_use]
 pub fn log_point(log: &LogId) -> u64 {

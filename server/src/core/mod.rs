@@ -109,7 +109,7 @@ impl Core {
     ) -> Result<(), StorageError> {
         match event {
             Event::Stored(Completion::Poisoned { cause }) => return Err(cause),
-            Event::Stored(Completion::Committed { ticket }) => {
+            Event::Stored(Completion::Committed { ticket, .. }) => {
                 self.tickets.on_committed(ticket);
                 self.metrics.commits += 1;
                 self.turn(now, wall, out, |parts, turn| parts.on_committed(turn));

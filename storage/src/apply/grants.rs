@@ -31,6 +31,14 @@ impl DroppedGrants {
             self.0.clear();
         }
     }
+
+    /// Forgets what was deleted of whose grant or announcement this is.
+    pub(super) fn forget(&mut self, family: Family, key: &[u8]) {
+        let is_meant = matches!(family, Family::Announcements | Family::Grants);
+        if let Some(granter) = key::granter(key).filter(|_| is_meant) {
+            self.0.remove(&granter);
+        }
+    }
 }
 
 impl Applier {

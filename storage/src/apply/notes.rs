@@ -16,8 +16,27 @@ use crate::value::{Notes, Value};
 pub(super) struct PendingNotes(BTreeMap<Name, BTreeSet<Name>>);
 
 impl PendingNotes {
-    /// Keeps a note, or forgets it.
-    pub(super) fn set(
+    /// Keeps a note.
+    pub(super) fn keep(
+        &mut self,
+        image: &impl Image,
+        account: Name,
+        group: Name,
+    ) -> Result<(), StorageError> {
+        self.set(image, account, group, true)
+    }
+
+    /// Forgets a note, if there is one.
+    pub(super) fn drop(
+        &mut self,
+        image: &impl Image,
+        account: Name,
+        group: Name,
+    ) -> Result<(), StorageError> {
+        self.set(image, account, group, false)
+    }
+
+    fn set(
         &mut self,
         image: &impl Image,
         account: Name,

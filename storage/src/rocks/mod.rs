@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
+use wire::Slot;
 
 use self::backup::Checkpointer;
 use self::keeper::Keeper;
@@ -27,24 +28,27 @@ use self::lane::{Lane, Wake};
 use self::open::OpenStore;
 pub use self::options::Sizing;
 use self::writer::Writer;
-use crate::answer::answer;
+use crate::answer::{answer, slot_records};
 use crate::change::Batch;
 use crate::error::StorageError;
 use crate::image::Image;
 use crate::key::{Family, MAP};
 use crate::op::{Completion, Op, Opened, Ticket};
 use crate::read::{Answer, Read};
+use crate::slot::{SlotRecord, SlotRow};
 use crate::{READS_MAX, Storage};
 
 /// The engine on RocksDB. Dropping it ends a commit and a checkpoint in flight, forgets reads that
 /// wait, joins its threads and closes the database.
 pub struct RocksStorage {
     checkpointer: Checkpointer,
-    writer: Lane<(Ticket, Batch), Ticket>,
+    writer: Lane<(Ticket, Batch), (Ticket, Vec<SlotRow>)>,
     reader: Lane<(Ticket, Read), (Ticket, Answer)>,
     /// After the lanes: what they did last is in its last watermark.
     keeper: Keeper,
     free_bytes: Arc<AtomicU64>,
+    /// What was known of slots when the store was opened.
+    slots: Vec<(Slot, SlotRecord)>,
     last_ticket: Option<Ticket>,
     is_poisoned: bool,
     map: Option<Bytes>,
@@ -77,12 +81,13 @@ impl RocksStorage {
         let OpenStore { tables, opened, watermark } = open::open(path, sizing)?;
         let free_bytes = Arc::new(AtomicU64::new(tables.free_bytes()?));
         let map = tables.view().get(Family::Meta, MAP)?;
+        let slots = slot_records(&tables.view())?;
         let (tables, wake) = (Arc::new(tables), Wake::from(wake));
         let mut writer = Writer::new(Arc::clone(&tables), Arc::clone(&free_bytes));
         let storage = Self {
             checkpointer: Checkpointer::of(Arc::clone(&tables)),
             writer: Lane::start("store-writer", 1, Arc::clone(&wake), move |(ticket, batch)| {
-                writer.commit(&batch).map(|()| ticket)
+                writer.commit(&batch).map(|rows| (ticket, rows))
             })?,
             keeper: Keeper::start(
                 Arc::clone(&tables),
@@ -94,6 +99,7 @@ impl RocksStorage {
                 answer(&tables.view(), &read).map(|answer| (ticket, answer))
             })?,
             free_bytes,
+            slots,
             last_ticket: None,
             is_poisoned: false,
             map,
@@ -116,6 +122,12 @@ impl RocksStorage {
     #[must_use]
     pub fn map(&self) -> Option<Bytes> {
         self.map.clone()
+    }
+
+    /// What the store knew of slots when it was opened.
+    #[must_use]
+    pub fn slots(&self) -> &[(Slot, SlotRecord)] {
+        &self.slots
     }
 
     /// Makes checkpoints of this store, on the threads that ask for them.
@@ -156,7 +168,7 @@ impl Storage for RocksStorage {
         }
         if let Some(result) = self.writer.poll() {
             return Some(match result {
-                Ok(ticket) => Completion::Committed { ticket },
+                Ok((ticket, writes)) => Completion::Committed { ticket, writes },
                 Err(cause) => self.poisoned(cause),
             });
         }

@@ -103,7 +103,7 @@ fn deleted_blobs_make_room() {
     let (tables, _) = opened(folder.path());
     let tables = Arc::new(tables);
     let mut writer = Writer::new(Arc::clone(&tables), Arc::new(AtomicU64::new(0)));
-    let mut commit = |changes| writer.commit(&Batch { changes }).expect("a batch commits");
+    let mut commit = |changes| writer.commit(&Batch::of(changes)).expect("a batch commits");
     let uploader = Name::parse("bob").expect("a name");
     let (kept, dropped) = (BlobId([1; 32]), BlobId([2; 32]));
     let upload = |blob, count: u32| {

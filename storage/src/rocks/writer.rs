@@ -9,6 +9,7 @@ use super::tables::Tables;
 use crate::apply::Applier;
 use crate::change::{Batch, Change};
 use crate::error::StorageError;
+use crate::slot::SlotRow;
 
 /// Bytes on the disk below which deletions of blobs are flushed at once. Nothing else would make
 /// them: no chunks are taken any more, and what is deleted makes room only when it was flushed.
@@ -28,10 +29,10 @@ impl Writer {
         Self { tables, applier, free_bytes }
     }
 
-    /// Makes `batch` durable.
-    pub(super) fn commit(&mut self, batch: &Batch) -> Result<(), StorageError> {
+    /// Makes `batch` durable; gives what it wrote of the slots that it watches.
+    pub(super) fn commit(&mut self, batch: &Batch) -> Result<Vec<SlotRow>, StorageError> {
         let mut writes = self.tables.writes();
-        self.applier.apply(&self.tables.view(), batch, &mut writes)?;
+        let rows = self.applier.apply(&self.tables.view(), batch, &mut writes)?;
         self.tables.commit(writes)?;
         let free_bytes = self.tables.free_bytes()?;
         self.free_bytes.store(free_bytes, Ordering::Relaxed);
@@ -39,6 +40,6 @@ impl Writer {
         if free_bytes < SCARCE && batch.changes.iter().any(drops) {
             self.tables.flush_chunks()?;
         }
-        Ok(())
+        Ok(rows)
     }
 }

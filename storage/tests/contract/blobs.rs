@@ -118,7 +118,7 @@ pub(crate) fn all_blobs_are_read_in_pages<E: Engine>() {
     }
 }
 
-fn drop_blob(uploader: &str, mark: u8) -> Change {
+pub(crate) fn drop_blob(uploader: &str, mark: u8) -> Change {
     Change::DropBlob { uploader: name(uploader), blob: id(mark) }
 }
 

@@ -6,11 +6,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use storage::{
     Answer, Batch, Change, Completion, DiskModel, InFlight, MemStorage, Op, Opened, Read,
-    RocksStorage, Storage, Ticket,
+    RocksStorage, SlotRecord, Storage, Ticket,
 };
 use tempfile::TempDir;
 use wire::message::Entry;
-use wire::{LogId, Name, Number, Opaque, Origin, Seq, Wall};
+use wire::{LogId, Name, Number, Opaque, Origin, Seq, Slot, Wall};
 
 /// No completion takes this long.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -33,13 +33,15 @@ pub(crate) trait Engine: Sized {
     fn wait(&mut self);
     /// Waits until nothing more is to be expected.
     fn settle(&mut self);
+    /// What was known of slots when it was opened.
+    fn slots(&self) -> Vec<(Slot, SlotRecord)>;
     /// The ticket after the last one.
     fn ticket(&mut self) -> Ticket;
 
     /// Submits `batch` and waits.
     fn try_commit(&mut self, changes: Vec<Change>) -> Completion {
         let ticket = self.ticket();
-        let batch = Batch { changes };
+        let batch = Batch::of(changes);
         self.storage().submit(Op::Commit { ticket, batch });
         self.next()
     }
@@ -136,6 +138,10 @@ impl Engine for Rocks {
         while self.wakes.recv_timeout(SILENCE).is_ok() {}
     }
 
+    fn slots(&self) -> Vec<(Slot, SlotRecord)> {
+        self.storage.slots().to_vec()
+    }
+
     fn ticket(&mut self) -> Ticket {
         self.ticket += 1;
         Ticket(self.ticket)
@@ -185,6 +191,10 @@ impl Engine for Memory {
 
     fn settle(&mut self) {
         (0..10).for_each(|_| self.storage.step());
+    }
+
+    fn slots(&self) -> Vec<(Slot, SlotRecord)> {
+        self.storage.slots().expect("records decode")
     }
 
     fn ticket(&mut self) -> Ticket {

@@ -14,7 +14,7 @@ pub(crate) fn statement(group: &str, version: u32) -> Change {
     Change::AddStatement { group: name(group), version, statement }
 }
 
-fn group(mark: u8) -> GroupRecord {
+pub(crate) fn group(mark: u8) -> GroupRecord {
     GroupRecord {
         roster: Bytes::from(vec![mark; 90_000]),
         password: Bytes::from(vec![mark; 192]),
@@ -54,7 +54,7 @@ pub(crate) fn statements_are_read_in_pages<E: Engine>() {
     assert_eq!(read(u32::MAX), (vec![], true));
 }
 
-fn announce(log: LogId, session: u32, part: u16, text: &'static str) -> Change {
+pub(crate) fn announce(log: LogId, session: u32, part: u16, text: &'static str) -> Change {
     Change::PutAnnouncement {
         log,
         sender: name("al"),
@@ -70,7 +70,7 @@ fn granted(reader: &str, part: u16) -> StoredGrant {
     StoredGrant { reader: name(reader), part, wrapping_key: [9; 32], wrapped }
 }
 
-fn grant(log: LogId, session: u32, reader: &str, part: u16) -> Change {
+pub(crate) fn grant(log: LogId, session: u32, reader: &str, part: u16) -> Change {
     Change::PutGrant {
         log,
         sender: name("al"),
@@ -194,7 +194,7 @@ pub(crate) fn copies_of_key_logs_are_replaced<E: Engine>() {
     }
 }
 
-fn drop_grants(log: LogId, from: u32, upto: u32) -> Change {
+pub(crate) fn drop_grants(log: LogId, from: u32, upto: u32) -> Change {
     let (sender, origin) = (name("al"), ORIGIN);
     Change::DropGrants {
         log,

@@ -7,6 +7,7 @@ mod groups;
 mod logs;
 mod model;
 mod rules;
+mod slots;
 
 /// Declares each scenario once for RocksDB and once for memory.
 macro_rules! scenarios {
@@ -64,6 +65,17 @@ scenarios! {
         dropping_reaches_into_its_own_batch,
         dropped_blobs_may_come_again,
     }
+    slots {
+        a_slot_is_read_in_pages_of_any_size,
+        a_slot_is_the_same_in_another_store,
+        what_changes_meanwhile_follows,
+        a_slot_is_deleted_in_steps,
+        what_comes_back_is_deleted_again,
+        entries_come_and_go_within_a_batch,
+        what_is_known_of_slots_stays,
+        epochs_may_be_skipped,
+        rows_are_sound,
+    }
     rules {
         accounts_are_created_once,
         epochs_follow_each_other,
@@ -78,6 +90,7 @@ scenarios! {
         poison_is_the_last_word,
         tickets_rise,
         one_commit_is_in_flight,
+        rows_belong_to_their_slot,
     }
     model {
         random_batches_match_a_plain_model,

@@ -40,7 +40,7 @@ impl Store {
     }
 
     pub(crate) fn commit(&mut self, changes: Vec<Change>) -> Result<(), StorageError> {
-        let batch = Batch { changes };
+        let batch = Batch::of(changes);
         match self.run(|ticket| Op::Commit { ticket, batch })? {
             Completion::Committed { .. } => Ok(()),
             other => panic!("{other:?}"),

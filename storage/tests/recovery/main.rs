@@ -146,7 +146,7 @@ fn dropping_ends_the_commit_in_flight() {
     let place = Place::new();
     let mut store = Store::open(&place.store()).expect("a new store opens");
     let (ticket, changes) = (Ticket(1), batch(1));
-    store.storage.submit(Op::Commit { ticket, batch: Batch { changes } });
+    store.storage.submit(Op::Commit { ticket, batch: Batch::of(changes) });
     for ticket in 2..500 {
         let (ticket, read) = (Ticket(ticket), Read::Log { log: log() });
         store.storage.submit(Op::Read { ticket, read });

@@ -48,7 +48,7 @@ impl Store {
     }
 
     pub(super) fn commit(&mut self, changes: Vec<Change>) {
-        let batch = Batch { changes };
+        let batch = Batch::of(changes);
         let completion = self.run(|ticket| Op::Commit { ticket, batch });
         assert!(matches!(completion, Completion::Committed { .. }), "{completion:?}");
     }

@@ -170,7 +170,7 @@ fn the_stored_session_is_known_to_a_log_that_was_not_in_memory() {
     let session = storage::SessionRecord { epoch: SessionEpoch(9), ..Default::default() };
     let change = Change::PutSession { name: name("alice"), session };
     let ticket = rig.ticket();
-    rig.store.submit(Op::Commit { ticket, batch: Batch { changes: vec![change] } });
+    rig.store.submit(Op::Commit { ticket, batch: Batch::of(vec![change]) });
     rig.store.poll();
     rig.attach(SEAT, "alice", 8, Seq(0));
     rig.settle();

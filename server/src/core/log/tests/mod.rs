@@ -148,8 +148,8 @@ impl Rig {
         };
         let change = Change::CreateAccount { name: name(account), account: created };
         let ticket = self.ticket();
-        self.store.submit(Op::Commit { ticket, batch: Batch { changes: vec![change] } });
-        assert_eq!(self.store.poll(), Some(Completion::Committed { ticket }));
+        self.store.submit(Op::Commit { ticket, batch: Batch::of(vec![change]) });
+        assert_eq!(self.store.poll(), Some(Completion::Committed { ticket, writes: Vec::new() }));
     }
 
     fn ticket(&mut self) -> Ticket {
