@@ -122,6 +122,7 @@ impl Shell {
             setup: identity.setup.clone(),
             seed: seed()?,
             opened,
+            slots: storage.slots().to_vec(),
             client_address: config.advertise.unwrap_or(client_address),
             peer_address: config.peer_advertise.unwrap_or(peer_address),
             routers: config.routers.len(),

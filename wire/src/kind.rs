@@ -111,6 +111,15 @@ kinds! {
     0x94 PEER_SHOWN;
     0x95 PEER_RECEIPT;
     0x96 PEER_STORE;
+    0xa0 PEER_SLOTS;
+    0xa1 SLOTS_TOLD;
+    0xa2 MOVE_BEGIN;
+    0xa3 MOVE_READY;
+    0xa4 MOVE_ROWS;
+    0xa5 MOVE_TAKEN;
+    0xa6 MOVE_SUM;
+    0xa7 MOVE_SUMMED;
+    0xa8 MOVE_END;
 
     0xc0 PLACE;
     0xc1 PLACED;

@@ -275,6 +275,26 @@ pub const BLOB_SWEEP_PAGE: usize = 256;
 /// Accounts whose notes of groups one home may be reading or writing at once.
 pub const NOTES_MAX: usize = 4096;
 
+/// Bytes of rows in one frame of a slot that moves: a page is read in milliseconds.
+pub const SLOT_PAGE_LEN_MAX: usize = 256 * KIB;
+/// Rows in one such frame; each counts 64 bytes beside its own.
+pub const MOVED_ROWS_MAX: usize = SLOT_PAGE_LEN_MAX / 64;
+/// Longest key of a row: a grant's, with three names.
+pub const MOVED_KEY_LEN_MAX: usize = 1 + 3 * (1 + NAME_LEN_MAX) + 16 + 4;
+/// Bytes that are written of a slot while it is copied and that the next holder has not taken. More
+/// than that: the copy is begun anew, later.
+pub const MOVE_WAITING_MAX: usize = 32 * MIB;
+/// Slots that one server takes from others at once; it gives one at a time.
+pub const SLOTS_TAKEN_MAX: usize = 8;
+/// How long a slot may stand still until it has moved; after that its holder serves it again.
+pub const FREEZE_TIME_MAX: Duration = Duration::from_millis(400);
+/// Pause between two pages of a slot that is copied: others' reads and batches come first.
+pub const MOVE_PAUSE: Duration = Duration::from_millis(5);
+/// How long a holder waits for the next word of who takes a slot.
+pub const MOVE_SILENCE_MAX: Duration = Duration::from_secs(10);
+/// Pause before a move that came to nothing is tried again; doubled each time, up to 32 times.
+pub const MOVE_RETRY: Duration = Duration::from_secs(2);
+
 /// Longest text of a fault.
 pub const FAULT_TEXT_MAX: usize = 256;
 /// Redeemed reservations in one load report.
@@ -301,4 +321,8 @@ const _: () =
 const _: () = assert!(GROUPS_MAX + 2 < HANDLES_MAX);
 const _: () = assert!(JOINS_PER_GROUP_MAX <= LOGINS_MAX / 4);
 const _: () = assert!(2 * PEER_CHUNKS_MAX * CHUNK_LEN_MAX <= PEER_WRITE_HARD / 2);
+const _: () = assert!(SLOT_PAGE_LEN_MAX + MOVED_ROWS_MAX * 64 <= 512 * KIB);
+const _: () =
+    assert!((GROUP_MEMBERS_MAX + INVITED_MAX + REMOVED_MAX) * 37 + 2 * KIB <= SLOT_PAGE_LEN_MAX);
+const _: () = assert!(SLOTS * 9 + 16 <= 512 * KIB);
 const _: () = assert!(CHUNKS_MAX * CHUNK_LEN_MAX <= CLIENT_WRITE_HIGH + 4 * 32);

@@ -7,8 +7,9 @@ use bytes::Bytes;
 use storage::{AccountRecord, Batch, Change, Read, SessionRecord};
 use wire::limits::{ACCOUNT_WAITING_MAX, LEASE_TIME};
 use wire::message::{Answer, AnswerBody, EndSession, Fault, Resume, SignInStart, SignUpFinish};
-use wire::{ExchangeId, FaultCode, Instant, Kind, Name, Origin, ServerId, SessionEpoch};
+use wire::{ExchangeId, FaultCode, Instant, Kind, Name, Origin, ServerId, SessionEpoch, Slot};
 
+use super::arrived::Arrived;
 use super::claim::Claim;
 use super::entropy::Entropy;
 
@@ -31,6 +32,10 @@ pub(super) struct Accounts {
     /// Seats that have not said which sessions they hold since this home began.
     pub(super) untold: BTreeSet<ServerId>,
     pub(super) started: Instant,
+    /// Slots that have come here since, and of whose sessions not every seat has spoken.
+    pub(super) arrived: BTreeMap<Slot, Arrived>,
+    /// Accounts of slots that were closed, as long as they are in memory.
+    pub(super) leaving: Vec<Name>,
     /// [`Timer::Logins`] is armed.
     pub(super) is_watching: bool,
     /// Seats whose link was lost since they last said which sessions they hold.
@@ -51,7 +56,7 @@ pub(super) struct Entry {
     pub(super) stored: Stored,
     pub(super) sittings: Sittings,
     pub(super) step: Step,
-    waiting: VecDeque<Asked>,
+    pub(super) waiting: VecDeque<Asked>,
 }
 
 /// What is known of the account's records.
@@ -141,6 +146,8 @@ impl Accounts {
             entries: BTreeMap::new(),
             untold,
             started,
+            arrived: BTreeMap::new(),
+            leaving: Vec::new(),
             is_watching: false,
             lost: BTreeSet::new(),
             reads: 0,

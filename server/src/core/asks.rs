@@ -18,8 +18,8 @@ impl Parts {
     pub(super) fn on_ask(&mut self, from: ServerId, ask: Ask, turn: &mut Turn<'_>) {
         let Ask { exchange, question } = ask;
         let (log, kind, reference) = subject(&question);
-        if self.seat.holders.of(&log) != self.me {
-            turn.alarm(Alarm::NotHome { from });
+        if !self.seat.holders.is_mine(&log) {
+            self.alarm_unless_moved(from, &log, turn);
             let body = AnswerBody::Fault(Fault::about(FaultCode::UNAVAILABLE, kind, reference));
             return turn.tell_server(from, Answer { exchange, body });
         }
@@ -41,8 +41,8 @@ impl Parts {
         let asker = SessionAsker::of(from, &ask);
         let AskAs { exchange, account, origin, epoch, question } = ask;
         let Subject { log, .. } = Subject::of(&question, account);
-        if self.seat.holders.of(&log) != self.me {
-            turn.alarm(Alarm::NotHome { from });
+        if !self.seat.holders.is_mine(&log) {
+            self.alarm_unless_moved(from, &log, turn);
             return asker.refuse(FaultCode::UNAVAILABLE, turn);
         }
         let question = match question {
@@ -66,6 +66,12 @@ impl Parts {
         let ask = LogAsk { exchange, account, origin, epoch, question };
         self.logs.on_ask((turn.now, turn.wall), from, ask, &mut self.log_out);
         self.drain_logs(turn);
+    }
+
+    fn alarm_unless_moved(&self, from: ServerId, log: &LogId, turn: &mut Turn<'_>) {
+        if self.seat.holders.is_unmoved(log) {
+            turn.alarm(Alarm::NotHome { from });
+        }
     }
 
     /// Decodes a statement, which must be the asking account's, and looks at its proof.

@@ -7,6 +7,7 @@
 //! hourly sweep, or when its account begins another.
 
 mod fetch;
+mod slots;
 mod sweep;
 mod uploader;
 mod uploaders;
@@ -27,6 +28,7 @@ use super::metrics::Metrics;
 use super::parts::gauge;
 use super::turn::{ReadKey, Turn};
 use fetch::Fetches;
+use slots::Slots;
 use sweep::Sweep;
 use uploader::{Put, Uploader};
 use uploaders::Uploaders;
@@ -49,6 +51,7 @@ pub(super) struct Blobs {
     /// Bytes of chunks in `loading` and `writes`.
     pending_len: usize,
     writes: Writes,
+    slots: Slots,
     fetches: Fetches,
     sweep: Sweep,
     /// The disk is nearly full: nothing new is taken.
@@ -90,6 +93,7 @@ impl Blobs {
             waiting: 0,
             pending_len: 0,
             writes: Writes::default(),
+            slots: Slots::default(),
             fetches: Fetches::default(),
             sweep: Sweep::default(),
             is_refusing: false,
@@ -128,6 +132,18 @@ impl Blobs {
         turn: &mut Turn<'_>,
     ) {
         self.loads -= 1;
+        if self.slots.is_here(&account) {
+            self.take_in(account, records, turn);
+        } else {
+            self.refuse_waiting(&account);
+        }
+        self.load_next(turn);
+        if self.sweep.is_waiting_for(&account) {
+            self.step_sweep(turn);
+        }
+    }
+
+    fn take_in(&mut self, account: Name, records: Vec<(BlobId, BlobRecord)>, turn: &mut Turn<'_>) {
         self.uploaders.insert(account, Uploader::new(records));
         self.expire(&account, turn);
         for asked in self.loading.remove(&account).unwrap_or_default() {
@@ -135,10 +151,6 @@ impl Blobs {
             self.handle(asked, turn);
         }
         self.uploaders.rest(&account);
-        self.load_next(turn);
-        if self.sweep.is_waiting_for(&account) {
-            self.step_sweep(turn);
-        }
     }
 
     /// Something waits for a batch.

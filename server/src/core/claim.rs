@@ -191,7 +191,8 @@ impl Accounts {
     }
 
     fn judge(&self, name: &Name, claim: &Claim, turn: &Turn<'_>) -> Verdict {
-        let settled = self.untold.is_empty() || turn.now.since(self.started) >= LEASE_TIME;
+        let all_told = self.untold.is_empty() || turn.now.since(self.started) >= LEASE_TIME;
+        let settled = all_told && self.is_slot_settled(name, turn.now);
         let (_, session) = self.stored(name);
         let nobody = Sittings::default();
         let sittings = self.entries.get(name).map_or(&nobody, |entry| &entry.sittings);

@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 
 use opaque_ke::ServerSetup;
-use storage::Opened;
+use storage::{Opened, SlotRecord};
 use wire::opaque::Suite;
-use wire::{MapFile, ServerId};
+use wire::{MapFile, ServerId, Slot};
 
 use super::log::LogLimits;
 
@@ -23,6 +23,8 @@ pub struct Config {
     pub seed: [u8; 32],
     /// The store that was opened.
     pub opened: Opened,
+    /// What it knows of slots.
+    pub slots: Vec<(Slot, SlotRecord)>,
     /// Where clients connect, as routers tell them.
     pub client_address: SocketAddr,
     /// Where peers connect, as routers tell them.

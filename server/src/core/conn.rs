@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use wire::message::{
     AnswerBody, Hello, Pong, Question, Ready, Role, SessionClosed, SignInFinish, Welcome,
 };
-use wire::{ConnId, ExchangeId, FaultCode, Kind, Name, Origin, Reservation, ServerId, ToServer};
+use wire::{
+    ConnId, ExchangeId, FaultCode, Kind, LogId, Name, Origin, Reservation, ServerId, Slot, ToServer,
+};
 
 use super::event::{Alarm, Effect};
 use super::exchange::Exchange;
@@ -170,7 +172,8 @@ impl Seat {
         if self.is_full_for(&name) {
             return self.reject(conn, FaultCode::SEAT_FULL, (kind, 0), turn);
         }
-        let exchange = Exchange { conn, home: self.home_of(name), kind, reference: 0 };
+        let (home, slot) = (self.home_of(name), Slot::of(&LogId::mailbox(name)));
+        let exchange = Exchange { conn, home, slot, kind, reference: 0 };
         if self.ask(id, exchange, question, turn)
             && let Some(early) = self.early(conn)
         {
@@ -251,6 +254,7 @@ impl Seat {
             origin,
             epoch: welcome.epoch,
             home,
+            slot: exchange.slot,
             handles: BTreeMap::new(),
             by_log: BTreeMap::new(),
             stale_reads: BTreeSet::new(),

@@ -1,7 +1,6 @@
 //! Who is at the other end of a connection, and what becomes of it.
 
 use wire::frame::Frame;
-use wire::message::Ping;
 use wire::{ConnId, FaultCode, RouterToServer, ServerId, ToPeer};
 
 use super::event::{CloseReason, Effect, Side, Target};
@@ -141,11 +140,10 @@ impl Parts {
     ) {
         for change in changes {
             match change {
+                // The seat goes on when the other side has said the same.
                 LinkChange::Up(server) => {
+                    turn.tell_server(server, self.whole_claims());
                     self.maps.on_link_up(server, turn);
-                    self.seat.on_link_up(server, turn);
-                    turn.tell_server(server, Ping { nonce: turn.now.0 });
-                    self.seat.on_link_ready(server, turn);
                 }
                 LinkChange::Lost(server, heard) => {
                     self.logs.on_link_lost(server);
@@ -153,6 +151,7 @@ impl Parts {
                     self.group_passwords.on_link_lost(server);
                     self.seat.on_link_lost(server, turn);
                     self.maps.on_link_lost(server, turn);
+                    self.on_slots_link_lost(server, turn);
                 }
             }
         }

@@ -238,6 +238,22 @@ pub enum Alarm {
         /// Which server gave it; `None`: this server's file, or a router.
         from: Option<ServerId>,
     },
+    /// Two stores that should hold the same of a slot do not: it stays where it is.
+    SlotsDiffer {
+        /// Where it was to go.
+        to: ServerId,
+    },
+    /// A slot was moved here, and nothing is known of it: this store was put back from before.
+    SlotMissing {
+        /// Who has moved it.
+        from: ServerId,
+    },
+    /// Another server has taken a slot that this store holds: it was put back from before that.
+    /// What is here of it is not served.
+    SlotTaken {
+        /// Who says so.
+        from: ServerId,
+    },
     /// A peer sent what does not answer its question, or has no place here.
     PeerConfused {
         /// Which server.
@@ -259,6 +275,9 @@ impl fmt::Display for Alarm {
             Self::MapRefused { from } => {
                 write!(f, "{}: a map that the operator has not signed", Giver(*from))
             }
+            Self::SlotsDiffer { to } => write!(f, "{to}: a slot's copy there is not the same"),
+            Self::SlotMissing { from } => write!(f, "{from}: it moved a slot that is not here"),
+            Self::SlotTaken { from } => write!(f, "{from}: a slot of this store is elsewhere"),
             Self::PeerConfused { from } => write!(f, "{from}: a message without a question"),
         }
     }

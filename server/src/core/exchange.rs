@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use wire::limits::{ANSWER_TIME_MAX, EXCHANGES_MAX};
-use wire::{ConnId, ExchangeId, Instant, Kind, ServerId};
+use wire::{ConnId, ExchangeId, Instant, Kind, ServerId, Slot};
 
 /// One question that waits for its answer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -12,6 +12,8 @@ pub(super) struct Exchange {
     pub(super) conn: ConnId,
     /// Who was asked.
     pub(super) home: ServerId,
+    /// The slot that the question is about.
+    pub(super) slot: Slot,
     /// The kind of the client's message.
     pub(super) kind: Kind,
     /// The handle or request in it; 0 when it has none.
@@ -89,9 +91,9 @@ impl Exchanges {
         self.remove(id)
     }
 
-    /// Ends every wait for `home`.
-    pub(super) fn take_of(&mut self, home: ServerId) -> Vec<Exchange> {
-        let lost = self.waiting.iter().filter(|(_, (_, exchange))| exchange.home == home);
+    /// Ends every wait that is meant.
+    pub(super) fn take_if(&mut self, is_meant: impl Fn(&Exchange) -> bool) -> Vec<Exchange> {
+        let lost = self.waiting.iter().filter(|(_, (_, exchange))| is_meant(exchange));
         let lost: Vec<ExchangeId> = lost.map(|(id, _)| *id).collect();
         lost.into_iter().filter_map(|id| self.remove(id)).collect()
     }
@@ -125,7 +127,7 @@ impl Exchanges {
 mod tests {
     use super::{Exchange, Exchanges};
     use wire::limits::{ANSWER_TIME_MAX, EXCHANGES_MAX};
-    use wire::{ConnId, Instant, Kind, ServerId};
+    use wire::{ConnId, Instant, Kind, ServerId, Slot};
 
     #[test]
     fn only_who_was_asked_may_answer_and_once() {
@@ -177,11 +179,12 @@ mod tests {
         assert_eq!(exchanges.chunks_at(ServerId(2)), 2);
         exchanges.pop_expired(Instant(0) + ANSWER_TIME_MAX).expect("its time is over");
         assert_eq!(exchanges.chunks_at(ServerId(2)), 1);
-        exchanges.take_of(ServerId(2));
+        exchanges.take_if(|exchange| exchange.home == ServerId(2));
         assert_eq!(exchanges.chunks_at(ServerId(2)), 0);
     }
 
     fn asked(kind: Kind) -> Exchange {
-        Exchange { conn: ConnId { index: 0, generation: 0 }, home: ServerId(2), kind, reference: 0 }
+        let (conn, slot) = (ConnId { index: 0, generation: 0 }, Slot::new(7).expect("below 4,096"));
+        Exchange { conn, home: ServerId(2), slot, kind, reference: 0 }
     }
 }

@@ -15,10 +15,10 @@ use std::collections::BTreeMap;
 
 use wire::limits::{LEASE_TIME, SEAT_LEASE_TIME};
 use wire::message::{RegisterSession, SessionRegistered};
-use wire::{ConnId, Instant, Name, ServerId};
+use wire::{ConnId, Instant, ServerId};
 
-use super::seat::{Seat, handles_at, open_again, shut, signed};
-use super::session::Session;
+use super::seat::{Seat, open_again, opened, shut, signed};
+use super::session::{Handle, Session};
 use super::timer::Timer;
 use super::turn::Turn;
 
@@ -124,7 +124,10 @@ impl Seat {
         let is_meant = is_same && !session.signing_out;
         if is_leased && is_meant && std::mem::take(&mut session.is_fenced) {
             turn.metrics.unfenced += 1;
-            for id in handles_at(session, |home| self.up.contains(&home)) {
+            let is_up = |handle: &Handle| {
+                self.up.contains(&handle.home) && self.holders.get(handle.slot).serves
+            };
+            for id in opened(session, is_up) {
                 open_again(session, conn, id, turn);
             }
         }
@@ -149,14 +152,16 @@ impl Seat {
             return;
         }
         turn.metrics.fenced += 1;
-        for id in handles_at(session, |_| true) {
+        for id in opened(session, |_| true) {
             shut(session, conn, id, turn);
         }
     }
 
-    fn conns_of(&self, home: ServerId) -> Vec<ConnId> {
-        let of_home = |(name, _): &(&Name, &ConnId)| self.home_of(**name) == home;
-        self.sessions.iter().filter(of_home).map(|(_, conn)| *conn).collect()
+    fn conns_of(&mut self, home: ServerId) -> Vec<ConnId> {
+        let mut conns = self.conns();
+        let clients = &mut self.clients;
+        conns.retain(|conn| signed(clients, *conn).is_some_and(|session| session.home == home));
+        conns
     }
 
     /// One timer watches the lease that ends first.
@@ -168,7 +173,7 @@ impl Seat {
     }
 }
 
-fn registration(session: &Session) -> RegisterSession {
+pub(super) fn registration(session: &Session) -> RegisterSession {
     let Session { account, origin, epoch, .. } = *session;
     RegisterSession { account, origin, epoch }
 }

@@ -114,6 +114,12 @@ metrics! {
         reads: Gauge,
         /// Timers that are armed.
         timers: Gauge,
+        /// Slots that have moved from here to another server.
+        slots_given: Counter,
+        /// Slots that have come here from another server.
+        slots_taken: Counter,
+        /// Moves of slots from here that came to nothing, and are tried again.
+        moves_ended: Counter,
         /// Alarms raised.
         alarms: Counter,
     }

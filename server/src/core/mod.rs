@@ -6,6 +6,7 @@
 //! its own queue. Start reading at [`Core::handle`].
 
 mod account;
+mod arrived;
 mod asker;
 mod asks;
 mod backoff;
@@ -41,8 +42,10 @@ mod registry;
 mod relay;
 mod request;
 mod seat;
+mod seat_slots;
 mod session;
 mod sign;
+mod slots;
 mod table;
 mod timer;
 mod turn;
@@ -54,7 +57,7 @@ use storage::{Answer, Batch, Completion, Read, StorageError};
 use wire::frame::Frame;
 use wire::limits::{BLOBS_DISK_FREE_MIN, DISK_FREE_MIN};
 use wire::message::Pong;
-use wire::{ConnId, Instant, Name, ServerId, SessionEpoch, ToPeer, ToServer, Wall};
+use wire::{ConnId, Instant, LogId, Name, ServerId, SessionEpoch, ToPeer, ToServer, Wall};
 
 pub use config::Config;
 pub use event::{Alarm, CloseReason, Effect, Event, Level, Outgoing, Side, Target};
@@ -109,10 +112,10 @@ impl Core {
     ) -> Result<(), StorageError> {
         match event {
             Event::Stored(Completion::Poisoned { cause }) => return Err(cause),
-            Event::Stored(Completion::Committed { ticket, .. }) => {
+            Event::Stored(Completion::Committed { ticket, writes }) => {
                 self.tickets.on_committed(ticket);
                 self.metrics.commits += 1;
-                self.turn(now, wall, out, |parts, turn| parts.on_committed(turn));
+                self.turn(now, wall, out, |parts, turn| parts.on_committed(writes, turn));
             }
             Event::Stored(Completion::Answered { ticket, answer }) => {
                 let key = self.tickets.on_answered(ticket);
@@ -163,6 +166,12 @@ impl Core {
         self.parts.routers.ready_count() > 0
     }
 
+    /// Whether this server holds the slot of a log, and serves it.
+    #[must_use]
+    pub fn serves(&self, log: &LogId) -> bool {
+        self.parts.seat.holders.is_mine(log)
+    }
+
     /// Whether what is counted is what is held.
     #[must_use]
     pub fn is_coherent(&self) -> bool {
@@ -192,8 +201,14 @@ impl Core {
         };
         self.parts.seat.fence_due(&mut turn);
         step(&mut self.parts, &mut turn);
-        while let Some((server, message)) = turn.peers.pop_front() {
-            self.parts.carry(server, message, &mut turn);
+        loop {
+            while let Some((server, message)) = turn.peers.pop_front() {
+                self.parts.carry(server, message, &mut turn);
+            }
+            self.parts.step_slots(&mut turn);
+            if turn.peers.is_empty() {
+                break;
+            }
         }
         self.parts.conclude(&mut turn);
         for (key, read) in self.reads.drain(..) {
@@ -241,6 +256,8 @@ impl Parts {
                 self.seat.on_drain(per_second, turn);
             }
             Event::Stop => {
+                self.is_stopping = true;
+                self.end_give(turn);
                 self.routers.close(turn);
                 self.seat.on_stop(turn);
                 self.logs.on_stop();
@@ -263,6 +280,12 @@ impl Parts {
             Some(Role::Router(index)) => self.on_router_frame(conn, index, frame, turn),
             None => {}
         }
+    }
+
+    /// Whether this server holds an account and serves it. If not, whoever asks hears so from the
+    /// slot's holder.
+    fn is_account_here(&self, account: Name) -> bool {
+        self.seat.holders.is_mine(&LogId::mailbox(account))
     }
 
     /// Hands a message to its server's link, or to this server's own seat or home.
@@ -308,8 +331,12 @@ impl Parts {
             ToPeer::Probe(probe) => self.seat.on_probe(from, &probe, turn),
             ToPeer::ProbeAnswer(answer) => self.accounts.on_probe_answer(from, &answer, turn),
             ToPeer::EndSession(end) => self.seat.on_end_session(from, &end, turn),
-            ToPeer::SessionClosed(closed) => self.accounts.on_session_closed(from, &closed, turn),
-            ToPeer::RegisterSession(register) => self.accounts.on_register(from, &register, turn),
+            ToPeer::SessionClosed(closed) if self.is_account_here(closed.account) => {
+                self.accounts.on_session_closed(from, &closed, turn);
+            }
+            ToPeer::RegisterSession(register) if self.is_account_here(register.account) => {
+                self.accounts.on_register(from, &register, turn);
+            }
             ToPeer::Ping(ping) => {
                 self.accounts.on_told(from, turn);
                 turn.tell_server(from, Pong { nonce: ping.nonce });
@@ -332,16 +359,36 @@ impl Parts {
                 }
             }
             ToPeer::MapCopy(copy) => self.maps.on_copy(Some(from), copy.map.into_bytes(), turn),
-            ToPeer::Fault(_) => {}
+            ToPeer::SessionClosed(_) | ToPeer::RegisterSession(_) | ToPeer::Fault(_) => {}
             ToPeer::Hello(_) | ToPeer::Ready(_) | ToPeer::PeerStore(_) => {
                 turn.alarm(Alarm::PeerConfused { from });
             }
+            message => self.on_slot_message(from, message, turn),
+        }
+    }
+
+    /// What a server says of slots.
+    fn on_slot_message(&mut self, from: ServerId, message: ToPeer, turn: &mut Turn<'_>) {
+        match message {
+            ToPeer::PeerSlots(slots) => self.on_peer_slots(from, slots, turn),
+            ToPeer::SlotsTold(told) => {
+                self.accounts.on_slots_told(from, told.slots.items(), turn);
+            }
+            ToPeer::MoveBegin(begin) => self.on_move_begin(from, &begin, turn),
+            ToPeer::MoveReady(ready) => self.on_move_ready(from, &ready, turn),
+            ToPeer::MoveRows(rows) => self.on_move_rows(from, rows, turn),
+            ToPeer::MoveTaken(taken) => self.on_move_taken(from, &taken, turn),
+            ToPeer::MoveSum(sum) => self.on_move_sum(from, &sum, turn),
+            ToPeer::MoveSummed(summed) => self.on_move_summed(from, &summed, turn),
+            ToPeer::MoveEnd(end) => self.on_move_end(from, &end, turn),
+            _ => turn.alarm(Alarm::PeerConfused { from }),
         }
     }
 
     fn on_read(&mut self, key: ReadKey, answer: Answer, turn: &mut Turn<'_>) {
         match (key, answer) {
             (ReadKey::Log(read), answer) => self.on_log_read(read, answer, turn),
+            (ReadKey::Slot(read), answer) => self.on_slot_read(read, answer, turn),
             (ReadKey::Account(name), Answer::Account(account, session)) => {
                 self.accounts.on_account_read(name, account, session, turn);
             }

@@ -9,7 +9,7 @@ use storage::{Batch, Change, Read};
 use wire::field::List;
 use wire::limits::{GROUPS_MAX, NOTES_MAX, REQUESTS_MAX};
 use wire::message::{GroupNoted, Groups, NoteGroup};
-use wire::{FaultCode, Name};
+use wire::{FaultCode, LogId, Name, Slot};
 
 use super::asker::SessionAsker;
 use super::turn::{ReadKey, Turn};
@@ -22,6 +22,8 @@ pub(super) struct Notes {
     in_flight: Vec<Write>,
     /// Lists that are being read.
     lists: usize,
+    /// Accounts of slots that were closed, as long as they are in memory.
+    leaving: Vec<Name>,
 }
 
 /// One account's notes.
@@ -113,6 +115,30 @@ impl Notes {
         }
     }
 
+    /// Nothing comes to the accounts of a slot any more; nobody waits for them.
+    pub(super) fn close_slot(&mut self, slot: Slot) {
+        let of_slot = |name: &&Name| Slot::of(&LogId::mailbox(**name)) == slot;
+        let leaving: Vec<Name> = self.accounts.keys().filter(of_slot).copied().collect();
+        self.leaving.retain(|name| self.accounts.contains_key(name));
+        self.leaving.extend(&leaving);
+        for name in leaving {
+            if let Some(account) = self.accounts.get_mut(&name) {
+                account.waiting.clear();
+            }
+            self.forget_idle(&name);
+        }
+    }
+
+    /// The accounts of a slot are this home's, from now on or again.
+    pub(super) fn open_slot(&mut self, slot: Slot) {
+        self.leaving.retain(|name| Slot::of(&LogId::mailbox(*name)) != slot);
+    }
+
+    /// Whether nothing of slots that were closed is in memory.
+    pub(super) fn is_closed(&self) -> bool {
+        self.leaving.iter().all(|name| !self.accounts.contains_key(name))
+    }
+
     /// Accounts in memory.
     pub(super) fn len(&self) -> usize {
         self.accounts.len()
@@ -135,7 +161,14 @@ impl Notes {
             account.writes += 1;
             self.gathered.push(Write { asker, change });
         }
-        if account.writes == 0 {
+        self.forget_idle(name);
+    }
+
+    fn forget_idle(&mut self, name: &Name) {
+        let is_idle = |account: &Account| {
+            account.groups.is_some() && account.writes == 0 && account.waiting.is_empty()
+        };
+        if self.accounts.get(name).is_some_and(is_idle) {
             self.accounts.remove(name);
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
-use storage::{Answer, Batch};
+use storage::{Answer, Batch, SlotRow};
 use wire::limits::EXPIRY_INTERVAL;
 use wire::{Instant, Opening, ProcessId, ServerId, SlotMap};
 
@@ -26,6 +26,7 @@ use super::password::Passwords;
 use super::peers::Peers;
 use super::registry;
 use super::seat::Seat;
+use super::slots::{self, Slots};
 use super::table::Table;
 use super::timer::Timer;
 use super::turn::{ReadKey, Turn};
@@ -40,6 +41,7 @@ pub(super) struct Parts {
     pub(super) blobs: Blobs,
     pub(super) notes: Notes,
     pub(super) logs: Logs,
+    pub(super) slots: Slots,
     pub(super) log_out: LogOut,
     /// When [`Timer::Holds`] fires, if it is armed.
     holds_until: Option<Instant>,
@@ -49,14 +51,17 @@ pub(super) struct Parts {
     pub(super) maps: Maps,
     /// Nothing new is taken; what makes room goes on.
     pub(super) is_disk_full: bool,
+    /// No slot begins to move any more.
+    pub(super) is_stopping: bool,
 }
 
 impl Parts {
     pub(super) fn new(config: Config, now: Instant) -> Self {
         let mut entropy = Entropy::new(config.seed);
-        let holders = Holders::new(Arc::clone(config.map.map()));
-        let servers = holders.linked();
         let me = config.me;
+        let mut holders = Holders::new(me, Arc::clone(config.map.map()));
+        slots::apply_own(me, &config.slots, &mut holders);
+        let servers = holders.linked();
         let others: BTreeSet<ServerId> =
             servers.iter().copied().filter(|server| *server != me).collect();
         let opening = Opening {
@@ -81,7 +86,8 @@ impl Parts {
             GroupPasswords::new(config.setup.clone(), Entropy::new(entropy.bytes()));
         let lowest_epoch = registry::lowest_epoch(config.opened.store_epoch);
         let passwords = Passwords::new(config.setup, Entropy::new(entropy.bytes()));
-        Self {
+        let slots = Slots::new(config.slots, entropy.number());
+        let mut parts = Self {
             me,
             conns: Table::default(),
             seat: Seat::new(
@@ -97,13 +103,20 @@ impl Parts {
             notes: Notes::default(),
             logs: Logs::new(me, config.opened.store_epoch, hash_key, config.log_limits),
             log_out: LogOut::default(),
+            slots,
             holds_until: None,
             group_passwords,
             peers,
             routers,
             maps: Maps::new(config.map, config.map_is_stored),
             is_disk_full: false,
+            is_stopping: false,
+        };
+        for slot in parts.slots.strange() {
+            parts.logs.close_slot(slot, &[]);
+            parts.blobs.close_slot(slot);
         }
+        parts
     }
 
     pub(super) fn start(&mut self, turn: &mut Turn<'_>) {
@@ -124,8 +137,9 @@ impl Parts {
         let changes = self.peers.set_map(map, &linked, turn);
         turn.effects.push(Effect::Know { servers: linked });
         self.on_link_changes(changes, turn);
-        let others = self.seat.up.iter().copied().filter(|server| *server != self.me);
-        self.maps.announce(others, turn);
+        self.maps.announce(self.peers.linked(), turn);
+        self.end_outdated_give(turn);
+        self.plan_move(turn);
     }
 
     /// Entries of groups expire, now and from time to time.
@@ -173,7 +187,8 @@ impl Parts {
             Timer::Leased => self.seat.on_lease_timer(turn),
             Timer::Greeting(conn) => self.peers.on_greeting_timeout(conn, turn),
             Timer::Link(server) => {
-                let change = self.peers.on_link_timer(server, turn);
+                let is_known = self.seat.reaches(server);
+                let change = self.peers.on_link_timer((server, is_known), turn);
                 self.on_link_changes(change, turn);
             }
             Timer::BlobSweep => self.blobs.begin_sweep(turn),
@@ -184,10 +199,12 @@ impl Parts {
                 self.routers.report(sessions, &mut self.seat.redeemed, turn);
             }
             Timer::Drain => self.seat.on_drain_timer(turn),
+            Timer::Slots => self.on_slots_timer(turn),
         }
     }
 
-    pub(super) fn on_committed(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn on_committed(&mut self, writes: Vec<SlotRow>, turn: &mut Turn<'_>) {
+        self.on_slot_writes(writes, turn);
         self.accounts.on_committed(turn);
         self.blobs.on_committed(turn);
         self.notes.on_committed(turn);
@@ -212,6 +229,7 @@ impl Parts {
             || self.blobs.has_changes()
             || self.notes.has_changes()
             || self.maps.has_changes()
+            || self.slots.has_changes()
     }
 
     pub(super) fn compose(&mut self, batch: &mut Batch) {
@@ -220,6 +238,7 @@ impl Parts {
         self.blobs.compose(batch);
         self.notes.compose(batch);
         self.maps.compose(batch);
+        self.slots.compose(batch);
     }
 
     /// How many connections and sessions are held.

@@ -295,10 +295,11 @@ impl Peers {
         }
     }
 
-    /// A link's time has come: to dial, to ping, or to give it up.
+    /// A link's time has come: to dial, to ping, or to give it up. A ping says that all sessions
+    /// `are_registered`: before that it is none.
     pub(super) fn on_link_timer(
         &mut self,
-        server: ServerId,
+        (server, are_registered): (ServerId, bool),
         turn: &mut Turn<'_>,
     ) -> Option<LinkChange> {
         let link = self.links.get_mut(&server)?;
@@ -320,11 +321,24 @@ impl Peers {
                 self.lose(server, turn)
             }
             LinkState::Up(conn, _) => {
-                turn.tell_link(conn, Ping { nonce: turn.now.0 });
+                if are_registered {
+                    turn.tell_link(conn, Ping { nonce: turn.now.0 });
+                }
                 link.arm(turn.now + PEER_PING_INTERVAL, server, turn);
                 None
             }
         }
+    }
+
+    /// Servers with a link that is up.
+    pub(super) fn linked(&self) -> impl Iterator<Item = ServerId> {
+        let up = |(_, link): &(&ServerId, &Link)| matches!(link.state, LinkState::Up(..));
+        self.links.iter().filter(up).map(|(server, _)| *server)
+    }
+
+    /// Every other server.
+    pub(super) fn others(&self) -> impl Iterator<Item = ServerId> {
+        self.links.keys().copied()
     }
 
     /// How many links are up.
@@ -470,7 +484,8 @@ impl LinkState {
 impl Link {
     fn new(address: Option<SocketAddr>) -> Self {
         let state = LinkState::Down(Instant(0));
-        Self { address, state, backoff: Backoff::new(), armed: Instant(0), last: None }
+        let (backoff, armed) = (Backoff::new(), Instant(0));
+        Self { address, state, backoff, armed, last: None }
     }
 
     fn arm(&mut self, at: Instant, server: ServerId, turn: &mut Turn<'_>) {

@@ -13,7 +13,7 @@ use wire::{ConnId, FaultCode, Instant, Kind, LogHandle, LogId, Name, Number, Ori
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::event::{Alarm, Effect};
+use super::event::Effect;
 use super::limit::Bucket;
 use super::reading::is_mailbox_of_another;
 use super::seat::{Seat, signed};
@@ -122,7 +122,7 @@ impl Seat {
         }
         let (id, handle) = session.handle_of(log)?;
         if handle.home != from {
-            turn.alarm(Alarm::PeerConfused { from });
+            self.confused_about(log, from, turn);
             return None;
         }
         let before = count(&handle.posts);

@@ -12,7 +12,6 @@ use wire::message::{
 };
 use wire::{ConnId, FaultCode, Kind, LogHandle, LogId, LogKind, Name, Seq, ServerId};
 
-use super::event::Alarm;
 use super::seat::{Seat, signed};
 use super::session::{Handle, HandleState, Session};
 use super::timer::Timer;
@@ -213,7 +212,7 @@ impl Seat {
             return;
         };
         if handle.home != from {
-            return turn.alarm(Alarm::PeerConfused { from });
+            return self.confused_about(&range.log, from, turn);
         }
         // A client may have closed the log and attached anew since: that range was not for this.
         let Some(reading) = &mut handle.reading else {

@@ -6,7 +6,6 @@
 use wire::message::{PeerReceipt, PeerShown, Receipt, Shown};
 use wire::{ConnId, FaultCode, Kind, LogKind, ServerId};
 
-use super::event::Alarm;
 use super::seat::{Seat, signed};
 use super::session::HandleState;
 use super::turn::Turn;
@@ -48,7 +47,7 @@ impl Seat {
             return;
         };
         if handle.home != from {
-            return turn.alarm(Alarm::PeerConfused { from });
+            return self.confused_about(&receipt.log, from, turn);
         }
         if handle.state == HandleState::Open {
             turn.tell_client(conn, Receipt { handle: id, upto: receipt.upto });

@@ -3,7 +3,7 @@
 
 use wire::limits::{CHUNKS_MAX, PEER_CHUNKS_MAX, REQUESTS_MAX};
 use wire::message::{AnswerBody, AskAs, SessionQuestion};
-use wire::{ConnId, FaultCode, Kind, LogId, Name, RequestId, ToClient};
+use wire::{ConnId, FaultCode, Kind, LogId, Name, RequestId, Slot, ToClient};
 
 use super::exchange::{Exchange, is_about_chunks};
 use super::posting::charge;
@@ -70,7 +70,7 @@ impl Seat {
         if !has_room(session, kind) {
             return self.reject(conn, FaultCode::TOO_MANY_REQUESTS, about, turn);
         }
-        let home = self.holders.of(&log);
+        let (home, slot) = (self.holders.of(&log), Slot::of(&log));
         // One link carries them all: what it owes must stay far below what cuts it.
         if is_about_chunks(kind) && self.exchanges.chunks_at(home) >= PEER_CHUNKS_MAX {
             return self.reject(conn, FaultCode::UNAVAILABLE, about, turn);
@@ -79,7 +79,7 @@ impl Seat {
         session.chunks += usize::from(is_about_chunks(kind));
         let (account, origin, epoch) = (session.account, session.origin, session.epoch);
         let id = self.exchanges.fresh();
-        let exchange = Exchange { conn, home, kind, reference: request.0 };
+        let exchange = Exchange { conn, home, slot, kind, reference: request.0 };
         let stamped = AskAs { exchange: id, account, origin, epoch, question };
         if !self.relay(id, exchange, stamped, turn) {
             self.end_request(conn, kind);

@@ -8,7 +8,7 @@ use wire::message::{
     Answer, AnswerBody, AskOpenLog, CloseLog, FetchBundles, LogOpened, OpenLog, PeerDetach, Ping,
     Pong, Probe, ProbeAnswer, SessionClosed,
 };
-use wire::{ConnId, FaultCode, Kind, LogHandle, ServerId, ToServer};
+use wire::{ConnId, FaultCode, Kind, LogHandle, LogId, ServerId, Slot, ToServer};
 
 use super::exchange::Exchange;
 use super::reading::is_mailbox_of_another;
@@ -56,7 +56,7 @@ impl Seat {
 
     fn on_open_log(&mut self, conn: ConnId, open: &OpenLog, turn: &mut Turn<'_>) {
         let about = (Kind::OPEN_LOG, open.handle.0);
-        let home = self.holders.of(&open.log);
+        let (home, slot) = (self.holders.of(&open.log), Slot::of(&open.log));
         let Some(session) = signed(&mut self.clients, conn) else {
             return;
         };
@@ -74,6 +74,7 @@ impl Seat {
         session.by_log.insert(open.log, open.handle);
         let handle = Handle {
             log: open.log,
+            slot,
             home,
             state: HandleState::Opening { attach: None },
             posts: VecDeque::new(),
@@ -83,7 +84,7 @@ impl Seat {
         session.handles.insert(open.handle, handle);
         let id = self.exchanges.fresh();
         let (kind, reference) = about;
-        let exchange = Exchange { conn, home, kind, reference };
+        let exchange = Exchange { conn, home, slot, kind, reference };
         if !self.ask(id, exchange, question, turn)
             && let Some(session) = signed(&mut self.clients, conn)
         {
@@ -117,7 +118,7 @@ impl Seat {
 
     fn on_fetch_bundles(&mut self, conn: ConnId, fetch: FetchBundles, turn: &mut Turn<'_>) {
         let about = (Kind::FETCH_BUNDLES, fetch.request.0);
-        let home = self.home_of(fetch.name);
+        let (home, slot) = (self.home_of(fetch.name), Slot::of(&LogId::mailbox(fetch.name)));
         let Some(session) = signed(&mut self.clients, conn) else {
             return;
         };
@@ -127,7 +128,7 @@ impl Seat {
         session.requests += 1;
         let id = self.exchanges.fresh();
         let (kind, reference) = about;
-        let exchange = Exchange { conn, home, kind, reference };
+        let exchange = Exchange { conn, home, slot, kind, reference };
         if !self.ask(id, exchange, fetch, turn)
             && let Some(session) = signed(&mut self.clients, conn)
         {

@@ -18,7 +18,7 @@ use super::holders::Holders;
 use super::lease::Leases;
 use super::posting::{drop_unanswered, tell_answers_again};
 use super::reading::resume_reading;
-use super::session::{Beat, HandleState, Session};
+use super::session::{Beat, Handle, HandleState, Session};
 use super::table::Table;
 use super::timer::Timer;
 use super::turn::Turn;
@@ -200,7 +200,8 @@ impl Seat {
         turn: &mut Turn<'_>,
     ) -> bool {
         let home = exchange.home;
-        let is_possible = self.reaches(home) && !self.is_fenced(exchange.conn);
+        let is_served = self.holders.get(exchange.slot).serves;
+        let is_possible = is_served && self.reaches(home) && !self.is_fenced(exchange.conn);
         if !is_possible || self.exchanges.is_full() {
             let about = (exchange.kind, exchange.reference);
             self.reject(exchange.conn, FaultCode::UNAVAILABLE, about, turn);
@@ -261,7 +262,9 @@ impl Seat {
             let Some(session) = signed(&mut self.clients, conn).filter(|s| !s.is_fenced) else {
                 continue;
             };
-            for id in handles_at(session, |at| at == home) {
+            let is_up =
+                |handle: &Handle| handle.home == home && self.holders.get(handle.slot).serves;
+            for id in opened(session, is_up) {
                 open_again(session, conn, id, turn);
             }
         }
@@ -270,14 +273,14 @@ impl Seat {
     /// A home cannot be reached: what waits for it ends, and clients are told.
     pub(super) fn on_link_lost(&mut self, home: ServerId, turn: &mut Turn<'_>) {
         self.up.remove(&home);
-        for exchange in self.exchanges.take_of(home) {
+        for exchange in self.exchanges.take_if(|exchange| exchange.home == home) {
             self.fail(&exchange, FaultCode::UNAVAILABLE, turn);
         }
         for conn in self.conns() {
             let Some(session) = signed(&mut self.clients, conn) else {
                 continue;
             };
-            for id in handles_at(session, |at| at == home) {
+            for id in opened(session, |handle| handle.home == home) {
                 shut(session, conn, id, turn);
             }
             if session.home == home {
@@ -295,7 +298,7 @@ impl Seat {
             && let Some(session) = signed(&mut self.clients, conn)
         {
             if session.home != from {
-                return turn.alarm(Alarm::PeerConfused { from });
+                return self.confused_about(&LogId::mailbox(account), from, turn);
             }
             if session.epoch <= epoch {
                 self.end_session(conn, end.code, turn);
@@ -399,15 +402,23 @@ impl Seat {
         self.holders.of(&LogId::mailbox(account))
     }
 
-    fn conns(&self) -> Vec<ConnId> {
+    /// A server speaks of a log that is not its own: something is wrong, unless the log has moved
+    /// since it said so.
+    pub(super) fn confused_about(&self, log: &LogId, from: ServerId, turn: &mut Turn<'_>) {
+        if self.holders.is_unmoved(log) {
+            turn.alarm(Alarm::PeerConfused { from });
+        }
+    }
+
+    pub(super) fn conns(&self) -> Vec<ConnId> {
         self.sessions.values().copied().collect()
     }
 }
 
-/// The session's handles that were opened, and whose log has such a home.
-pub(super) fn handles_at(session: &Session, is_meant: impl Fn(ServerId) -> bool) -> Vec<LogHandle> {
+/// The session's handles that were opened, and that are meant.
+pub(super) fn opened(session: &Session, is_meant: impl Fn(&Handle) -> bool) -> Vec<LogHandle> {
     let handles = session.handles.iter().filter(|(_, handle)| {
-        is_meant(handle.home) && !matches!(handle.state, HandleState::Opening { .. })
+        is_meant(handle) && !matches!(handle.state, HandleState::Opening { .. })
     });
     handles.map(|(id, _)| *id).collect()
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use wire::limits::{PING_AFTER, PONG_TIME_MAX};
-use wire::{Instant, LogHandle, LogId, Name, Number, Origin, Seq, ServerId, SessionEpoch};
+use wire::{Instant, LogHandle, LogId, Name, Number, Origin, Seq, ServerId, SessionEpoch, Slot};
 
 use super::limit::Bucket;
 use super::reading::Reading;
@@ -14,8 +14,9 @@ pub(super) struct Session {
     pub(super) account: Name,
     pub(super) origin: Origin,
     pub(super) epoch: SessionEpoch,
-    /// The account's home.
+    /// The account's home, and the slot that it has there.
     pub(super) home: ServerId,
+    pub(super) slot: Slot,
     pub(super) handles: BTreeMap<LogHandle, Handle>,
     pub(super) by_log: BTreeMap<LogId, LogHandle>,
     /// Logs that were closed while a range was under way: it may still come.
@@ -60,6 +61,7 @@ impl Session {
 #[derive(Debug)]
 pub(super) struct Handle {
     pub(super) log: LogId,
+    pub(super) slot: Slot,
     pub(super) home: ServerId,
     pub(super) state: HandleState,
     /// Numbers relayed and not answered, in the order they were relayed.

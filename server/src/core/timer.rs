@@ -45,6 +45,8 @@ pub(super) enum Timer {
     Report,
     /// The next sessions are told to go elsewhere.
     Drain,
+    /// A slot that moves may go on, or has taken too long.
+    Slots,
 }
 
 /// The armed timers, the earliest first. A timer that fires is disarmed.

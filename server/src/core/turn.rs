@@ -16,6 +16,7 @@ use super::bundles::Asker;
 use super::event::{Alarm, Effect, Outgoing};
 use super::log::LogRead;
 use super::metrics::Metrics;
+use super::slots::SlotRead;
 use super::timer::Timers;
 
 /// Who waits for a read of the storage.
@@ -23,6 +24,8 @@ use super::timer::Timers;
 pub(super) enum ReadKey {
     /// The logs.
     Log(LogRead),
+    /// The slots that move.
+    Slot(SlotRead),
     /// The accounts: this account with its session.
     Account(Name),
     /// The accounts: a part of this account's key log, for a sign-in.

@@ -76,8 +76,10 @@ fn more_sessions_than_the_store_takes_reads_may_register_at_once() {
     world.cut(1, 2);
     world.set_disk(2, DiskModel { read_steps: 1, ..DiskModel::default() });
     let seat = world.impersonate(2, 1);
-    for index in 0..sessions {
-        let account = nobody(index);
+    // Of the accounts that are at home there.
+    let accounts = (0..).map(nobody).filter(|account| world.is_home(2, account));
+    let accounts: Vec<Name> = accounts.take(sessions).collect();
+    for account in accounts.iter().copied() {
         let (origin, epoch) = (Origin([1; 16]), SessionEpoch(1));
         world.tell(seat, RegisterSession { account, origin, epoch });
     }
@@ -92,9 +94,8 @@ fn more_sessions_than_the_store_takes_reads_may_register_at_once() {
         u64::try_from(sessions).expect("few"),
         "until they are over there"
     );
-    for index in 0..sessions {
-        let closed =
-            SessionClosed { account: nobody(index), epoch: SessionEpoch(1), signed_out: false };
+    for account in accounts {
+        let closed = SessionClosed { account, epoch: SessionEpoch(1), signed_out: false };
         world.tell(seat, closed);
     }
     world.pump();

@@ -14,6 +14,7 @@ mod leases;
 mod links;
 mod load;
 mod maps;
+mod moves;
 mod notes;
 mod posts;
 mod readings;

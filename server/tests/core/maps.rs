@@ -85,7 +85,7 @@ fn a_map_takes_force_when_it_is_durable() {
 }
 
 #[test]
-fn who_holds_slots_serves_them_whatever_the_map_says() {
+fn all_slots_of_a_server_move_when_the_map_says_so() {
     let (mut world, first) = World::signed(3);
     let (alice, bob) = (world.name_at(1, "alice"), world.name_at(3, "bob"));
     let alice = Client::signed_up(&mut world, 2, alice);
@@ -100,6 +100,13 @@ fn who_holds_slots_serves_them_whatever_the_map_says() {
     let second = next(&first, first.map().with_homes(&all_at(2)));
     world.give_map(1, &second);
     assert_eq!(versions(&world, 3), [2, 2, 2]);
+    world.advance(25 * SECOND);
+    let half = u64::try_from(SLOTS / 3).expect("it fits");
+    for giver in [1, 3] {
+        assert!(world.metrics(ServerId(giver)).slots_given >= half, "{giver}");
+    }
+    assert!(world.metrics(ServerId(2)).slots_taken >= 2 * half);
+    alice.heard(&mut world);
     alice.post(&mut world, 1, 2, 1, "after");
     alice.accepted(&mut world);
     assert_eq!(bob.texts(&mut world), ["before", "after"]);

@@ -5,7 +5,7 @@ use server::core::Alarm;
 use wire::limits::REREAD_PAUSE;
 use wire::message::{
     Answer, Attach, Body, CloseLog, Entry, LogOpened, OpenLog, PeerAccepted, PeerDeliver,
-    PeerRange, PeerRead, Question,
+    PeerRange, PeerRead, PeerSlots, Question,
 };
 use wire::{LogId, Number, Seq, ServerId, ToClient, ToPeer, Wall};
 
@@ -30,6 +30,7 @@ impl Stage {
         world.cut(1, 2);
         let home = world.impersonate(2, 1);
         let mut stage = Self { world, bob, home, reads: Vec::new() };
+        stage.say(PeerSlots { whole: true, claims: wire::field::List::default() });
         stage.bob.say(&mut stage.world, Attach { handle: MINE, cursor: Seq(0) });
         stage.listen();
         stage.bob.heard(&mut stage.world);

@@ -5,6 +5,7 @@ mod disks;
 pub(crate) mod maps;
 mod pauses;
 pub(crate) mod peers;
+pub(crate) mod slots;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -75,6 +76,10 @@ pub(crate) struct World {
     pub(crate) reports: BTreeMap<ServerId, Report>,
     has_router: bool,
     pub(crate) maps: maps::Maps,
+    /// Nothing more arrives after so many.
+    pub(crate) arrivals_max: Option<usize>,
+    /// Kills a server, when it is burnt.
+    pub(crate) fuse: Option<slots::Fuse>,
     /// What a disk keeps of the batch in flight when it fails; no disk may fail unless it is set.
     pub(crate) failing: Option<InFlight>,
     /// What each client received and has not taken; `None` at its end.
@@ -123,6 +128,8 @@ impl World {
             reports: BTreeMap::new(),
             has_router: true,
             maps: maps::Maps::default(),
+            arrivals_max: None,
+            fuse: None,
             failing: None,
             inboxes: Vec::new(),
         }
@@ -136,6 +143,11 @@ impl World {
     /// The same for a group.
     pub(crate) fn group_at(&self, home: u16, prefix: &str) -> Name {
         self.log_at(home, prefix, LogId::group)
+    }
+
+    /// Whether this server is the home of an account.
+    pub(crate) fn is_home(&self, home: u16, account: &Name) -> bool {
+        self.map.home_of(&LogId::mailbox(*account)) == ServerId(home)
     }
 
     fn log_at(&self, home: u16, prefix: &str, log: impl Fn(Name) -> LogId) -> Name {
@@ -207,10 +219,14 @@ impl World {
     /// Delivers everything that is under way, and what follows from it.
     pub(crate) fn pump(&mut self) {
         loop {
-            while let Some(arrival) = self.arrivals.pop_front() {
+            while let Some(arrival) = self.next_arrival() {
+                self.burn(&arrival);
                 if let Some(arrival) = self.hold(arrival) {
                     self.arrive(arrival);
                 }
+            }
+            if self.arrivals_max == Some(0) {
+                return;
             }
             let stored: Vec<ServerId> = self.nodes.keys().copied().collect();
             let done = stored.into_iter().filter(|id| self.complete(*id)).count();
@@ -263,6 +279,7 @@ impl World {
         let disk = std::mem::take(&mut self.node(id).disk);
         let (store, opened) = MemStorage::open(disk, self.model).expect("the disk opens");
         let (map, map_is_stored) = self.begin_with(id, store.map());
+        let slots = store.slots().expect("records decode");
         let incarnation = self.node(id).incarnation;
         let config = Config {
             me: id,
@@ -271,6 +288,7 @@ impl World {
             setup: self.setup.clone(),
             seed: [incarnation ^ u8::try_from(id.0).expect("few servers"); 32],
             opened,
+            slots,
             client_address: address(id, 1),
             peer_address: address(id, 2),
             routers: 1,
@@ -393,6 +411,7 @@ impl World {
             return false;
         };
         self.feed(id, Event::Stored(completion));
+        self.burn_at(id);
         true
     }
 

@@ -15,6 +15,7 @@ pub mod log;
 pub mod map;
 pub mod peer;
 pub mod router;
+pub mod slots;
 
 pub use auth::{
     Bundle, Bundles, Challenge, FetchBundles, KeyLogCopy, Redeem, Resume, SealedKeys, SessionEnded,
@@ -43,6 +44,10 @@ pub use peer::{
 };
 pub use router::{
     Directory, ListServers, Place, Placed, Report, SeatAddress, ServerEntry, Servers,
+};
+pub use slots::{
+    MoveBegin, MoveEnd, MoveReady, MoveRows, MoveSum, MoveSummed, MoveTaken, MovedRow, PeerSlots,
+    SlotClaim, SlotsTold,
 };
 
 /// One message: a kind and fields in a fixed order.
@@ -175,6 +180,8 @@ direction! {
         PeerAttach, PeerDetach, PeerSeen, PeerRead, PeerRange, PeerDeliver, Probe, ProbeAnswer,
         EndSession, SessionClosed, RegisterSession, AskAs, Dismiss, SessionRegistered,
         PeerAnswered, PeerShown, PeerReceipt, PeerStore, MapVersion, FetchMap, MapCopy,
+        PeerSlots, SlotsTold, MoveBegin, MoveReady,
+        MoveRows, MoveTaken, MoveSum, MoveSummed, MoveEnd,
     }
 }
 

@@ -25,6 +25,7 @@ pub(crate) fn families() -> Vec<(&'static str, Vec<Example>)> {
         ("grant", crate::group::grant()),
         ("blob", crate::group::blob()),
         ("peer", peer()),
+        ("slots", crate::slots::slots()),
         ("router", router()),
     ]
 }

@@ -5,4 +5,5 @@ mod frozen;
 mod group;
 mod properties;
 mod sample;
+mod slots;
 mod vectors;

@@ -87,6 +87,18 @@ impl Sample for Number {
     }
 }
 
+impl Sample for Slot {
+    fn sample(source: &mut Source) -> Self {
+        Self::new(source.below(SLOTS)).expect("below SLOTS")
+    }
+}
+
+impl<T: Sample> Sample for Option<T> {
+    fn sample(source: &mut Source) -> Self {
+        bool::sample(source).then(|| T::sample(source))
+    }
+}
+
 impl Sample for Name {
     fn sample(source: &mut Source) -> Self {
         const FIRST: &[u8] = b"abcdefghijklmnopqrstuvwxyz";
@@ -260,6 +272,17 @@ structs! {
     MapVersion { version hash }
     FetchMap {}
     MapCopy { map }
+    SlotClaim { slot epoch holder serves }
+    PeerSlots { whole claims }
+    SlotsTold { slots }
+    MoveBegin { slot attempt epoch }
+    MoveReady { slot attempt is_ready }
+    MovedRow { family key value }
+    MoveRows { slot attempt rows }
+    MoveTaken { slot attempt }
+    MoveSum { slot attempt store_epoch }
+    MoveSummed { slot attempt rows sum highest }
+    MoveEnd { slot attempt }
     GroupStart { request group act opening }
     GroupChallenge { request policy version head response }
     ChangeRoster { request group statement proof key_log }
@@ -334,7 +357,8 @@ choices! {
         Hello Ready Fault Ping Pong Ask Answer PeerPost PeerAccepted PeerRefused PeerAttach
         PeerDetach PeerSeen PeerRead PeerRange PeerDeliver Probe ProbeAnswer EndSession
         SessionClosed RegisterSession AskAs Dismiss SessionRegistered PeerAnswered PeerShown
-        PeerReceipt PeerStore MapVersion FetchMap MapCopy
+        PeerReceipt PeerStore MapVersion FetchMap MapCopy PeerSlots SlotsTold MoveBegin MoveReady
+        MoveRows MoveTaken MoveSum MoveSummed MoveEnd
     }
     ToRouter { Hello Fault Ping Pong Place ListServers }
     FromRouter { Ready Fault Ping Pong Placed Servers }

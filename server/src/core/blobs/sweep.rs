@@ -46,7 +46,8 @@ impl Blobs {
         let last = page.last().map(|(uploader, blob, _)| (*uploader, *blob));
         self.sweep.after = last.filter(|_| !is_last);
         for (uploader, _, record) in page {
-            if is_over(record, turn.wall) && self.sweep.due.back() != Some(uploader) {
+            let is_due = is_over(record, turn.wall) && self.slots.is_here(uploader);
+            if is_due && self.sweep.due.back() != Some(uploader) {
                 self.sweep.due.push_back(*uploader);
             }
         }
@@ -57,6 +58,9 @@ impl Blobs {
     pub(super) fn step_sweep(&mut self, turn: &mut Turn<'_>) {
         self.sweep.waiting_for = None;
         while let Some(account) = self.sweep.due.pop_front() {
+            if !self.slots.is_here(&account) {
+                continue;
+            }
             if !self.uploaders.contains(&account) {
                 self.sweep.waiting_for = Some(account);
                 self.load(account, turn);

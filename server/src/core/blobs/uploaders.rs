@@ -72,6 +72,26 @@ impl Uploaders {
         over
     }
 
+    /// The accounts in memory that `is_meant` holds for.
+    pub(super) fn find(&self, is_meant: impl Fn(&Name) -> bool) -> Vec<Name> {
+        self.by_name.keys().copied().filter(is_meant).collect()
+    }
+
+    /// Forgets an account when everything of it is durable; whether it is not in memory now.
+    pub(super) fn forget(&mut self, account: &Name) -> bool {
+        let Some(uploader) = self.by_name.get(account) else {
+            return true;
+        };
+        if !uploader.is_durable() {
+            return false;
+        }
+        self.held -= 1 + uploader.records();
+        if let Some(since) = uploader.idle_since {
+            self.idle.remove(&(since, *account));
+        }
+        self.by_name.remove(account).is_some()
+    }
+
     /// The account was used; when nothing is going on with it, it may make room for others.
     pub(super) fn rest(&mut self, account: &Name) {
         self.uses += 1;

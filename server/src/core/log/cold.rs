@@ -19,6 +19,9 @@ use super::state::Log;
 impl Logs {
     /// Begins to load the log of `arrival`, which waits for it, or refuses.
     pub(super) fn load(&mut self, arrival: Arrival, out: &mut LogOut) {
+        if !self.slots.is_here(arrival.log()) {
+            return;
+        }
         if !self.can_load(&arrival) {
             return arrival.refuse_cold(&mut self.home, out);
         }

@@ -76,11 +76,11 @@ impl Pending {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum NextEpoch {
     Unneeded,
-    /// The next batch raises it.
-    Wanted,
-    InFlight,
+    /// The next batch raises the store's to this.
+    Wanted(u32),
+    InFlight(u32),
     /// It is durable: its seqs may be given.
-    Ready,
+    Ready(u32),
 }
 
 /// See the module.
@@ -88,9 +88,11 @@ enum NextEpoch {
 pub(super) struct Home {
     me: ServerId,
     last_seq: Seq,
-    /// No entry of before this opening of the store is above this.
+    /// No entry of before this opening of the store is above this, nor of before a log came here.
     opened: Seq,
     next_epoch: NextEpoch,
+    /// Seqs above those of this epoch are to be given.
+    outgrown: Option<u32>,
     hash_key: [u8; 16],
     refusing: bool,
     /// The wall clock, as it was told last.
@@ -132,6 +134,7 @@ impl Home {
             last_seq: Seq::new(store_epoch, 0),
             opened: Seq::new(store_epoch, 0),
             next_epoch: NextEpoch::Unneeded,
+            outgrown: None,
             hash_key,
             refusing: false,
             now: Wall(0),
@@ -172,42 +175,75 @@ impl Home {
     pub(super) fn next_seq(&mut self) -> Seq {
         let (mut epoch, mut counter) = (self.last_seq.store_epoch(), self.last_seq.counter());
         if counter == self.limits.counter_max {
-            assert_eq!(self.next_epoch, NextEpoch::Ready, "seqs of a durable epoch are given");
+            let NextEpoch::Ready(next) = self.next_epoch else {
+                panic!("seqs of a durable epoch are given");
+            };
             self.next_epoch = NextEpoch::Unneeded;
-            (epoch, counter) = (epoch + 1, 0);
+            (epoch, counter) = (next, 0);
         }
         self.last_seq = Seq::new(epoch, counter + 1);
         let is_half_spent = counter >= self.limits.counter_max / 2;
         let can_rise = epoch < Seq::STORE_EPOCH_MAX;
         if is_half_spent && can_rise && self.next_epoch == NextEpoch::Unneeded {
-            self.next_epoch = NextEpoch::Wanted;
+            self.next_epoch = NextEpoch::Wanted(epoch + 1);
         }
         self.last_seq
     }
 
     /// Whether a batch should raise the store's epoch.
     pub(super) fn wants_epoch(&self) -> bool {
-        self.next_epoch == NextEpoch::Wanted
+        matches!(self.next_epoch, NextEpoch::Wanted(_))
     }
 
     /// Raises the epoch with this batch, when that is wanted.
     pub(super) fn compose_epoch(&mut self, batch: &mut Batch) {
-        if self.wants_epoch() {
-            self.next_epoch = NextEpoch::InFlight;
-            let store_epoch = self.last_seq.store_epoch() + 1;
+        if let NextEpoch::Wanted(store_epoch) = self.next_epoch {
+            self.next_epoch = NextEpoch::InFlight(store_epoch);
             batch.changes.push(Change::RaiseEpoch { store_epoch });
+        }
+    }
+
+    /// From now on, or as soon as that may be, no seq of this epoch or an earlier one is given:
+    /// logs come here that have them.
+    pub(super) fn outgrow(&mut self, store_epoch: u32) {
+        assert!(store_epoch < Seq::STORE_EPOCH_MAX, "there is an epoch above");
+        self.outgrown = self.outgrown.max(Some(store_epoch));
+        self.settle_outgrown();
+    }
+
+    /// Whether every seq that is given is above those of this epoch.
+    pub(super) fn is_above(&self, store_epoch: u32) -> bool {
+        self.last_seq.store_epoch() > store_epoch && self.opened.store_epoch() > store_epoch
+    }
+
+    fn settle_outgrown(&mut self) {
+        let Some(outgrown) = self.outgrown else { return };
+        if let NextEpoch::Ready(next) = self.next_epoch
+            && self.last_seq.store_epoch() <= outgrown
+            && next > outgrown
+        {
+            self.last_seq = Seq::new(next, 0);
+            self.next_epoch = NextEpoch::Unneeded;
+        }
+        if self.last_seq.store_epoch() > outgrown {
+            self.outgrown = None;
+            self.opened = self.opened.max(Seq::new(outgrown + 1, 0));
+        } else if !matches!(self.next_epoch, NextEpoch::InFlight(_)) {
+            self.next_epoch = NextEpoch::Wanted(outgrown + 1);
         }
     }
 
     /// The batch in flight is durable.
     pub(super) fn on_committed(&mut self) {
-        if self.next_epoch == NextEpoch::InFlight {
-            self.next_epoch = NextEpoch::Ready;
+        if let NextEpoch::InFlight(store_epoch) = self.next_epoch {
+            self.next_epoch = NextEpoch::Ready(store_epoch);
         }
+        self.settle_outgrown();
     }
 
     fn has_seq(&self) -> bool {
-        self.last_seq.counter() < self.limits.counter_max || self.next_epoch == NextEpoch::Ready
+        self.last_seq.counter() < self.limits.counter_max
+            || matches!(self.next_epoch, NextEpoch::Ready(_))
     }
 
     /// The 64-bit keyed hash of a body that rows keep.

@@ -39,6 +39,7 @@ mod receipt;
 mod roster;
 mod row;
 mod rows;
+mod slots;
 mod state;
 mod stranger;
 mod sweep;
@@ -60,6 +61,7 @@ use grant::answer_grant;
 use home::{Home, Pending};
 use idle::Idle;
 use key_log::answer_key_log;
+use slots::Slots;
 use state::Log;
 use sweep::Sweep;
 
@@ -79,6 +81,7 @@ pub struct Logs {
     /// Logs in the batch that is in flight.
     flight: Vec<usize>,
     sweep: Sweep,
+    slots: Slots,
     home: Home,
 }
 
@@ -98,6 +101,7 @@ impl Logs {
             idle: Idle::new(limits.idle_weight_max),
             flight: Vec::new(),
             sweep: Sweep::Behind(None),
+            slots: Slots::default(),
             home: Home::new(me, store_epoch, hash_key, limits),
         }
     }
@@ -246,7 +250,8 @@ impl Logs {
             self.idle.remove(log.idle_since_mut());
             return;
         }
-        if log.is_absent() {
+        if log.is_absent() || log.is_leaving {
+            self.idle.remove(log.idle_since_mut());
             self.by_id.remove(log.id());
             self.logs.remove(key);
             return;

@@ -47,7 +47,9 @@ impl Logs {
             return self.load(arrival, out);
         };
         let log = &mut self.logs[key];
-        if log.is_ready() {
+        if log.is_leaving {
+            // Its senders have heard that the slot is away, or are about to.
+        } else if log.is_ready() {
             log.handle(arrival, &mut self.home, out);
         } else {
             log.wait(arrival, &mut self.home, out);

@@ -56,6 +56,8 @@ pub(super) struct Log {
     pub(super) is_prompt: bool,
     /// A cursor above the head was reported.
     pub(super) is_alarmed: bool,
+    /// Nothing comes to it any more; it leaves memory when everything is written.
+    pub(super) is_leaving: bool,
     reads: usize,
     idle_since: Option<u64>,
 }
@@ -89,6 +91,7 @@ impl Log {
             is_riding: false,
             is_prompt: false,
             is_alarmed: false,
+            is_leaving: false,
             reads: 0,
             idle_since: None,
         }

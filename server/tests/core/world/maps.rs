@@ -40,6 +40,11 @@ impl World {
         (world, map)
     }
 
+    /// The map that the operator copied to a server last.
+    pub(crate) fn file(&self, server: u16) -> SignedMap {
+        self.maps.files[&ServerId(server)].clone()
+    }
+
     /// The operator copies a map to a server, and says so.
     pub(crate) fn give_map(&mut self, server: u16, map: &SignedMap) {
         self.put_map(server, map);
