@@ -75,7 +75,9 @@ impl World {
             FaultKind::DialFailed
             | FaultKind::Split
             | FaultKind::TailLost
-            | FaultKind::TailKept => return false,
+            | FaultKind::TailKept
+            | FaultKind::MapChanged
+            | FaultKind::SlotMoved => return false,
         };
         if happened {
             self.tally.count(kind);

@@ -69,6 +69,8 @@ pub struct Chances {
     pub rivalries: Dice,
     /// Which servers are emptied before they stop.
     pub drains: Dice,
+    /// Where slots move, and who hears of it when.
+    pub moves: Dice,
 }
 
 impl Chances {
@@ -79,7 +81,8 @@ impl Chances {
         let lies = Dice::new(!seed);
         let rivalries = Dice::new(seed.rotate_left(32));
         let drains = Dice::new(!seed.rotate_left(32));
-        Self { dice, lies, rivalries, drains }
+        let moves = Dice::new(seed.rotate_left(16));
+        Self { dice, lies, rivalries, drains, moves }
     }
 }
 

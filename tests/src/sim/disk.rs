@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use storage::{
-    Batch, Completion, DiskModel, InFlight, MemDisk, MemStorage, Op, Opened, Storage, StorageError,
+    Batch, Completion, DiskModel, InFlight, MemDisk, MemStorage, Op, Opened, SlotRecord, Storage,
+    StorageError,
 };
-use wire::{Instant, ServerId, StoreId};
+use wire::{Instant, ServerId, Slot, StoreId};
 
 use super::fault::FaultKind;
 use super::server::micros;
@@ -62,6 +64,25 @@ impl Disk {
         self.store = Some(store);
         self.opened_at = now;
         opened
+    }
+
+    /// What the store that is open knows of slots.
+    ///
+    /// # Panics
+    /// When no process has it open.
+    #[must_use]
+    pub fn slots(&self) -> Vec<(Slot, SlotRecord)> {
+        let store = self.store.as_ref().expect("a process has it open");
+        store.slots().expect("records decode")
+    }
+
+    /// The map that the store holds.
+    ///
+    /// # Panics
+    /// When no process has it open.
+    #[must_use]
+    pub fn map(&self) -> Option<Bytes> {
+        self.store.as_ref().expect("a process has it open").map()
     }
 
     /// An operation begins.

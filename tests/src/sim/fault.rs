@@ -80,6 +80,10 @@ faults! {
     TailLost = "unsynced tail lost",
     /// What was being synced when the process died is on the disk.
     TailKept = "unsynced tail kept",
+    /// Slots get other homes. Worlds draw this by themselves.
+    MapChanged = "map changed",
+    /// A slot has moved.
+    SlotMoved = "slot moved",
 }
 
 /// How often each kind has happened.

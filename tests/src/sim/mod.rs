@@ -13,6 +13,7 @@ pub mod fault;
 pub mod host;
 pub mod lies;
 mod links;
+mod moves;
 pub mod net;
 pub mod oracle;
 pub mod plan;

@@ -71,7 +71,7 @@ impl Plan {
         let installations = users + dice.index(3);
         let enough = u32::try_from(installations.div_ceil(usize::from(servers))).expect("few");
         let faults: Vec<FaultKind> =
-            FaultKind::ALL.iter().copied().filter(|_| dice.chance(600)).collect();
+            FaultKind::ALL.iter().copied().filter(is_drawn).filter(|_| dice.chance(600)).collect();
         Self {
             servers,
             routers: dice.pick(&[1, 1, 2]),
@@ -96,6 +96,11 @@ impl Plan {
             faults,
         }
     }
+}
+
+/// Maps change, or do not, by dice of their own.
+fn is_drawn(kind: &FaultKind) -> bool {
+    !matches!(kind, FaultKind::MapChanged | FaultKind::SlotMoved)
 }
 
 /// Half of the worlds use the strategy that routers use unless told otherwise.

@@ -23,7 +23,10 @@ pub struct RouterProcess {
 impl World {
     pub(super) fn start_router(&mut self, index: usize) {
         let settings = Settings {
-            map: MapFile::Unsigned(Arc::clone(&self.map)),
+            map: match &self.signed {
+                Some(signed) => MapFile::Signed(signed.clone()),
+                None => MapFile::Unsigned(Arc::clone(&self.map)),
+            },
             placing: self.plan.placing,
             exempt_loopback: false,
         };

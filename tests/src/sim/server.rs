@@ -1,14 +1,16 @@
 //! A server of a world: the real core, a shell without sockets, and a disk.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use server::core::log::LogLimits;
 use server::core::{Alarm, Config, Core, Effect, Event, Level, Side, Target};
+use server::map_file::{Newest, newest};
 use storage::{Completion, DiskModel, InFlight, MemStorage, Op};
 use wire::net::Policy;
-use wire::{ConnId, Instant, MapFile, ServerId, ToPeer, ToServer};
+use wire::{ConnId, Instant, MapFile, ServerId, SignedMap, ToPeer, ToServer};
 
 use super::disk::Disk;
 use super::fault::FaultKind;
@@ -29,6 +31,8 @@ pub struct ServerProcess {
     pub core: Option<Core>,
     /// The disk.
     pub disk: Disk,
+    /// Its map file, where maps are signed.
+    pub map: Option<SignedMap>,
     is_draining: bool,
     is_stopping: bool,
 }
@@ -37,7 +41,8 @@ impl ServerProcess {
     /// A server that was never started.
     #[must_use]
     pub fn new(id: ServerId) -> Self {
-        Self { core: None, disk: Disk::new(id), is_draining: false, is_stopping: false }
+        let (core, map) = (None, None);
+        Self { core, disk: Disk::new(id), map, is_draining: false, is_stopping: false }
     }
 }
 
@@ -78,14 +83,21 @@ impl World {
         }
         let server = self.servers.get_mut(&id).expect("a server of this world");
         let opened = server.disk.open(now);
+        let file = match &self.signed {
+            Some(signed) => MapFile::Signed(server.map.get_or_insert(signed.clone()).clone()),
+            None => MapFile::Unsigned(Arc::clone(&self.map)),
+        };
+        let begun = newest(id, Path::new("map"), file, server.disk.map());
+        let Newest { map, is_stored: map_is_stored } = begun.expect("one of them is good");
         (server.is_draining, server.is_stopping) = (false, false);
         let config = Config {
             me: id,
-            map: MapFile::Unsigned(Arc::clone(&self.map)),
-            map_is_stored: true,
+            map,
+            map_is_stored,
             setup: self.setup.clone(),
             seed,
             opened,
+            slots: server.disk.slots(),
             client_address: address(id, 1),
             peer_address: address(id, 2),
             routers: self.plan.routers,
@@ -97,6 +109,7 @@ impl World {
         let mut effects = Vec::new();
         server.core = Some(Core::new(config, now, wall, &mut effects));
         self.perform_server(id, effects);
+        self.send_map(id);
     }
 
     /// A store that has lost something must not be served; then its operator puts things right.
@@ -315,6 +328,7 @@ impl World {
                 Completion::Committed { .. } => {
                     let batch = server.disk.take_batch().expect("a commit was in flight");
                     self.oracle.hear(now, &Fact::Committed { server: id, batch: &batch });
+                    self.count_moved(&batch);
                 }
                 Completion::Poisoned { cause } => {
                     self.tally.count(Disk::fault_of(cause));
@@ -350,6 +364,7 @@ impl World {
         if !self.host(Node::Server(id)).is_up() {
             return;
         }
+        self.note_served(id);
         let known = self.net.told(Node::Server(id));
         let server = &self.servers[&id];
         let core = server.core.as_ref().expect("a server that is up has a core");

@@ -75,7 +75,7 @@ pub fn user_name(index: usize) -> Name {
     Name::parse(&format!("user{index}")).expect("a name")
 }
 
-fn group_name(index: usize) -> Name {
+pub(super) fn group_name(index: usize) -> Name {
     Name::parse(&format!("group{index}")).expect("a name")
 }
 

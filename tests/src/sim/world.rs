@@ -11,7 +11,7 @@ use router::core::homes::build_map;
 use server::core::CloseReason;
 use wire::net::Level;
 use wire::opaque::Suite;
-use wire::{Instant, ServerId, SlotMap, Wall};
+use wire::{Instant, ServerId, SignedMap, SlotMap, Wall};
 
 use super::client::Installation;
 use super::dice::{Chances, Dice};
@@ -144,6 +144,13 @@ pub enum What {
         /// Of which process.
         incarnation: u32,
     },
+    /// The operator makes another map.
+    NewMap,
+    /// A server hears of the newest map.
+    MapTold {
+        /// Which server.
+        server: ServerId,
+    },
     /// A disk is as it was before.
     DiskMended {
         /// Which server.
@@ -159,6 +166,7 @@ pub struct World {
     pub(super) lies: Dice,
     pub(super) rivalries: Dice,
     pub(super) drains: Dice,
+    pub(super) moves: Dice,
     pub(super) queue: Queue<What>,
     pub(super) trace: Trace,
     pub(super) tally: Tally,
@@ -172,6 +180,8 @@ pub struct World {
     pub(super) users: Vec<User>,
     pub(super) oracle: Oracle,
     pub(super) map: Arc<SlotMap>,
+    /// The newest map as the operator signed it, in worlds where it changes.
+    pub(super) signed: Option<SignedMap>,
     pub(super) setup: ServerSetup<Suite>,
     /// There are faults; afterwards everything must come to rest.
     pub(super) has_faults: bool,
@@ -181,7 +191,7 @@ impl World {
     /// The world of a plan, at its beginning: everything is about to start.
     #[must_use]
     pub fn new(plan: Plan, chances: Chances, is_printed: bool) -> Self {
-        let Chances { mut dice, lies, rivalries, drains } = chances;
+        let Chances { mut dice, lies, rivalries, drains, moves } = chances;
         let ids: Vec<ServerId> = (1..=plan.servers).map(ServerId).collect();
         let setup = ServerSetup::new(&mut dice);
         let server = |id: &ServerId| (*id, ServerProcess::new(*id));
@@ -200,6 +210,7 @@ impl World {
             users: Vec::new(),
             oracle: Oracle::new(&plan),
             map: Arc::new(build_map(1, &ids)),
+            signed: None,
             setup,
             has_faults: true,
             plan,
@@ -207,8 +218,10 @@ impl World {
             lies,
             rivalries,
             drains,
+            moves,
         };
         world.add_hosts();
+        world.begin_maps();
         world
     }
 
@@ -275,7 +288,9 @@ impl World {
             | What::Resume { .. }
             | What::Start { .. }
             | What::StopDue { .. }
+            | What::NewMap
             | What::DiskMended { .. } => None,
+            What::MapTold { server } => Some(Node::Server(*server)),
         }
     }
 
@@ -299,6 +314,8 @@ impl World {
             What::Resume { node, incarnation } => self.resume(node, incarnation),
             What::Start { node } => self.start(node),
             What::StopDue { server, incarnation } => self.on_stop_due(server, incarnation),
+            What::NewMap => self.on_new_map(),
+            What::MapTold { server } => self.on_map_told(server),
             What::DiskMended { server } => self.mend_disk(server),
         }
     }

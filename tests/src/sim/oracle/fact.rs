@@ -75,6 +75,13 @@ pub enum Fact<'a> {
         /// The connections it knows.
         conns: usize,
     },
+    /// A server after an event, in a world whose map changes: which logs it serves.
+    Serves {
+        /// Which server.
+        server: ServerId,
+        /// Of those that people use.
+        logs: &'a [LogId],
+    },
     /// A router began.
     RouterStarted {
         /// Which router.

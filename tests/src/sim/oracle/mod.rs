@@ -25,6 +25,7 @@ mod safe;
 mod seats;
 mod seen;
 mod seqs;
+mod served;
 mod sessions;
 mod stale;
 mod takeover;
@@ -110,6 +111,7 @@ impl Oracle {
             Box::new(seats::Seats::new(plan)),
             Box::new(seen::Seen),
             Box::new(seqs::Seqs::default()),
+            Box::new(served::Served::default()),
             Box::new(sessions::Sessions::default()),
             Box::new(stale::Stale::default()),
             Box::new(takeover::Takeover::default()),
