@@ -18,17 +18,19 @@ pub(super) struct Line {
     pub(super) words: Vec<String>,
 }
 
-/// What the file at `path` sets, in its order; what it should not say becomes mistakes.
-pub(super) fn read(path: &Path, known: Known, mistakes: &mut Vec<String>) -> Vec<Line> {
+/// What the file at `path` sets, in its order; what it should not say becomes mistakes. `None` when
+/// it cannot be read, or is no TOML.
+pub(super) fn read(path: &Path, known: Known, mistakes: &mut Vec<String>) -> Option<Vec<Line>> {
     let shown = path.display();
     let text = match read_text(path) {
         Ok(text) => text,
         Err(error) => {
             mistakes.push(format!("cannot read {shown}: {error}"));
-            return Vec::new();
+            return None;
         }
     };
     let (table, errors) = DeTable::parse_recoverable(&text);
+    let is_toml = errors.is_empty();
     for error in errors {
         let line = error.span().map_or(1, |span| line_of(&text, span.start));
         mistakes.push(format!("{shown}:{line}: {}", error.message()));
@@ -50,7 +52,7 @@ pub(super) fn read(path: &Path, known: Known, mistakes: &mut Vec<String>) -> Vec
         }
     }
     lines.sort_by_key(|line| line.number);
-    lines
+    is_toml.then_some(lines)
 }
 
 fn read_text(path: &Path) -> std::io::Result<String> {

@@ -25,6 +25,8 @@ pub struct Settings {
     file: Option<PathBuf>,
     given: BTreeMap<&'static str, Given>,
     mistakes: Vec<String>,
+    /// The file says nothing that can be read: what it would have set is not missing.
+    is_unreadable: bool,
 }
 
 /// A setting's words, of which most have one, and where they stand.
@@ -58,7 +60,8 @@ impl Settings {
         file: Option<&Path>,
     ) -> Self {
         let (given, mistakes) = (BTreeMap::new(), Vec::new());
-        let mut settings = Self { known, file: file.map(Path::to_owned), given, mistakes };
+        let file_path = file.map(Path::to_owned);
+        let mut settings = Self { known, file: file_path, given, mistakes, is_unreadable: false };
         for (key, words) in flags {
             settings.take(key, words, Place::Flag(known.setting(key).flag()));
         }
@@ -69,7 +72,9 @@ impl Settings {
             }
         }
         if let Some(path) = file {
-            for line in file::read(path, known, &mut settings.mistakes) {
+            let read = file::read(path, known, &mut settings.mistakes);
+            settings.is_unreadable = read.is_none();
+            for line in read.unwrap_or_default() {
                 let place = Place::Line(path.to_owned(), line.number, line.key);
                 settings.take(line.key, line.words, place);
             }
@@ -109,7 +114,7 @@ impl Settings {
 
     /// Names each of these that is not set.
     pub fn need(&mut self, keys: &[&'static str], instead: &str) {
-        for key in keys {
+        for key in keys.iter().filter(|_| !self.is_unreadable) {
             if !self.has(key) {
                 let flag = self.known.setting(key).flag();
                 let mistake = match &self.file {

@@ -104,7 +104,7 @@ pub struct ForgetArgs {
     pub server: u16,
 }
 
-/// Accept another store for a server: one that was put back, or made anew.
+/// Accept another store for a server, such as one made anew. A restored backup needs none.
 #[derive(Clone, Debug, Eq, FromArgs, PartialEq)]
 #[argh(subcommand, name = "replace")]
 pub struct ReplaceArgs {
