@@ -25,9 +25,10 @@ pub enum StorageError {
     /// The store is not what it was when it was served last. Nothing was changed.
     #[error(
         "the store {} is not served: {breach}\n\
-         put its newest files back; or, when these are the ones to go on with, run once: \
-         fastchat-server --restored {}",
-        path.display(), path.display()
+         1. mount or put back what is missing; 2. else put a backup back: \
+         fastchat-server restore --from BACKUP --store {}; 3. only to go on with what is there, an \
+         empty store if nothing is, and without what is lost: fastchat-server --restored {}",
+        path.display(), path.display(), path.display()
     )]
     Refused {
         /// The store's folder.

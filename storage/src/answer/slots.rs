@@ -25,6 +25,9 @@ const DIGEST_LEN_MAX: usize = 4 * 1024 * 1024;
 /// What a page of a slot's rows comes to, and where the next one begins; `None`: it was the last.
 type Page<T> = Result<(T, Option<SlotPlace>), StorageError>;
 
+/// Sees a row: its family, key and value.
+type Visitor<'a> = dyn FnMut(Family, &[u8], &[u8]) -> Visit + 'a;
+
 /// At most `len_max` bytes of rows behind `after`, but one row at least, if there is one.
 pub(super) fn page(
     image: &impl Image,
@@ -122,7 +125,7 @@ fn walk(
     image: &impl Image,
     slot: Slot,
     after: Option<&SlotPlace>,
-    visit: &mut dyn FnMut(Family, &[u8], &[u8]) -> Visit,
+    visit: &mut Visitor<'_>,
 ) -> Result<Option<SlotPlace>, StorageError> {
     walk_some(image, slot, after, |_, _| true, visit)
 }
@@ -133,7 +136,7 @@ fn walk_some(
     slot: Slot,
     after: Option<&SlotPlace>,
     is_meant: impl Fn(LogKind, Family) -> bool,
-    visit: &mut dyn FnMut(Family, &[u8], &[u8]) -> Visit,
+    visit: &mut Visitor<'_>,
 ) -> Result<Option<SlotPlace>, StorageError> {
     let mut place = after.cloned();
     let mut room = LOOKED_AT_MAX;
@@ -166,7 +169,7 @@ fn visit_log(
     log: &LogId,
     (first, after): (Family, Bytes),
     is_meant: &impl Fn(LogKind, Family) -> bool,
-    visit: &mut dyn FnMut(Family, &[u8], &[u8]) -> Visit,
+    visit: &mut Visitor<'_>,
 ) -> Result<Option<(Family, Bytes)>, StorageError> {
     let mut last = (first, after);
     let families = order(log.kind).skip_while(|family| *family != first);

@@ -262,15 +262,17 @@ impl Parts {
                 give.read_page(turn);
             }
             Step::Draining if sent_len <= SLOT_PAGE_LEN_MAX => self.close_given(turn),
-            Step::Closing(until) if give.sent.is_empty() => {
-                if self.is_slot_closed() {
-                    self.begin_sum(until, turn);
-                }
-            }
+            Step::Closing(until) if give.sent.is_empty() => self.sum_when_closed(until, turn),
             Step::Summing { until, mine, is_whole: true, theirs: Some(theirs) } => {
                 self.compare(until, (&mine, &theirs), turn);
             }
             _ => {}
+        }
+    }
+
+    fn sum_when_closed(&mut self, until: Instant, turn: &mut Turn<'_>) {
+        if self.is_slot_closed() {
+            self.begin_sum(until, turn);
         }
     }
 
