@@ -44,8 +44,14 @@ fn a_server_joins_a_running_cluster_and_leaves_it() {
     router.await_metric("fastchat_router_map_version", |now| now == 2.0);
     router.await_metric("fastchat_router_placeable", |now| now == 3.0);
 
-    // It has not been given any slot's data, so that it can go at once.
+    // What it was given meanwhile goes back before it is forgotten.
     map(&files, &["remove", "--server", "3"]);
+    servers[0].signal("HUP");
+    for server in servers.iter().chain([&third]) {
+        await_map(server, 3.0, 2.0);
+    }
+    let taken = || third.metric("fastchat_server_slots_taken_total");
+    third.await_metric("fastchat_server_slots_given_total", |given| given == taken());
     map(&files, &["forget", "--server", "3"]);
     router.signal("HUP");
     for server in &servers {
