@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::thread;
+use std::time::Instant;
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use bytes::Bytes;
@@ -17,13 +18,14 @@ use wire::{
     LogHandle, LogId, MessageSession, Name, Number, Opaque, Origin, Seq, ServerId, ToClient,
 };
 
+use crate::DEADLINE;
 use crate::raw::Raw;
 
 /// Bytes of each body: few posts fill much.
 const BODY_LEN: usize = 60_000;
 /// Posts of one session that wait for an answer. With so many sessions the queue of a link grows
 /// above its high mark, and stays far below its hard limit.
-const WINDOW: u64 = 5;
+const WINDOW: u64 = 6;
 const OWN: LogHandle = LogHandle(0);
 const PARTNER: LogHandle = LogHandle(1);
 
@@ -38,34 +40,50 @@ pub struct Seat {
     pub ca: PathBuf,
 }
 
-/// Everybody of one side writes `posts` times to its partner of the other side, and reads as many;
-/// returns when all was accepted and has come.
-///
-/// # Panics
-/// When something is refused, a home cannot be reached, or nothing comes before the deadline.
-pub fn run(sides: [(&Seat, &[Name]); 2], posts: u64) {
-    let [(near, ours), (far, theirs)] = sides;
-    let mut talkers = Vec::new();
-    for (index, (mine, other)) in ours.iter().zip(theirs).enumerate() {
-        let seed = u64::try_from(index).expect("few");
-        let pair = [(near, *mine, *other, 2 * seed), (far, *other, *mine, 2 * seed + 1)];
-        talkers.extend(pair.map(|(seat, name, partner, seed)| {
-            let mut talker = Talker::sign_up(seat, name, seed);
-            talker.open(OWN, name);
-            (talker, partner)
-        }));
-    }
-    thread::scope(|scope| {
-        for (mut talker, partner) in talkers {
-            scope.spawn(move || {
+/// Sessions that have signed up, on both sides, each with the log of a partner on the other side.
+#[derive(Debug)]
+pub struct Flood {
+    talkers: Vec<Talker>,
+}
+
+impl Flood {
+    /// Everybody signs up, and opens what they will read and write.
+    ///
+    /// # Panics
+    /// When something is refused, or nothing comes before the deadline.
+    #[must_use]
+    pub fn prepare(sides: [(&Seat, &[Name]); 2]) -> Self {
+        let [(near, ours), (far, theirs)] = sides;
+        let mut talkers = Vec::new();
+        for (index, (mine, other)) in ours.iter().zip(theirs).enumerate() {
+            let seed = u64::try_from(index).expect("few");
+            let pair = [(near, *mine, *other, 2 * seed), (far, *other, *mine, 2 * seed + 1)]
+                .map(|(seat, name, partner, seed)| (Talker::sign_up(seat, name, seed), partner));
+            for (mut talker, partner) in pair {
+                talker.open(OWN, talker.name);
                 talker.open(PARTNER, partner);
-                talker.talk(posts);
-            });
+                talkers.push(talker);
+            }
         }
-    });
+        Self { talkers }
+    }
+
+    /// Everybody writes `posts` times to the partner, and reads as many; returns when all was
+    /// accepted and has come.
+    ///
+    /// # Panics
+    /// When something is refused, or nothing comes before the deadline.
+    pub fn talk(&mut self, posts: u64) {
+        thread::scope(|scope| {
+            for talker in &mut self.talkers {
+                scope.spawn(|| talker.talk(posts));
+            }
+        });
+    }
 }
 
 /// A session without a store: what it says is said once.
+#[derive(Debug)]
 struct Talker {
     name: Name,
     seat: Raw,
@@ -163,9 +181,12 @@ impl Talker {
         self.seat.say(message);
     }
 
-    /// The next message that says something.
+    /// The next message that says something: pings do not count.
+    #[allow(clippy::disallowed_methods)] // a test's deadline is real time
     fn hear(&mut self) -> ToClient {
+        let until = Instant::now() + DEADLINE;
         loop {
+            assert!(Instant::now() < until, "{} hears nothing", self.name);
             let frame = self.seat.frame().expect("the connection stays");
             match ToClient::decode(&frame).expect("the server's words decode") {
                 ToClient::Ready(_) | ToClient::Pong(_) => {}

@@ -61,7 +61,16 @@ impl Operated {
     /// When it does not listen before the deadline.
     #[must_use]
     pub fn server_on(files: &Files, id: u16, store: &Path, routers: &[SocketAddr]) -> Self {
-        let mut server = Self::start(server_command(files, id, store, routers));
+        Self::serving(server_command(files, id, store, routers))
+    }
+
+    /// The server that this command starts.
+    ///
+    /// # Panics
+    /// When it does not listen before the deadline.
+    #[must_use]
+    pub fn serving(command: Command) -> Self {
+        let mut server = Self::start(command);
         let line = server.lines.wait_for("client_address=");
         server.clients = Some(address_after(&line, "client_address="));
         server.peers = Some(address_after(&line, "peer_address="));

@@ -1,6 +1,7 @@
 //! A bare connection: any bytes out, frames in. For tests that misbehave.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -18,6 +19,12 @@ pub struct Raw {
     net: Net,
     conn: ConnId,
     events: VecDeque<NetEvent>,
+}
+
+impl fmt::Debug for Raw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Raw").field("conn", &self.conn).finish_non_exhaustive()
+    }
 }
 
 impl Raw {
