@@ -16,7 +16,7 @@ ROCKSDB := $(ROCKSDB_LIB_DIR)/librocksdb.a
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test rolling killed powercut diskfail sim mutants chaos lint format bindir
+.PHONY: help setup build demo test rolling moves killed powercut diskfail sim mutants chaos lint format bindir
 
 help:
 	@echo 'make demo    build, then watch people chat over a router and three servers'
@@ -27,6 +27,7 @@ help:
 	@echo 'make mutants SEEDS=2000          whether the simulator finds planted bugs; ONLY=word: some'
 	@echo 'make chaos KILLS=200 SEED=0x1    real processes under kills and a bad network'
 	@echo 'make rolling CLIENTS=300 RATE=600  every server is emptied and restarted in turn, under load'
+	@echo 'make moves ROUNDS=1 RATE=600   slots move under load; either side is killed at each step'
 	@echo 'make killed SESSIONS=1000        a server with so many sessions is killed, and comes back'
 	@echo 'make build   build the four programs; `make -s bindir` prints their folder'
 	@echo 'make lint    formatting, lints and documentation, warnings denied'
@@ -72,6 +73,11 @@ chaos: build
 # Every server is emptied and restarted in turn, under load; the last line counts.
 rolling: build
 	$(BINDIR)/fastchat-rolling $(or $(CLIENTS),300) $(or $(RATE),600)
+
+# Slots move between servers under load, and either side is killed at each step; the last line
+# counts.
+moves: build
+	$(BINDIR)/fastchat-moves $(or $(ROUNDS),1) $(or $(RATE),600)
 
 # A server is killed under its sessions and comes back; the last line counts.
 killed: build
