@@ -178,7 +178,7 @@ impl Shell {
     /// posted is on disk. A process that is superseded ends at once and tells nobody anything.
     ///
     /// # Errors
-    /// The poll failed, or the process is superseded.
+    /// The poll failed, the store's last writes did, or the process is superseded.
     pub fn run(mut self) -> Result<(), RunError> {
         self.service.ready();
         while !self.stop && !self.is_emptied() {
@@ -199,6 +199,7 @@ impl Shell {
             self.turn(Some(until))?;
         }
         self.net.flush();
+        self.storage.close()?;
         tracing::info!("stopped");
         self.desk.end(if is_emptied { End::Emptied } else { End::Stopped });
         tracing::debug!(metrics = %self.core.metrics(), "counted");

@@ -67,6 +67,9 @@ pub enum RunError {
     /// The poll failed.
     #[error("the operating system: {0}")]
     System(#[from] io::Error),
+    /// The store failed while it was closed.
+    #[error("--store: {0}; what was accepted before is on disk")]
+    Storage(#[from] StorageError),
     /// Others know a later process of this server, or another store.
     #[error(
         "{by} knows a later process of this server, or another store: this process works on an \

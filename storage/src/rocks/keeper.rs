@@ -37,7 +37,6 @@ impl Keeper {
         let watch = Watch { tables, file };
         let run = move || {
             if let Err(error) = watch.run(&stopped, every) {
-                tracing::error!(%error, "the store's keeper");
                 // Nobody listens any more when the store is being closed.
                 failed.send(error).unwrap_or_default();
                 wake();
@@ -52,16 +51,21 @@ impl Keeper {
     pub(super) fn poll(&mut self) -> Option<StorageError> {
         self.failure.try_recv().ok()
     }
+
+    /// Syncs the watermark once more, and joins the thread.
+    pub(super) fn end(&mut self) -> Result<(), StorageError> {
+        self.stop = None;
+        let ended = self.thread.take().map_or(Ok(()), JoinHandle::join);
+        ended.map_err(|_| StorageError::ThreadEnded)?;
+        self.poll().map_or(Ok(()), Err)
+    }
 }
 
 /// Syncs the watermark once more and joins the thread.
 impl Drop for Keeper {
     fn drop(&mut self) {
-        self.stop = None;
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("a storage thread panicked");
+        if let Err(error) = self.end() {
+            tracing::error!(%error, "the store's keeper has ended");
         }
     }
 }

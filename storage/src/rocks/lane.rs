@@ -74,6 +74,17 @@ impl<Q: Send + 'static, A: Send + 'static> Lane<Q, A> {
             }
         }
     }
+
+    /// Finishes what was asked, and joins the thread; results that nobody has polled are dropped.
+    pub(super) fn end(&mut self) -> Result<(), StorageError> {
+        self.questions = None;
+        let mut last = Ok(());
+        for result in self.results.take().into_iter().flatten() {
+            last = result.map(drop);
+        }
+        let ended = self.thread.take().map_or(Ok(()), JoinHandle::join);
+        ended.map_err(|_| StorageError::ThreadEnded).and(last)
+    }
 }
 
 /// Finishes what the thread is doing, drops what waits, and joins it.

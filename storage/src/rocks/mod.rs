@@ -136,6 +136,18 @@ impl RocksStorage {
         self.checkpointer.clone()
     }
 
+    /// Finishes what was asked, writes the last watermark, joins the threads and closes the
+    /// database.
+    ///
+    /// # Errors
+    /// [`StorageError`] of what has failed and was not polled. What was acknowledged is on disk
+    /// all the same.
+    pub fn close(mut self) -> Result<(), StorageError> {
+        self.checkpointer.close();
+        let written = self.writer.end();
+        self.keeper.end().and(written)
+    }
+
     fn poisoned(&mut self, cause: StorageError) -> Completion {
         self.is_poisoned = true;
         Completion::Poisoned { cause }

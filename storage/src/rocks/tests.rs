@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
 use rocksdb::{DB, Options};
@@ -17,7 +17,7 @@ use wire::{BlobId, LogId, Name};
 use super::keeper::Keeper;
 use super::open::OpenStore;
 use super::tables::Tables;
-use super::watermark_file::WatermarkPath;
+use super::watermark_file::{WatermarkFile, WatermarkPath};
 use super::writer::Writer;
 use super::{RocksStorage, Sizing, open};
 use crate::change::{Batch, Change};
@@ -279,27 +279,53 @@ fn interrupted_recovery_is_no_rollback() {
     opened(folder.path());
 }
 
-/// A flush that fails while nothing is committed, because the store's folder is gone.
-#[test]
-fn background_errors_are_heard_without_a_commit() {
+/// A store with something to flush, and its watermark.
+fn filled() -> (Folder, Arc<Tables>, WatermarkFile) {
     let folder = folder();
     let OpenStore { tables, watermark, .. } =
         open::open(folder.path(), &Sizing::standard()).expect("a new store opens");
-    let tables = Arc::new(tables);
     let mut writes = tables.writes();
     writes.put(Family::Chunks, b"key", b"value");
     tables.commit(writes).expect("it is written");
     // Another family's flush begins a new write-ahead log; the next one needs none.
     tables.flush(Family::Meta).expect("it flushes");
-    let (waker, wakes) = mpsc::channel();
-    let wake = Arc::new(move || waker.send(()).unwrap_or_default());
-    let every = Duration::from_millis(5);
-    let mut keeper = Keeper::start(Arc::clone(&tables), watermark, every, wake).expect("it starts");
-    assert_eq!(keeper.poll(), None);
+    (folder, Arc::new(tables), watermark)
+}
+
+/// A flush fails, because the store's folder is gone.
+fn fail(folder: &Folder, tables: &Tables) {
     fs::rename(folder.path(), folder.path().with_file_name("away")).expect("it is renamed");
     tables.flush_chunks().expect_err("no file can be made");
+}
+
+/// A keeper that looks so often, and its wakes.
+fn keeper(
+    tables: &Arc<Tables>,
+    watermark: WatermarkFile,
+    every: Duration,
+) -> (Keeper, Receiver<()>) {
+    let (waker, wakes) = mpsc::channel();
+    let wake = Arc::new(move || waker.send(()).unwrap_or_default());
+    (Keeper::start(Arc::clone(tables), watermark, every, wake).expect("it starts"), wakes)
+}
+
+#[test]
+fn background_errors_are_heard_without_a_commit() {
+    let (folder, tables, watermark) = filled();
+    let (mut keeper, wakes) = keeper(&tables, watermark, Duration::from_millis(5));
+    assert_eq!(keeper.poll(), None);
+    fail(&folder, &tables);
     wakes.recv_timeout(Duration::from_secs(20)).expect("the keeper wakes");
     let failure = keeper.poll().expect("it says why");
+    assert!(matches!(failure, StorageError::Engine { doing: "flush or compact", .. }), "{failure}");
+}
+
+#[test]
+fn what_fails_last_is_told_at_the_end() {
+    let (folder, tables, watermark) = filled();
+    let (mut keeper, _wakes) = keeper(&tables, watermark, Duration::from_secs(3600));
+    fail(&folder, &tables);
+    let failure = keeper.end().expect_err("it looks once more");
     assert!(matches!(failure, StorageError::Engine { doing: "flush or compact", .. }), "{failure}");
 }
 

@@ -53,12 +53,9 @@ pub(crate) fn run(plan: &Plan) -> ExitCode {
     let said = OpenOptions::new().create(true).append(true).open(&plan.said);
     let mut said = said.expect("the file of promises opens");
     for _ in 0..plan.openings {
-        match serve(plan, &mut said) {
-            Ok(store) => drop(store),
-            Err(error) => {
-                eprintln!("the storage failed: {error}");
-                return ExitCode::from(FAILED);
-            }
+        if let Err(error) = serve(plan, &mut said).and_then(Store::close) {
+            eprintln!("the storage failed: {error}");
+            return ExitCode::from(FAILED);
         }
     }
     ExitCode::SUCCESS

@@ -39,6 +39,10 @@ impl Store {
         Ok((Self { storage, wakes, ticket: 0 }, opened))
     }
 
+    pub(crate) fn close(self) -> Result<(), StorageError> {
+        self.storage.close()
+    }
+
     pub(crate) fn commit(&mut self, changes: Vec<Change>) -> Result<(), StorageError> {
         let batch = Batch::of(changes);
         match self.run(|ticket| Op::Commit { ticket, batch })? {
