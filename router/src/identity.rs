@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use operate::files::{UnreadableError, check_readable, exposed};
 use rustls::ServerConfig;
 use thiserror::Error;
-use wire::net::Callers;
 use wire::net::tls::{self, TlsFileError};
+use wire::net::{Callers, Own};
 use wire::operator::OperatorKeyError;
 use wire::{MapError, MapFile, OperatorPublic, ServerId};
 use zeroize::Zeroizing;
@@ -22,6 +23,8 @@ pub struct Identity {
     pub clients: Arc<ServerConfig>,
     /// TLS for the servers' listener, where a certificate of one of the `callers` is mandatory.
     pub servers: Arc<ServerConfig>,
+    /// This router's certificate, which both show.
+    pub own: Own,
     /// Who may call there: the servers of the map.
     pub callers: Callers,
     /// The home of each slot.
@@ -31,6 +34,9 @@ pub struct Identity {
 /// Why the files cannot be used.
 #[derive(Debug, Error)]
 pub enum IdentityError {
+    /// Some cannot be read.
+    #[error(transparent)]
+    Unreadable(#[from] UnreadableError),
     /// One cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
@@ -50,7 +56,7 @@ pub enum IdentityError {
         /// What is wrong.
         source: OperatorKeyError,
     },
-    /// The certificate, its key or the CA is wrong.
+    /// The certificate, its key or the CA is wrong, or the certificate is another's.
     #[error("the certificate in {}: {source}", path.display())]
     Tls {
         /// The directory of the certificate.
@@ -66,20 +72,43 @@ impl Identity {
     /// # Errors
     /// [`IdentityError`] names the file.
     pub fn read(cluster: &Path, identity: &Path) -> Result<Self, IdentityError> {
-        let ca = files::read(&cluster.join("ca.pem"))?;
-        let cert = files::read(&identity.join("cert.pem"))?;
-        let key = Zeroizing::new(files::read(&identity.join("key.pem"))?);
+        let shared = ["ca.pem", "map"].map(|name| cluster.join(name));
+        let pair = ["cert.pem", "key.pem"].map(|name| identity.join(name));
+        check_readable(&[shared, pair].concat())?;
         let in_dir = |source| IdentityError::Tls { path: identity.to_owned(), source };
+        let own = read_own(cluster, identity)?;
+        let ca = files::read(&cluster.join("ca.pem"))?;
         let map = read_map(cluster)?;
         let callers = Callers::new(map.map().servers().into_iter().map(ServerId::certificate_name));
-        let servers = tls::server_config(&cert, &key, Some((&ca, &callers)));
         Ok(Self {
-            clients: tls::server_config(&cert, &key, None).map_err(in_dir)?,
-            servers: servers.map_err(in_dir)?,
+            clients: tls::server_config(&own, None).map_err(in_dir)?,
+            servers: tls::server_config(&own, Some((&ca, &callers))).map_err(in_dir)?,
+            own,
             callers,
             map,
         })
     }
+}
+
+/// The secret in the folder `identity` if others can read it, with what to do.
+#[must_use]
+pub fn exposed_secrets(identity: &Path) -> Vec<String> {
+    exposed(&[&identity.join("key.pem")])
+}
+
+/// Reads the certificate and the key in the folder `identity`, and checks that others, who trust
+/// the CA of the directory `cluster`, will take this process for a router.
+///
+/// # Errors
+/// [`IdentityError`] names the file, or says whose the certificate is.
+pub fn read_own(cluster: &Path, identity: &Path) -> Result<Own, IdentityError> {
+    let ca = files::read(&cluster.join("ca.pem"))?;
+    let cert = files::read(&identity.join("cert.pem"))?;
+    let key = Zeroizing::new(files::read(&identity.join("key.pem"))?);
+    let wrong = |source| IdentityError::Tls { path: identity.to_owned(), source };
+    let own = Own::read(&cert, &key).map_err(wrong)?;
+    own.check(&ca, ROUTER_NAME).map_err(wrong)?;
+    Ok(own)
 }
 
 /// Reads the map of the directory `cluster`, and checks who made it.

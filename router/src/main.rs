@@ -8,7 +8,7 @@ use operate::log::{Filter, Log};
 use operate::settings::{Reloader, environment};
 use router::args::{Args, Command};
 use router::config::{Config, KNOWN, RouterConfig, SAMPLE};
-use router::identity::Identity;
+use router::identity::{Identity, exposed_secrets};
 use router::local;
 use router::map;
 use router::shell::Shell;
@@ -53,9 +53,19 @@ fn run(args: Args) -> Result<(), Box<dyn Error>> {
 
 fn run_router(config: &RouterConfig, reloader: Reloader<Config>) -> Result<(), Box<dyn Error>> {
     if config.is_check {
-        Identity::read(&config.cluster, &config.identity)?;
-        return Ok(());
+        return check(config);
     }
     let log = Log::begin(&config.log, config.log_format);
     Ok(Shell::open(config)?.run(reloader, &log)?)
+}
+
+/// Says what is right, and what should be better.
+fn check(config: &RouterConfig) -> Result<(), Box<dyn Error>> {
+    let identity = Identity::read(&config.cluster, &config.identity)?;
+    for advice in exposed_secrets(&config.identity) {
+        eprintln!("fastchat-router: warning: {advice}");
+    }
+    let version = identity.map.map().version();
+    writeln!(stdout(), "settings and files are right; map version {version}")?;
+    Ok(())
 }

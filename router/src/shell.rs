@@ -18,13 +18,13 @@ use rand::rngs::SysRng;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
 use thiserror::Error;
-use wire::net::{Callers, ListenSecurity, ListenerId, Net, NetEvent, Policy};
+use wire::net::{Callers, ListenSecurity, ListenerId, Net, NetEvent, Own, Policy};
 use wire::{ConnId, Instant, MapFile, ServerId};
 
 use crate::config::{Config, RouterConfig};
 use crate::core::event::{Effect, Event, Outgoing, Side};
 use crate::core::{Core, Settings};
-use crate::identity::{Identity, IdentityError, read_map};
+use crate::identity::{Identity, IdentityError, exposed_secrets, read_map, read_own};
 
 /// How long those who are connected may take to read that the router stops.
 const STOP_TIME_MAX: Duration = Duration::from_secs(1);
@@ -40,8 +40,13 @@ pub struct Shell {
     servers: Listener,
     certificate_names: Vec<(ServerId, String)>,
     callers: Callers,
+    /// Connections that were refused at the servers' port, as far as it was looked at them.
+    refused: u64,
+    own: Own,
     /// The directory of the map, which may be read again.
     cluster: PathBuf,
+    /// That of the certificate, which may, too.
+    identity: PathBuf,
     poster: Poster,
     service: Service,
     is_stopping: bool,
@@ -117,6 +122,9 @@ impl Shell {
     /// [`ShellError`] names the flag or the file.
     pub fn open_with(config: &RouterConfig, exempt_loopback: bool) -> Result<Self, ShellError> {
         let identity = Identity::read(&config.cluster, &config.identity)?;
+        for advice in exposed_secrets(&config.identity) {
+            tracing::warn!("{advice}");
+        }
         let mut net = Net::new()?;
         net.exempt_loopback(exempt_loopback);
         let poster = Poster::open(config.admin, PROGRAM, "router_loop", net.clock())?;
@@ -133,7 +141,10 @@ impl Shell {
         let mut shell = Self {
             certificate_names: Vec::new(),
             callers: identity.callers,
+            refused: 0,
+            own: identity.own,
             cluster: config.cluster.clone(),
+            identity: config.identity.clone(),
             net,
             core,
             signals: None,
@@ -205,6 +216,7 @@ impl Shell {
                     log.refilter(&config.log);
                     self.feed(Event::Placing(config.placing));
                 }
+                self.read_certificate();
                 self.read_map();
                 self.service.ready();
             }
@@ -231,6 +243,7 @@ impl Shell {
             self.feed(Event::Timeout);
         }
         self.net.flush();
+        self.tell_of_the_turned_away();
         self.post();
         self.service.end_turn(self.net.clock().now());
         Ok(seen)
@@ -306,6 +319,14 @@ impl Shell {
         }
     }
 
+    /// The operator may have put another certificate there.
+    fn read_certificate(&mut self) {
+        match read_own(&self.cluster, &self.identity) {
+            Ok(own) => self.own.replace(&own),
+            Err(error) => tracing::warn!(%error, "the certificate stays as it is"),
+        }
+    }
+
     /// The operator has put another map there.
     fn read_map(&mut self) {
         match read_map(&self.cluster) {
@@ -317,6 +338,23 @@ impl Shell {
                 tracing::info!("an unsigned map is read at the start only");
             }
             Err(error) => tracing::warn!(%error, "the map stays as it is"),
+        }
+    }
+
+    /// Servers that the map does not list, or whose certificates are others', never join.
+    fn tell_of_the_turned_away(&mut self) {
+        let refused = self.net.refused(self.servers.id);
+        if refused == std::mem::replace(&mut self.refused, refused) {
+            return;
+        }
+        let version = self.core.map_version();
+        for name in self.callers.turned_away() {
+            tracing::warn!(
+                name,
+                version,
+                "turned away: this map lists no such server; if it should, give this router the \
+                 newest map and send it SIGHUP"
+            );
         }
     }
 

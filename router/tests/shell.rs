@@ -13,7 +13,7 @@ use router::shell::Shell;
 use tempfile::TempDir;
 use wire::field::List;
 use wire::message::{Hello, Place, Report, ServerEntry};
-use wire::net::{CloseCause, Net, NetEvent, Policy, Security, tls};
+use wire::net::{CloseCause, Net, NetEvent, Own, Policy, Security, tls};
 use wire::{
     ConnId, FaultCode, Frame, FromRouter, Name, Opening, ProcessId, RouterToServer, ServerId,
     ServerToRouter, StoreId, ToRouter,
@@ -69,11 +69,11 @@ impl Table {
 
     fn dial_as(&mut self, folder: Option<&str>, to: SocketAddr) -> ConnId {
         let ca = self.file("ca.pem");
-        let identity = folder.map(|folder| {
-            (self.file(&format!("{folder}/cert.pem")), self.file(&format!("{folder}/key.pem")))
+        let own = folder.map(|folder| {
+            let file = |name| self.file(&format!("{folder}/{name}"));
+            Own::read(&file("cert.pem"), &file("key.pem")).expect("fits")
         });
-        let identity = identity.as_ref().map(|(cert, key)| (&cert[..], &key[..]));
-        let config = tls::client_config(&ca, identity).expect("fits");
+        let config = tls::client_config(&ca, own.as_ref()).expect("fits");
         let security = Security::Connect(config, ROUTER_NAME.to_owned());
         self.net.dial(to, security, Policy::router())
     }

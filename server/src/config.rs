@@ -59,6 +59,16 @@ pub struct Config {
     pub is_check: bool,
 }
 
+impl Config {
+    /// The files that the server cannot run without.
+    #[must_use]
+    pub fn files(&self) -> Vec<PathBuf> {
+        let shared = ["ca.pem", "opaque.setup", "map"].map(|name| self.cluster.join(name));
+        let own = ["cert.pem", "key.pem"].map(|name| self.identity.join(name));
+        shared.into_iter().chain(own).collect()
+    }
+}
+
 /// The store of `--restored`, if that is what the command line asks for.
 ///
 /// # Errors

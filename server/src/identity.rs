@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use opaque_ke::ServerSetup;
+use operate::files::{UnreadableError, check_readable, exposed};
 use rustls::{ClientConfig, ServerConfig};
 use thiserror::Error;
-use wire::net::Callers;
 use wire::net::tls::{self, TlsFileError};
+use wire::net::{Callers, Own};
 use wire::opaque::Suite;
 use wire::operator::OperatorKeyError;
 use wire::{MapError, MapFile, OperatorPublic, ServerId};
@@ -24,6 +25,8 @@ pub struct Identity {
     pub clients: Arc<ServerConfig>,
     /// TLS for the peers' listener, where a certificate of one of the `callers` is mandatory.
     pub peers: Arc<ServerConfig>,
+    /// This server's certificate, which all three show.
+    pub own: Own,
     /// Who may dial this server's peer port: the servers of the map with a lower id.
     pub callers: Callers,
     /// TLS for dialing peers and routers, with this server's certificate.
@@ -37,6 +40,9 @@ pub struct Identity {
 /// Why the files cannot be used.
 #[derive(Debug, Error)]
 pub enum IdentityError {
+    /// Some cannot be read.
+    #[error(transparent)]
+    Unreadable(#[from] UnreadableError),
     /// One cannot be read.
     #[error("{}: {source}", path.display())]
     File {
@@ -72,7 +78,7 @@ pub enum IdentityError {
     /// The OPAQUE setup is damaged.
     #[error("{} holds no OPAQUE setup of this protocol version", .0.display())]
     Setup(PathBuf),
-    /// The certificate, its key or the CA is wrong.
+    /// The certificate, its key or the CA is wrong, or the certificate is another's.
     #[error("the certificate in {}: {source}", path.display())]
     Tls {
         /// The directory of the certificate.
@@ -88,26 +94,52 @@ impl Identity {
     /// # Errors
     /// [`IdentityError`] names the file.
     pub fn read(config: &Config) -> Result<Self, IdentityError> {
-        let ca = read(&config.cluster.join("ca.pem"))?;
-        let cert = read(&config.identity.join("cert.pem"))?;
-        let key = read(&config.identity.join("key.pem"))?;
+        check_readable(&config.files())?;
         let wrong = |source| IdentityError::Tls { path: config.identity.clone(), source };
+        let own = read_own(&config.cluster, &config.identity, config.id)?;
+        let ca = read(&config.cluster.join("ca.pem"))?;
         let map = read_map(&config.cluster)?;
         if !may_serve(map.map(), config.id) {
             let (path, server) = (config.cluster.join("map"), config.id);
             return Err(IdentityError::NotInMap { path, server });
         }
         let callers = Callers::new(callers(&map.map().known(), config.id));
-        let peers = tls::server_config(&cert, &key, Some((&ca, &callers)));
         Ok(Self {
-            clients: tls::server_config(&cert, &key, None).map_err(wrong)?,
-            peers: peers.map_err(wrong)?,
+            clients: tls::server_config(&own, None).map_err(wrong)?,
+            peers: tls::server_config(&own, Some((&ca, &callers))).map_err(wrong)?,
+            dialing: tls::client_config(&ca, Some(&own)).map_err(wrong)?,
+            own,
             callers,
-            dialing: tls::client_config(&ca, Some((&cert, &key))).map_err(wrong)?,
             map,
             setup: read_setup(config.cluster.join("opaque.setup"))?,
         })
     }
+}
+
+/// Secrets of `config` that others can read, a line each that says what to do.
+#[must_use]
+pub fn exposed_secrets(config: &Config) -> Vec<String> {
+    let (key, setup) = (config.identity.join("key.pem"), config.cluster.join("opaque.setup"));
+    exposed(&[&key, &setup])
+}
+
+/// Reads the certificate and the key in the folder `identity`, and checks that the others, who
+/// trust the CA of the directory `cluster`, will take this process for the server `me`.
+///
+/// # Errors
+/// [`IdentityError`] names the file, or says whose the certificate is.
+pub fn read_own(cluster: &Path, identity: &Path, me: ServerId) -> Result<Own, IdentityError> {
+    let ca = read(&cluster.join("ca.pem"))?;
+    let (cert, key) = (read(&identity.join("cert.pem"))?, read(&identity.join("key.pem"))?);
+    let wrong = |source| IdentityError::Tls { path: identity.to_owned(), source };
+    let own = Own::read(&cert, &key).map_err(wrong)?;
+    let name = me.certificate_name();
+    own.check(&ca, &name).map_err(wrong)?;
+    // Peers and routers admit nobody whose certificate names others beside.
+    if own.names() != [name.clone()] {
+        return Err(wrong(own.is_not(&name)));
+    }
+    Ok(own)
 }
 
 /// The certificate names of those of `servers` that dial `me`.

@@ -10,7 +10,7 @@ use operate::settings::{Reloader, environment};
 use server::args::Args;
 use server::backup;
 use server::config::{Config, KNOWN, SAMPLE, command, restored};
-use server::identity::Identity;
+use server::identity::{Identity, exposed_secrets};
 use server::mark::Mark;
 use server::shell::Shell;
 use storage::RocksStorage;
@@ -47,13 +47,23 @@ fn run(args: Args) -> Result<(), Box<dyn Error>> {
     let read = move || Config::read(&args, &environment);
     let (config, words) = read()?;
     if config.is_check {
-        Identity::read(&config)?;
-        return Ok(());
+        return check(&config);
     }
     let log = Log::begin(&config.log, config.log_format);
     let mut shell = Shell::open(&config)?;
     shell.reload_by(Reloader::new(KNOWN, words, Box::new(read)), log);
     Ok(shell.run()?)
+}
+
+/// Says what is right, and what should be better.
+fn check(config: &Config) -> Result<(), Box<dyn Error>> {
+    let identity = Identity::read(config)?;
+    for advice in exposed_secrets(config) {
+        eprintln!("fastchat-server: warning: {advice}");
+    }
+    let version = identity.map.map().version();
+    writeln!(stdout(), "{}: settings and files are right; map version {version}", config.id)?;
+    Ok(())
 }
 
 fn restore(store: &Path) -> Result<(), Box<dyn Error>> {

@@ -3,6 +3,7 @@
 
 mod error;
 mod orders;
+mod reach;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -32,12 +33,13 @@ use crate::config::Config;
 use crate::core::log::LogLimits;
 use crate::core::{CloseReason, Config as CoreConfig, Core, Effect, Event, Level, Side, Target};
 use crate::desk::{Desk, End};
-use crate::identity::{Identity, callers};
+use crate::identity::{Identity, callers, exposed_secrets};
 use crate::map_file::{Newest, newest};
 use crate::mark::Mark;
 use crate::meter::LoadMeter;
 
 pub use error::{RunError, ShellError};
+use reach::Reach;
 
 /// The DNS name in the certificate of every router.
 const ROUTER_NAME: &str = "router.fastchat";
@@ -61,11 +63,15 @@ pub struct Shell {
     me: ServerId,
     /// The directory of the map, which may be read again.
     cluster: PathBuf,
+    /// That of the certificate, which may, too.
+    identity_folder: PathBuf,
     routers: Vec<SocketAddr>,
     clients: ListenerId,
     peers: ListenerId,
     certificate_names: Vec<(ServerId, String)>,
     dialing: BTreeMap<ConnId, Target>,
+    reach: Reach,
+    is_local: bool,
     meter: LoadMeter,
     drain_rate: u32,
     is_draining: bool,
@@ -99,6 +105,9 @@ impl Shell {
     /// [`ShellError`] names the flag or the file.
     pub fn open(config: &Config) -> Result<Self, ShellError> {
         let identity = Identity::read(config)?;
+        for advice in exposed_secrets(config) {
+            tracing::warn!("{advice}");
+        }
         let mut net = Net::new()?;
         net.exempt_loopback(config.is_local);
         let poster = Poster::open(config.admin, PROGRAM, "server_loop", net.clock())?;
@@ -147,7 +156,10 @@ impl Shell {
             identity,
             me: config.id,
             cluster: config.cluster.clone(),
+            identity_folder: config.identity.clone(),
             dialing: BTreeMap::new(),
+            reach: Reach::default(),
+            is_local: config.is_local,
             meter: LoadMeter::new(net.now()),
             drain_rate: config.drain_rate,
             is_draining: false,
@@ -231,6 +243,7 @@ impl Shell {
         self.stop |= self.orphaned.load(Ordering::Acquire);
         let ended = self.net.clock().now();
         self.meter.note(self.net.now(), ended);
+        self.tell_of_changes();
         self.post(ended);
         self.service.end_turn(ended);
         Ok(())
@@ -245,6 +258,7 @@ impl Shell {
             }
             NetEvent::Connected { conn } => {
                 if let Some(target) = self.dialing.remove(&conn) {
+                    self.reach.on_connected(conn, target);
                     let side = match target {
                         Target::Peer(server) => Side::PeerOut { server },
                         Target::Router(index) => Side::Router { index },
@@ -267,8 +281,11 @@ impl Shell {
 
     fn on_closed(&mut self, conn: ConnId, why: &CloseCause) {
         if let Some(target) = self.dialing.remove(&conn) {
-            tracing::debug!(?target, %why, "not connected");
+            self.tell_of_trouble(target, why);
             return self.feed(Event::DialFailed { target });
+        }
+        if let Some(target) = self.reach.on_closed(conn) {
+            self.tell_of_trouble(target, why);
         }
         tracing::debug!(?conn, %why, "closed");
         let why = match why {

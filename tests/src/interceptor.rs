@@ -14,7 +14,7 @@ use bytes::BufMut;
 use rcgen::KeyPair;
 use router::cluster::certificates::{Authority, new_key};
 use wire::message::{Message, Placed};
-use wire::net::{ListenSecurity, ListenerId, Net, NetEvent, Policy, Security, tls};
+use wire::net::{ListenSecurity, ListenerId, Net, NetEvent, Own, Policy, Security, tls};
 use wire::{ConnId, Frame, Kind, frame};
 
 use crate::cluster::Cluster;
@@ -130,7 +130,8 @@ impl Relay {
         let certificate = self.authority.certify_router(vec![name.to_owned()], &key);
         let certificate = certificate.expect("the CA signs");
         let (chain, key) = (certificate.pem(), key.serialize_pem());
-        let config = tls::server_config(chain.as_bytes(), key.as_bytes(), None).expect("a pair");
+        let own = Own::read(chain.as_bytes(), key.as_bytes()).expect("a pair");
+        let config = tls::server_config(&own, None).expect("a pair");
         let policy = Policy::peer();
         let listening = self.net.listen(ANY_PORT, ListenSecurity::Tls(config), policy);
         let (listener, address) = listening.expect("a port is free");

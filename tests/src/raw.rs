@@ -8,7 +8,7 @@ use std::path::Path;
 
 use bytes::BufMut;
 use wire::message::{Fault, Hello, Message, Place, Placed};
-use wire::net::{CloseCause, Net, NetEvent, Policy, Security, tls};
+use wire::net::{CloseCause, Net, NetEvent, Own, Policy, Security, tls};
 use wire::{ConnId, FaultCode, Frame, FromRouter, Kind, Name};
 
 use crate::DEADLINE;
@@ -36,9 +36,11 @@ impl Raw {
     #[must_use]
     pub fn connect(ca: &Path, address: SocketAddr, name: &str, identity: Option<&Path>) -> Self {
         let read = |path: &Path| fs::read(path).expect("the cluster has this file");
-        let pair = identity.map(|at| (read(&at.join("cert.pem")), read(&at.join("key.pem"))));
-        let pair = pair.as_ref().map(|(certificate, key)| (&certificate[..], &key[..]));
-        let config = tls::client_config(&read(ca), pair).expect("the files fit");
+        let own = identity.map(|at| {
+            let (cert, key) = (read(&at.join("cert.pem")), read(&at.join("key.pem")));
+            Own::read(&cert, &key).expect("the files fit")
+        });
+        let config = tls::client_config(&read(ca), own.as_ref()).expect("the files fit");
         let mut net = Net::new().expect("a loop can be made");
         let security = Security::Connect(config, name.to_owned());
         let conn = net.dial(address, security, Policy::peer());

@@ -1,7 +1,9 @@
 //! Settings from files: what a start takes from them, what SIGHUP does, what the service manager
 //! hears, and what mistakes are told.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,9 +11,15 @@ use std::process::Command;
 use router::local::cluster::Cluster as Files;
 use tempfile::TempDir;
 use tests::DEADLINE;
-use tests::operated::Operated;
-use tests::programs::{program, run};
+use tests::forger::{Claim, Forger};
+use tests::operated::{Operated, server_command};
+use tests::programs::{Finished, program, run};
+use tests::raw::Raw;
 use wire::ServerId;
+use wire::message::Hello;
+
+/// Where a check needs no router to be.
+const ROUTER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 7102));
 
 /// What a service manager would hear.
 struct Manager {
@@ -111,6 +119,67 @@ fn a_cluster_runs_from_files_and_reads_them_again() {
     assert_eq!(manager.hear(), "STOPPING=1");
     drop(running);
     assert_eq!(manager.hear(), "STOPPING=1");
+}
+
+/// What `--check` says of a server with the certificate in this folder.
+fn check(files: &Files, identity: &Path) -> Finished {
+    let mut command = server_command(files, 1, &files.server_data(ServerId(1)), &[ROUTER]);
+    command.arg("--identity").arg(identity).arg("--check");
+    run(&mut command, "").expect("it ends")
+}
+
+#[test]
+fn a_check_names_every_file_that_is_missing_and_whose_certificate_it_is() {
+    let folder = TempDir::new().expect("a temporary directory can be made");
+    let files = Files::prepare(folder.path(), 2).expect("makes the files");
+    let own = files.server_dir(ServerId(1));
+    let right = check(&files, &own);
+    assert_eq!((right.code(), right.stderr.as_str()), (0, ""));
+    assert_eq!(right.stdout, "server-1: settings and files are right; map version 1\n");
+
+    let another = check(&files, &files.server_dir(ServerId(2)));
+    let text = "it is for server-2.server.fastchat, not for server-1.server.fastchat";
+    assert!(another.code() == 1 && another.stderr.contains(text), "{another:?}");
+    let router = check(&files, &files.router_dir());
+    assert!(router.code() == 1 && router.stderr.contains("not for server-1"), "{router:?}");
+    let foreign = Forger::stranger("Other CA", folder.path());
+    let foreign = foreign.identity("foreign", Claim::server(&["server-1.server.fastchat"]));
+    let foreign = check(&files, &foreign);
+    let text = "the CA in ca.pem has not signed it";
+    assert!(foreign.code() == 1 && foreign.stderr.contains(text), "{foreign:?}");
+
+    let (key, cert) = (own.join("key.pem"), own.join("cert.pem"));
+    fs::set_permissions(&key, Permissions::from_mode(0o644)).expect("it is ours");
+    let open = check(&files, &own);
+    assert!(open.code() == 0 && open.stderr.contains("chmod 600"), "{open:?}");
+    for path in [key, cert] {
+        fs::remove_file(path).expect("it was there");
+    }
+    let missing = check(&files, &own);
+    assert_eq!((missing.code(), missing.stderr.lines().count()), (1, 2), "{missing:?}");
+}
+
+#[test]
+fn a_certificate_that_others_would_refuse_is_not_taken_over_by_a_reload() {
+    let folder = TempDir::new().expect("a temporary directory can be made");
+    let files = Files::prepare(folder.path(), 2).expect("makes the files");
+    let (mut router, port) = Operated::router(&files);
+    let mut servers = [1, 2].map(|id| Operated::server(&files, id, port));
+    let (own, other) = (files.server_dir(ServerId(1)), files.server_dir(ServerId(2)));
+    for name in ["cert.pem", "key.pem"] {
+        fs::copy(other.join(name), own.join(name)).expect("it is copied");
+        fs::copy(other.join(name), files.router_dir().join(name)).expect("it is copied");
+    }
+    for process in servers.iter_mut().take(1).chain([&mut router]) {
+        process.signal("HUP");
+        let line = process.lines().wait_for("the certificate stays as it is");
+        assert!(line.contains("it is for server-2.server.fastchat"), "{line}");
+    }
+    let clients = servers[0].clients.expect("it told where clients connect");
+    let ca = files.dir().join("ca.pem");
+    let mut raw = Raw::connect(&ca, clients, "server-1.server.fastchat", None);
+    raw.say(&Hello::client());
+    raw.frame().expect("it answers as the first server");
 }
 
 #[test]

@@ -34,9 +34,11 @@ fn cluster_of_two(folder: &Path) -> (Files, Operated, std::net::SocketAddr, [Ope
 #[test]
 fn a_server_joins_a_running_cluster_and_leaves_it() {
     let folder = TempDir::new().expect("a temporary directory can be made");
-    let (files, router, reports, servers) = cluster_of_two(folder.path());
+    let (files, mut router, reports, servers) = cluster_of_two(folder.path());
     map(&files, &["add", "--server", "3"]);
-    let third = Operated::server(&files, 3, reports);
+    let mut third = Operated::server(&files, 3, reports);
+    third.lines().wait_for("the router at 127.0.0.1:");
+    router.lines().wait_for("turned away: this map lists no such server");
     servers[0].signal("HUP");
     for server in servers.iter().chain([&third]) {
         await_map(server, 2.0, 2.0);

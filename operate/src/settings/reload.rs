@@ -48,11 +48,17 @@ impl<C> Reloader<C> {
                 tracing::warn!(setting = key, "has changed, which counts from the next start on");
                 continue;
             }
-            tracing::info!(setting = key, "has changed");
+            let (from, to) = (said(self.words.get(key)), said(next));
+            tracing::info!(setting = key, from, to, "has changed");
             match next {
                 Some(next) => self.words.insert(key, next.clone()),
                 None => self.words.remove(key),
             };
         }
     }
+}
+
+/// What was set, as an operator reads it.
+fn said(words: Option<&Vec<String>>) -> String {
+    words.map_or_else(|| "the default".to_owned(), |words| words.join(" "))
 }

@@ -191,11 +191,17 @@ impl Core {
             conns: gauge(self.conns.len()),
             waiting: gauge(self.waiting.len()),
             servers: gauge(self.servers.len()),
-            map_version: u64::from(self.map.map().version()),
+            map_version: u64::from(self.map_version()),
             placeable: gauge(self.placeable(now)),
             sessions: sessions.sum(),
             reservations: gauge(self.reservations.len()),
         }
+    }
+
+    /// Which map is in force.
+    #[must_use]
+    pub fn map_version(&self) -> u32 {
+        self.map.map().version()
     }
 
     /// Whether questions are answered, and no more kept for the servers' first reports.

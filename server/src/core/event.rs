@@ -33,7 +33,7 @@ pub enum Side {
 }
 
 /// What a dial was for.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Target {
     /// A peer link.
     Peer(ServerId),

@@ -184,6 +184,11 @@ impl Routers {
         }
     }
 
+    /// Whether this router hears reports.
+    pub(super) fn is_ready(&self, index: usize) -> bool {
+        self.routers.get(index).is_some_and(|router| router.ready().is_some())
+    }
+
     /// How many routers hear reports.
     pub(super) fn ready_count(&self) -> usize {
         self.routers.iter().filter(|router| router.ready().is_some()).count()

@@ -163,7 +163,22 @@ impl Core {
     /// Whether any router places sessions here.
     #[must_use]
     pub fn has_router(&self) -> bool {
-        self.parts.routers.ready_count() > 0
+        self.routers_in_touch() > 0
+    }
+
+    /// How many routers hear this server's reports.
+    #[must_use]
+    pub fn routers_in_touch(&self) -> usize {
+        self.parts.routers.ready_count()
+    }
+
+    /// Whether whoever is dialed for this is there and answers.
+    #[must_use]
+    pub fn reaches(&self, target: Target) -> bool {
+        match target {
+            Target::Peer(server) => self.parts.seat.reaches(server),
+            Target::Router(index) => self.parts.routers.is_ready(index),
+        }
     }
 
     /// Whether this server holds the slot of a log, and serves it.

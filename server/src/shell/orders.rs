@@ -6,7 +6,7 @@ use wire::MapFile;
 use super::Shell;
 use crate::config::Config;
 use crate::core::Event;
-use crate::identity::read_map;
+use crate::identity::{read_map, read_own};
 
 impl Shell {
     /// What was ordered by signals.
@@ -16,6 +16,7 @@ impl Shell {
         if signals.contains(&SIGHUP) {
             self.service.reloading();
             self.reload();
+            self.read_certificate();
             self.read_map();
             self.service.ready();
         }
@@ -42,6 +43,14 @@ impl Shell {
         self.drain_rate = config.drain_rate;
         let Config { sessions_max, unseen_max, .. } = config;
         self.feed(Event::Bounds { sessions_max, unseen_max });
+    }
+
+    /// Reads this server's certificate and key again.
+    fn read_certificate(&mut self) {
+        match read_own(&self.cluster, &self.identity_folder, self.me) {
+            Ok(own) => self.identity.own.replace(&own),
+            Err(error) => tracing::warn!(%error, "the certificate stays as it is"),
+        }
     }
 
     /// Reads the map's file again.

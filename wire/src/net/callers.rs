@@ -2,7 +2,7 @@
 //! CA has signed, and whose exact name is listed. Anybody else is refused in the TLS handshake,
 //! before a frame is read.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls::client::danger::HandshakeSignatureValid;
@@ -10,11 +10,21 @@ use rustls::pki_types::{CertificateDer, DnsName, ServerName, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 
+/// Names of those who were turned away that are remembered at most.
+const TURNED_AWAY_MAX: usize = 64;
+
 /// The DNS names that may call. Clones share one list, which may be replaced while connections
 /// come in: those that stand are not judged again.
 #[derive(Clone, Debug, Default)]
 pub struct Callers {
-    names: Arc<RwLock<BTreeSet<String>>>,
+    lists: Arc<RwLock<Lists>>,
+}
+
+#[derive(Debug, Default)]
+struct Lists {
+    names: BTreeSet<String>,
+    /// The CA has signed for them, and they may not call; whether that was told.
+    turned_away: BTreeMap<String, bool>,
 }
 
 impl Callers {
@@ -28,18 +38,36 @@ impl Callers {
 
     /// These names and no others, from now on.
     pub fn replace(&self, names: impl IntoIterator<Item = String>) {
-        let names = names.into_iter().collect();
-        *self.names.write().unwrap_or_else(PoisonError::into_inner) = names;
+        let lists = Lists { names: names.into_iter().collect(), turned_away: BTreeMap::new() };
+        *self.lists.write().unwrap_or_else(PoisonError::into_inner) = lists;
+    }
+
+    /// Those whom the CA has signed for and who called in vain, each once for each list.
+    #[must_use]
+    pub fn turned_away(&self) -> Vec<String> {
+        let mut lists = self.lists.write().unwrap_or_else(PoisonError::into_inner);
+        let untold = lists.turned_away.iter_mut().filter(|(_, is_told)| !**is_told);
+        untold
+            .map(|(name, is_told)| {
+                *is_told = true;
+                name.clone()
+            })
+            .collect()
     }
 
     /// Whether a certificate that the CA has signed names somebody who may call, and nobody else.
     fn admit(&self, certificate: &CertificateDer<'_>) -> Result<bool, Error> {
         let certificate = webpki::EndEntityCert::try_from(certificate)
             .map_err(|_| CertificateError::BadEncoding)?;
-        let names = self.names.read().unwrap_or_else(PoisonError::into_inner);
+        let mut lists = self.lists.write().unwrap_or_else(PoisonError::into_inner);
         let mut shown = certificate.valid_dns_names().peekable();
-        Ok(shown.peek().is_some()
-            && shown.all(|name| names.contains(name) && is_exactly(&certificate, name)))
+        let may_call = shown.peek().is_some()
+            && shown.all(|name| lists.names.contains(name) && is_exactly(&certificate, name));
+        if !may_call && lists.turned_away.len() < TURNED_AWAY_MAX {
+            let names: Vec<&str> = certificate.valid_dns_names().collect();
+            lists.turned_away.entry(names.join(", ")).or_default();
+        }
+        Ok(may_call)
     }
 }
 

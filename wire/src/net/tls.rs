@@ -12,6 +12,7 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use thiserror::Error;
 
 use super::callers::{CallerVerifier, Callers};
+use super::own::Own;
 
 /// The application protocol both sides offer (RFC 7301), so that no other protocol's TLS
 /// connection can be taken for this one.
@@ -29,19 +30,35 @@ pub enum TlsFileError {
     /// The certificate and key do not fit each other, or are of an unknown kind.
     #[error("the certificate or key cannot be used: {0}")]
     Unusable(#[from] rustls::Error),
+    /// It names somebody else.
+    #[error("it is for {named}, not for {wanted}: give this process a folder of its own")]
+    NotFor {
+        /// Whose it has to be.
+        wanted: String,
+        /// Whose it is.
+        named: String,
+    },
+    /// Another CA has signed it.
+    #[error("the CA in ca.pem has not signed it: the folders are of different clusters")]
+    Foreign,
+    /// Nobody takes it any more.
+    #[error("it has expired: sign another one")]
+    Expired,
+    /// Nobody takes it yet.
+    #[error("it is not valid yet: is the clock right?")]
+    NotYet,
     /// The CA file cannot verify clients.
     #[error("the CA certificate cannot be used: {0}")]
     Verifier(#[from] VerifierBuilderError),
 }
 
-/// A listener's side. With `callers` whoever connects must show a certificate that this CA (in
+/// A listener's side, which is `own`. With `callers` whoever connects must show a certificate that this CA (in
 /// PEM) has signed for one of these names.
 ///
 /// # Errors
 /// [`TlsFileError`] says which file is wrong and why.
 pub fn server_config(
-    cert_chain_pem: &[u8],
-    key_pem: &[u8],
+    own: &Own,
     callers: Option<(&[u8], &Callers)>,
 ) -> Result<Arc<ServerConfig>, TlsFileError> {
     let provider = Arc::new(ring::default_provider());
@@ -55,8 +72,7 @@ pub fn server_config(
             builder.with_client_cert_verifier(Arc::new(verifier))
         }
     };
-    let mut config =
-        builder.with_single_cert(certificates(cert_chain_pem)?, private_key(key_pem)?)?;
+    let mut config = builder.with_cert_resolver(Arc::new(own.clone()));
     config.alpn_protocols = vec![ALPN.to_vec()];
     // Every connection proves both identities anew; tickets would only cost bytes.
     config.send_tls13_tickets = 0;
@@ -64,23 +80,17 @@ pub fn server_config(
     Ok(Arc::new(config))
 }
 
-/// A dialing side that trusts only `ca_pem`, with its own certificate and key if it has an
-/// identity.
+/// A dialing side that trusts only `ca_pem`, and is `own` if it has an identity.
 ///
 /// # Errors
 /// [`TlsFileError`] says which file is wrong and why.
-pub fn client_config(
-    ca_pem: &[u8],
-    identity: Option<(&[u8], &[u8])>,
-) -> Result<Arc<ClientConfig>, TlsFileError> {
+pub fn client_config(ca_pem: &[u8], own: Option<&Own>) -> Result<Arc<ClientConfig>, TlsFileError> {
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_root_certificates(roots(ca_pem)?);
-    let mut config = match identity {
+    let mut config = match own {
         None => builder.with_no_client_auth(),
-        Some((cert, key)) => {
-            builder.with_client_auth_cert(certificates(cert)?, private_key(key)?)?
-        }
+        Some(own) => builder.with_client_cert_resolver(Arc::new(own.clone())),
     };
     config.alpn_protocols = vec![ALPN.to_vec()];
     config.resumption = Resumption::disabled();
@@ -95,7 +105,7 @@ fn client_verifier(
     Ok(WebPkiClientVerifier::builder_with_provider(roots, provider).build()?)
 }
 
-fn roots(ca_pem: &[u8]) -> Result<RootCertStore, TlsFileError> {
+pub(super) fn roots(ca_pem: &[u8]) -> Result<RootCertStore, TlsFileError> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(ca_pem)? {
         roots.add(certificate)?;
@@ -103,7 +113,7 @@ fn roots(ca_pem: &[u8]) -> Result<RootCertStore, TlsFileError> {
     Ok(roots)
 }
 
-fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsFileError> {
+pub(super) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsFileError> {
     let chain = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>()?;
     if chain.is_empty() {
         return Err(TlsFileError::NoCertificate);
@@ -111,6 +121,6 @@ fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsFileError
     Ok(chain)
 }
 
-fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, TlsFileError> {
+pub(super) fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, TlsFileError> {
     Ok(PrivateKeyDer::from_pem_slice(pem)?)
 }

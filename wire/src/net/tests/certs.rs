@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, Certificate, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{
+    BasicConstraints, Certificate, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd,
+};
 use rustls::{ClientConfig, ServerConfig};
 
-use super::super::{Callers, tls};
+use super::super::tls::{self, TlsFileError};
+use super::super::{Callers, Own};
 
 /// A CA of its own.
 pub(super) struct Ca {
@@ -38,21 +41,34 @@ impl Ca {
 
     /// A listener's configuration that takes any client.
     pub(super) fn open(&self, name: &str) -> Arc<ServerConfig> {
-        let own = self.identity(&[name]);
-        tls::server_config(own.chain.as_bytes(), own.key.as_bytes(), None).expect("fits")
+        tls::server_config(&self.identity(&[name]).own(), None).expect("fits")
     }
 
     /// A listener's configuration that takes only callers with a certificate of this CA.
     pub(super) fn mutual(&self, name: &str, callers: &Callers) -> Arc<ServerConfig> {
-        let own = self.identity(&[name]);
-        let callers = Some((self.pem.as_bytes(), callers));
-        tls::server_config(own.chain.as_bytes(), own.key.as_bytes(), callers).expect("fits")
+        self.mutual_as(&self.identity(&[name]).own(), callers)
+    }
+
+    /// The same, as `own`.
+    pub(super) fn mutual_as(&self, own: &Own, callers: &Callers) -> Arc<ServerConfig> {
+        tls::server_config(own, Some((self.pem.as_bytes(), callers))).expect("fits")
     }
 
     /// A dialing side that trusts this CA.
     pub(super) fn dialer(&self, identity: Option<&Identity>) -> Arc<ClientConfig> {
-        let identity = identity.map(|own| (own.chain.as_bytes(), own.key.as_bytes()));
-        tls::client_config(self.pem.as_bytes(), identity).expect("fits")
+        let own = identity.map(Identity::own);
+        tls::client_config(self.pem.as_bytes(), own.as_ref()).expect("fits")
+    }
+
+    /// The same, as `own`.
+    pub(super) fn dialer_as(&self, own: &Own) -> Arc<ClientConfig> {
+        tls::client_config(self.pem.as_bytes(), Some(own)).expect("fits")
+    }
+}
+
+impl Identity {
+    pub(super) fn own(&self) -> Own {
+        Own::read(self.chain.as_bytes(), self.key.as_bytes()).expect("fits")
     }
 }
 
@@ -60,14 +76,40 @@ impl Ca {
 fn files_that_cannot_be_used_are_named() {
     let (ca, other) = (Ca::new(), Ca::new());
     let (a, b) = (ca.identity(&["a.fastchat"]), other.identity(&["b.fastchat"]));
-    let refuse = |chain: &str, key: &str, client_ca: Option<&str>| {
-        let nobody = Callers::default();
-        let callers = client_ca.map(|ca| (ca.as_bytes(), &nobody));
-        tls::server_config(chain.as_bytes(), key.as_bytes(), callers).expect_err("refused")
-    };
-    assert!(matches!(refuse("", &a.key, None), tls::TlsFileError::NoCertificate));
-    assert!(matches!(refuse(&a.chain, "", None), tls::TlsFileError::Pem(_)));
-    assert!(matches!(refuse(&a.chain, &b.key, None), tls::TlsFileError::Unusable(_)));
-    assert!(matches!(refuse(&a.chain, &a.key, Some("")), tls::TlsFileError::NoCertificate));
+    let refuse =
+        |chain: &str, key: &str| Own::read(chain.as_bytes(), key.as_bytes()).expect_err("refused");
+    assert!(matches!(refuse("", &a.key), TlsFileError::NoCertificate));
+    assert!(matches!(refuse(&a.chain, ""), TlsFileError::Pem(_)));
+    assert!(matches!(refuse(&a.chain, &b.key), TlsFileError::Unusable(_)));
+    let nobody = Callers::default();
+    let without_ca = tls::server_config(&a.own(), Some((b"", &nobody))).expect_err("refused");
+    assert!(matches!(without_ca, TlsFileError::NoCertificate));
     assert!(tls::client_config(b"-----BEGIN CERTIFICATE-----\nAA\n", None).is_err());
+}
+
+#[test]
+fn a_certificate_that_others_would_refuse_is_told_by_what_is_wrong_with_it() {
+    let (ca, other) = (Ca::new(), Ca::new());
+    let own = ca.identity(&["a.fastchat"]).own();
+    let check = |own: &Own, ca: &Ca, name| own.check(ca.pem.as_bytes(), name);
+    check(&own, &ca, "a.fastchat").expect("it is right");
+    let told = |error: TlsFileError| error.to_string();
+    let another = check(&own, &ca, "b.fastchat").map_err(told);
+    let text = "it is for a.fastchat, not for b.fastchat: give this process a folder of its own";
+    assert_eq!(another, Err(text.to_owned()));
+    assert!(matches!(check(&own, &other, "a.fastchat"), Err(TlsFileError::Foreign)));
+    let years = |from, until| {
+        let key = KeyPair::generate().expect("a key");
+        let mut params = CertificateParams::new(vec!["a.fastchat".to_owned()]).expect("a DNS name");
+        params.not_before = date_time_ymd(from, 1, 1);
+        params.not_after = date_time_ymd(until, 1, 1);
+        let certificate = params.signed_by(&key, &ca.issuer).expect("signs");
+        let (chain, key) = (certificate.pem(), key.serialize_pem());
+        check(&Identity { chain, key }.own(), &ca, "a.fastchat")
+    };
+    assert!(matches!(years(2000, 2001), Err(TlsFileError::Expired)));
+    assert!(matches!(years(2999, 3000), Err(TlsFileError::NotYet)));
+    own.replace(&ca.identity(&["b.fastchat"]).own());
+    assert_eq!(own.names(), ["b.fastchat"]);
+    check(&own, &ca, "b.fastchat").expect("it is another one now");
 }

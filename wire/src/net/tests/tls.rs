@@ -126,6 +126,48 @@ fn who_may_call_can_change() {
 }
 
 #[test]
+fn a_replaced_certificate_counts_from_the_next_connection_on() {
+    let (mut bench, ca) = (Bench::new(), Ca::new());
+    let (listening, dialing) = (ca.identity(&[NAME]).own(), ca.identity(&[CALLER]).own());
+    let callers = Callers::new([CALLER, "later.fastchat"].map(str::to_owned));
+    let security = ListenSecurity::Tls(ca.mutual_as(&listening, &callers));
+    let address = bench.listen(security, Policy::peer());
+    let config = ca.dialer_as(&dialing);
+    let security = |name: &str| Security::Connect(Arc::clone(&config), name.to_owned());
+    bench.net.dial(address, security(NAME), Policy::peer());
+    let first = bench.accepted();
+    listening.replace(&ca.identity(&["new.fastchat"]).own());
+    dialing.replace(&ca.identity(&["later.fastchat"]).own());
+    let under_old_name = bench.net.dial(address, security(NAME), Policy::peer());
+    assert!(matches!(bench.closed(under_old_name), CloseCause::Tls(_)));
+    bench.net.dial(address, security("new.fastchat"), Policy::peer());
+    let second = bench.until(|bench| bench.accepts().get(1).copied());
+    assert!(bench.net.is_certified_for(second, "later.fastchat"));
+    assert!(bench.net.is_certified_for(first, CALLER), "who is in stays");
+}
+
+#[test]
+fn who_is_turned_away_is_told_once_for_each_list() {
+    let (mut bench, ca, callers) = (Bench::new(), Ca::new(), Callers::default());
+    let security = ListenSecurity::Tls(ca.mutual(NAME, &callers));
+    let address = bench.listen(security, Policy::peer());
+    let mut refused = |dialer: Arc<ClientConfig>| {
+        let security = Security::Connect(dialer, NAME.to_owned());
+        let conn = bench.net.dial(address, security, Policy::peer());
+        assert!(matches!(bench.closed(conn), CloseCause::Tls(_)));
+        callers.turned_away()
+    };
+    let known = ca.dialer(Some(&ca.identity(&[CALLER])));
+    assert_eq!(refused(Arc::clone(&known)), [CALLER]);
+    assert!(refused(Arc::clone(&known)).is_empty(), "it is told already");
+    let stranger = Ca::new();
+    let unknown = stranger.identity(&[CALLER]);
+    assert!(refused(ca.dialer(Some(&unknown))).is_empty(), "anybody can make such a name up");
+    callers.replace([]);
+    assert_eq!(refused(known), [CALLER]);
+}
+
+#[test]
 fn a_wildcard_certificate_names_nobody() {
     let (mut bench, ca) = (Bench::new(), Ca::new());
     let address = bench.listen(ListenSecurity::Tls(ca.open("*.server.fastchat")), Policy::peer());
