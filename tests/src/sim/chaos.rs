@@ -197,7 +197,9 @@ impl World {
         let lag = self.dice.time(ms(10), ms(600));
         let disk = &mut self.servers.get_mut(&id).expect("just listed").disk;
         match kind {
-            FaultKind::DiskStalled => disk.stall = long,
+            // Some stalls outlast a client's patience: it must not take what it knows nothing of
+            // for refused.
+            FaultKind::DiskStalled => disk.stall = 3 * long,
             FaultKind::DiskSlow => disk.lag = lag,
             FaultKind::SyncFailed => disk.is_sync_failing = true,
             FaultKind::ReadFailed => disk.is_read_failing = true,
