@@ -9,7 +9,7 @@ use std::process::{Command, Output};
 use router::identity::{Identity, read_map};
 use tempfile::TempDir;
 use wire::limits::SLOTS;
-use wire::{MapFile, ServerId, SignedMap, Slot, SlotMap, StoreId};
+use wire::{LogId, MapFile, Name, ServerId, SignedMap, Slot, SlotMap, StoreId};
 
 /// A cluster's directory.
 struct Site(TempDir);
@@ -215,6 +215,22 @@ fn a_map_is_shown_to_people_and_programs() {
     assert_eq!(json["servers"][3]["slots"], 1024);
     let home = map.map().home(Slot::new(7).expect("a slot")).0;
     assert_eq!(json["homes"][7], home);
+}
+
+#[test]
+fn a_map_says_where_somebody_is_at_home() {
+    let site = Site::new();
+    let map = site.map();
+    let name = Name::parse("alice").expect("a name");
+    for (of, log) in [("alice", LogId::mailbox(name)), ("#alice", LogId::group(name))] {
+        let (slot, home) = (Slot::of(&log).index(), map.map().home(Slot::of(&log)));
+        let said = site.done(&["show", "--of", of]);
+        assert_eq!(said, format!("{home}, by slot {slot} of epoch 0\n"));
+        let json: serde_json::Value =
+            serde_json::from_str(&site.done(&["show", "--json", "--of", of])).expect("is JSON");
+        assert_eq!((&json["server"], &json["slot"]), (&home.0.into(), &slot.into()));
+    }
+    assert!(site.refused(&["show", "--of", "not a name"]).contains("--of not a name: "));
 }
 
 /// Two versions with one number, or a number given twice, would part the servers for ever.

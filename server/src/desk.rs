@@ -24,7 +24,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     is_asked: bool,
-    clients: u64,
+    clients: usize,
     end: Option<End>,
     listeners: usize,
 }
@@ -42,7 +42,7 @@ pub enum End {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Told {
     /// So many clients are still there.
-    Clients(u64),
+    Clients(usize),
     /// It is over.
     Ended(End),
 }
@@ -73,7 +73,7 @@ impl Desk {
 
     /// The loop's: whether anybody has asked; how many clients there are.
     #[must_use]
-    pub fn look(&self, clients: u64) -> bool {
+    pub fn look(&self, clients: usize) -> bool {
         let mut state = self.state();
         state.clients = clients;
         state.is_asked

@@ -92,6 +92,10 @@ metrics! {
     struct ShellMetrics {
         /// Bytes that the store's disk has left.
         store_free_len: Bytes,
+        /// Slots that are served here.
+        slots: Gauge,
+        /// Slots that are served here until they have moved: the map gives them to other servers.
+        slots_to_give: Gauge,
         /// Connections to the peer port that ended before TLS was agreed: without a certificate,
         /// with one that may not call, or too slow.
         peers_refused: Counter,
@@ -236,7 +240,7 @@ impl Shell {
             self.measure();
             self.feed(Event::Timeout);
         }
-        if self.desk.look(self.core.metrics().clients) {
+        if self.desk.look(self.core.clients()) {
             self.drain();
         }
         self.net.flush();
@@ -402,7 +406,9 @@ impl Shell {
             metrics.list("server", out);
             metrics.log.list("server_log", out);
             let (store_free_len, peers_refused) = (storage.free_bytes(), net.refused(peers));
-            ShellMetrics { store_free_len, peers_refused }.list("server", out);
+            let (slots, slots_to_give) = core.slots();
+            let shell = ShellMetrics { store_free_len, slots, slots_to_give, peers_refused };
+            shell.list("server", out);
             (net.sockets(), net.queued_bytes())
         });
     }
@@ -420,7 +426,7 @@ impl Shell {
     }
 
     fn is_done(&self) -> bool {
-        self.core.metrics().clients == 0 && self.core.is_quiet()
+        self.core.clients() == 0 && self.core.is_quiet()
     }
 }
 

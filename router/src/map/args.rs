@@ -149,4 +149,8 @@ pub struct ShowArgs {
     /// show it as one JSON object
     #[argh(switch)]
     pub json: bool,
+
+    /// show only where this user, or this '#group', is at home
+    #[argh(option, arg_name = "name")]
+    pub of: Option<String>,
 }

@@ -4,8 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 
 use thiserror::Error;
-use wire::ServerId;
 use wire::limits::{SERVERS_MAX, SLOTS};
+use wire::{NameError, ServerId};
 
 use crate::cluster::ClusterError;
 use crate::core::homes::ChangeError;
@@ -31,6 +31,9 @@ pub enum EditError {
     /// What should be a store's id is none.
     #[error("--store {0}: not a store's id; it has 32 hexadecimal digits")]
     Store(String),
+    /// What should be a user's or a group's name is none.
+    #[error("--of {0}: {1}")]
+    Name(String, NameError),
     /// The directory belongs to a cluster of another size.
     #[error(
         "--servers {wanted}: {} holds a cluster of {found}; change it with map add or map remove, \

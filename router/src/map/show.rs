@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 use wire::limits::SLOTS;
-use wire::{MapFile, MapHash, Member, ServerId, Slot, SlotMap};
+use wire::{LogId, MapFile, MapHash, Member, Name, ServerId, Slot, SlotMap};
 
 use super::args::ShowArgs;
 use super::error::EditError;
@@ -18,10 +18,31 @@ pub(super) fn show(args: &ShowArgs) -> Result<String, EditError> {
         MapFile::Signed(signed) => Some(signed.hash()),
         MapFile::Unsigned(_) => None,
     };
+    if let Some(of) = &args.of {
+        return home(map, of, args.json);
+    }
     if args.json {
         return Ok(format!("{}\n", object(map, hash)));
     }
     text(map, hash)
+}
+
+/// Where one user or group is at home.
+fn home(map: &SlotMap, of: &str, is_json: bool) -> Result<String, EditError> {
+    let (name, log): (&str, fn(Name) -> LogId) = match of.strip_prefix('#') {
+        Some(group) => (group, LogId::group),
+        None => (of, LogId::mailbox),
+    };
+    let name = Name::parse(name).map_err(|error| EditError::Name(of.to_owned(), error))?;
+    let slot = Slot::of(&log(name));
+    let (server, epoch) = (map.home(slot), map.slot_epoch(slot));
+    Ok(match is_json {
+        true => {
+            let home = json!({ "slot": slot.index(), "server": server.0, "epoch": epoch });
+            format!("{home}\n")
+        }
+        false => format!("{server}, by slot {} of epoch {epoch}\n", slot.index()),
+    })
 }
 
 /// A server's part of a map.

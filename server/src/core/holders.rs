@@ -93,6 +93,17 @@ impl Holders {
         holder.epoch == 0 && holder.serves
     }
 
+    /// Slots that this server serves, and how many of them the map gives to others.
+    pub(super) fn count(&self) -> (usize, usize) {
+        let is_here = |slot: &Slot| {
+            let holder = self.get(*slot);
+            holder.server == self.me && holder.serves
+        };
+        let here: Vec<Slot> = Slot::all().filter(is_here).collect();
+        let leaving = here.iter().filter(|slot| self.map.home(**slot) != self.me).count();
+        (here.len(), leaving)
+    }
+
     /// Slots that `server` holds and does not serve.
     pub(super) fn held_back_by(&self, server: ServerId) -> Vec<(Slot, Holder)> {
         let slots = self.slots.iter().enumerate();

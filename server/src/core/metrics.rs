@@ -84,7 +84,7 @@ metrics! {
         map_version: Gauge,
         /// Routers that hear this server's reports.
         routers: Gauge,
-        /// Accounts in memory.
+        /// Accounts in memory: those of this home that are in use now, not all that it has.
         accounts: Gauge,
         /// Uploads begun at this home.
         blobs_begun: Counter,

@@ -160,6 +160,19 @@ impl Core {
         metrics
     }
 
+    /// Clients that are connected.
+    #[must_use]
+    pub fn clients(&self) -> usize {
+        self.parts.seat.clients.len()
+    }
+
+    /// Slots that are served here, and how many of them the map gives to other servers.
+    #[must_use]
+    pub fn slots(&self) -> (u64, u64) {
+        let (here, leaving) = self.parts.seat.holders.count();
+        (gauge(here), gauge(leaving))
+    }
+
     /// Whether any router places sessions here.
     #[must_use]
     pub fn has_router(&self) -> bool {
