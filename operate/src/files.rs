@@ -1,5 +1,5 @@
-//! What can be said of a program's files before it uses them: every one that cannot be read at once,
-//! and secrets that others can read.
+//! What can be said of a program's files before it uses them: all that cannot be read, and secrets
+//! that others can read.
 
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;

@@ -52,8 +52,8 @@ pub enum TlsFileError {
     Verifier(#[from] VerifierBuilderError),
 }
 
-/// A listener's side, which is `own`. With `callers` whoever connects must show a certificate that this CA (in
-/// PEM) has signed for one of these names.
+/// A listener's side, which is `own`. With `callers` whoever connects must show a certificate that
+/// this CA (in PEM) has signed for one of these names.
 ///
 /// # Errors
 /// [`TlsFileError`] says which file is wrong and why.
