@@ -92,7 +92,7 @@ impl Client {
     }
 
     /// Begins and brings every chunk.
-    fn upload(&self, world: &mut World, mark: u8) {
+    pub(crate) fn upload(&self, world: &mut World, mark: u8) {
         assert_eq!(self.begun(world, mark), Ok((0, false)));
         for index in 0..3 {
             assert_eq!(self.put(world, mark, index), Ok((index + 1, index == 2)));

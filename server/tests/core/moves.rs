@@ -1,9 +1,11 @@
 //! Slots move while they are used: nothing is lost, nothing comes twice, and a crash of either side
 //! at any step leaves one server that serves.
 
+mod alarms;
+
 use std::time::Duration;
 
-use storage::{InFlight, SlotDigest, SlotRecord, Tenure};
+use storage::{DiskModel, InFlight, SlotDigest, SlotRecord, Tenure};
 use wire::limits::{FREEZE_TIME_MAX, LEASE_TIME};
 use wire::message::{Pong, Seen};
 use wire::{FaultCode, LogId, Name, Seq, ServerId, ToClient};
@@ -15,6 +17,8 @@ use crate::world::slots::Fuse;
 const TICK: Duration = Duration::from_millis(20);
 /// Most texts that a story sends.
 const TEXTS: u64 = 60;
+/// Steps that disks take for a read and for a commit: people write between them.
+const DISKS: [(u64, u64); 7] = [(0, 0), (0, 1), (1, 0), (1, 1), (2, 1), (1, 2), (3, 2)];
 
 /// Somebody who writes to a mailbox, and sends again what was not answered.
 struct Writer {
@@ -128,20 +132,44 @@ impl Story {
         story
     }
 
+    /// The same, of a slot that takes many pages: most of them come behind the mailbox's entries.
+    fn with_attachments() -> Self {
+        let mut story = Self::begin();
+        story.reader.step(&mut story.world);
+        for mark in 1..=12 {
+            story.reader.client.upload(&mut story.world, mark);
+        }
+        story
+    }
+
     fn run(&mut self, ticks: usize) {
         for _ in 0..ticks {
             self.writer.step(&mut self.world);
             self.reader.step(&mut self.world);
+            self.world.step_disks();
             self.world.advance(TICK);
         }
     }
 
-    /// Everything that was sent came, in order, and `home` alone has the slot.
-    fn end(&mut self, home: u16, epoch: u32) {
+    /// The disks of these servers take time.
+    fn slow_down(&mut self, servers: &[u16], read_steps: u64, commit_steps: u64) {
+        for server in servers {
+            let model = DiskModel { read_steps, commit_steps, ..DiskModel::default() };
+            self.world.set_disk(*server, model);
+        }
+    }
+
+    /// Everything that was sent comes, in order.
+    fn finish(&mut self) {
         self.run(200);
         let expected: Vec<String> = (1..=TEXTS).map(|number| format!("text {number}")).collect();
         assert_eq!(self.writer.settled, TEXTS);
         assert_eq!(self.reader.texts, expected);
+    }
+
+    /// So it does, and `home` alone has the slot.
+    fn end(&mut self, home: u16, epoch: u32) {
+        self.finish();
         let (world, log) = (&self.world, &self.log);
         for server in 1..=3 {
             assert_eq!(world.alarms(server), [], "{server}");
@@ -169,6 +197,36 @@ fn a_slot_moves_while_it_is_used() {
     assert_eq!(story.world.metrics(ServerId(2)).slots_taken, 1);
     let tenure = Tenure::Moved { to: ServerId(2), epoch: 1, is_clear: true };
     assert_eq!(story.world.slot_record(1, &story.log).tenure, Some(tenure));
+}
+
+#[test]
+fn what_is_written_while_a_slot_moves_follows_it() {
+    for (read_steps, commit_steps) in DISKS {
+        let mut story = Story::with_attachments();
+        story.slow_down(&[1, 2], read_steps, commit_steps);
+        story.world.move_to(&[story.log], 2);
+        story.run(60);
+        story.end(2, 1);
+        assert_eq!(story.world.metrics(ServerId(1)).moves_ended, 0);
+    }
+}
+
+#[test]
+fn what_is_written_while_a_slot_moves_waits_for_its_reader() {
+    for (read_steps, commit_steps) in DISKS {
+        let mut story = Story::with_attachments();
+        story.world.hang_up(story.reader.client.conn);
+        story.slow_down(&[1, 2], read_steps, commit_steps);
+        story.world.move_to(&[story.log], 2);
+        story.run(60);
+        story.slow_down(&[1, 2], 0, 0);
+        story.run(5);
+        let Story { world, reader, .. } = &mut story;
+        reader.client.connect(world, 3);
+        assert_eq!(reader.client.resume(world), Ok(()));
+        reader.client.attach(world, reader.newest);
+        story.end(2, 1);
+    }
 }
 
 #[test]

@@ -80,6 +80,8 @@ pub(crate) struct World {
     pub(crate) arrivals_max: Option<usize>,
     /// Kills a server, when it is burnt.
     pub(crate) fuse: Option<slots::Fuse>,
+    /// What becomes of what servers say to each other.
+    pub(crate) alter: Option<slots::Alter>,
     /// What a disk keeps of the batch in flight when it fails; no disk may fail unless it is set.
     pub(crate) failing: Option<InFlight>,
     /// What each client received and has not taken; `None` at its end.
@@ -130,6 +132,7 @@ impl World {
             maps: maps::Maps::default(),
             arrivals_max: None,
             fuse: None,
+            alter: None,
             failing: None,
             inboxes: Vec::new(),
         }
@@ -373,7 +376,7 @@ impl World {
 
     fn carry(&mut self, from: End, message: &Outgoing) {
         let mut bytes = BytesMut::new();
-        message.append_frame(&mut bytes);
+        self.altered(message).append_frame(&mut bytes);
         let frame = Frame::split(&mut bytes, u32::MAX).expect("whole").expect("whole");
         if let Some(to) = self.pairs.get(&from).copied() {
             self.arrivals.push_back(Arrival::Frame(to, frame));

@@ -1,11 +1,11 @@
 //! Maps that change, and what disks hold of slots.
 
-use server::core::Event;
+use server::core::{Alarm, Event, Outgoing};
 use storage::{
     Answer, Completion, DiskModel, MemDisk, MemStorage, Op, Read, SlotDigest, SlotRecord, Storage,
     Ticket,
 };
-use wire::{LogId, ServerId, Slot};
+use wire::{LogId, ServerId, Slot, ToPeer};
 
 use super::maps::operator;
 use super::{Arrival, End, World};
@@ -17,6 +17,9 @@ pub(crate) struct Fuse {
     pub(crate) events: usize,
     pub(crate) in_flight: storage::InFlight,
 }
+
+/// Makes another message of one that a server says to another.
+pub(crate) type Alter = Box<dyn FnMut(ToPeer) -> ToPeer>;
 
 impl World {
     /// The next map, in which these logs' slots have another home; every server hears of it.
@@ -55,6 +58,18 @@ impl World {
             }
             None => self.arrivals.pop_front(),
         }
+    }
+
+    pub(super) fn altered(&mut self, message: &Outgoing) -> Outgoing {
+        match (message.clone(), &mut self.alter) {
+            (Outgoing::Peer(message), Some(alter)) => Outgoing::Peer(alter(message)),
+            (message, _) => message,
+        }
+    }
+
+    /// What a server has raised since the last call.
+    pub(crate) fn take_alarms(&mut self, server: u16) -> Vec<Alarm> {
+        std::mem::take(&mut self.node(ServerId(server)).alarms)
     }
 
     /// What a server's disk knows of the slot of a log.
