@@ -2,6 +2,8 @@
 //!
 //! `UPDATE=1` rewrites the golden file; a change of it moves users between servers.
 
+mod drawn;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::LazyLock;
@@ -13,6 +15,8 @@ use router::core::homes::{
 use router::core::ring::{Ring, Seats, average_cap};
 use wire::limits::SLOTS;
 use wire::{LogId, Name, ServerId, Slot, SlotMap};
+
+use drawn::seats;
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/placement.txt");
 
@@ -174,17 +178,6 @@ fn the_slots_that_an_operator_moves_move_and_no_others() {
         assert_eq!(after.slot_epoch(slot), u32::from(home != before.home(slot)));
         assert_eq!(after.first_home(slot), before.home(slot));
     }
-}
-
-fn seats() -> impl Strategy<Value = Vec<Seats>> {
-    let seat = (1u16..40, 0u32..50, 0u32..60);
-    prop::collection::vec(seat, 0..20).prop_map(|seats| {
-        let seat = |(server, taken, max)| Seats { server: ServerId(server), taken, max };
-        let mut seats: Vec<Seats> = seats.into_iter().map(seat).collect();
-        seats.sort_by_key(|seat| seat.server);
-        seats.dedup_by_key(|seat| seat.server);
-        seats
-    })
 }
 
 proptest! {

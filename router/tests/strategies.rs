@@ -1,15 +1,18 @@
 //! The strategies side by side: nobody above a server's most, and what each promises of its own.
 
+mod drawn;
+
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
-use proptest::strategy::Strategy as _;
 use router::core::homes::build_map;
 use router::core::placer::Placer;
 use router::core::ring::{Seats, average_cap};
 use router::core::strategy::{Placing, Strategy};
 use wire::limits::SLOTS;
 use wire::{ServerId, Slot, SlotMap};
+
+use drawn::seats;
 
 const PERCENT: u32 = 125;
 
@@ -78,17 +81,6 @@ fn random_is_even_and_its_seed_decides() {
     assert!(got(1).iter().all(|count| (850..=1_150).contains(count)), "{:?}", got(1));
     assert_eq!(got(1), got(1));
     assert_ne!(got(1), got(2));
-}
-
-fn seats() -> impl proptest::strategy::Strategy<Value = Vec<Seats>> {
-    let seat = (1u16..40, 0u32..50, 0u32..60);
-    prop::collection::vec(seat, 0..20).prop_map(|seats| {
-        let seat = |(server, taken, max)| Seats { server: ServerId(server), taken, max };
-        let mut seats: Vec<Seats> = seats.into_iter().map(seat).collect();
-        seats.sort_by_key(|seat| seat.server);
-        seats.dedup_by_key(|seat| seat.server);
-        seats
-    })
 }
 
 proptest! {
