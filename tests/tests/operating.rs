@@ -34,6 +34,16 @@ fn nobody() -> SocketAddr {
     listener.local_addr().expect("it has an address")
 }
 
+/// A client of server 1 that is greeted, and nobody yet.
+fn guest_at(server: &Operated, files: &Files) -> Raw {
+    let name = ServerId(1).certificate_name();
+    let clients = server.clients.expect("it told where clients connect");
+    let mut guest = Raw::connect(&files.dir().join("ca.pem"), clients, &name, None);
+    guest.say(&Hello::client());
+    guest.frame().expect("it is greeted");
+    guest
+}
+
 #[test]
 fn readiness_says_what_is_missing() {
     let folder = TempDir::new().expect("a temporary directory can be made");
@@ -64,11 +74,7 @@ fn a_server_that_is_emptied_says_so() {
     let (_router, servers) = Operated::router(&files);
     let mut server = Operated::server(&files, 1, servers);
     server.lines().wait_for("to=\"ready\"");
-    let name = ServerId(1).certificate_name();
-    let clients = server.clients.expect("it told where clients connect");
-    let mut guest = Raw::connect(&files.dir().join("ca.pem"), clients, &name, None);
-    guest.say(&Hello::client());
-    guest.frame().expect("it is greeted");
+    let guest = guest_at(&server, &files);
     server.signal("USR2");
     server.lines().wait_for("to=\"draining\"");
     assert_eq!(server.get("/readyz"), unready("draining"));
@@ -84,11 +90,7 @@ fn who_has_a_server_emptied_by_command_hears_how_that_ends() {
     let (_router, servers) = Operated::router(&files);
     let mut server = Operated::server(&files, 1, servers);
     server.lines().wait_for("to=\"ready\"");
-    let name = ServerId(1).certificate_name();
-    let clients = server.clients.expect("it told where clients connect");
-    let mut guest = Raw::connect(&files.dir().join("ca.pem"), clients, &name, None);
-    guest.say(&Hello::client());
-    guest.frame().expect("it is greeted");
+    let guest = guest_at(&server, &files);
     let mut command = Command::new(program("fastchat-server"));
     command.args(["drain", "--store"]).arg(files.server_data(ServerId(1)).join("store"));
     let mut drain = command.stderr(Stdio::piped()).spawn().expect("it can be started");
