@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use wire::ServerId;
 use wire::limits::LEASE_TIME;
+use wire::{Instant, ServerId};
 
 use super::fault::FaultKind;
 use super::host::{Node, State};
@@ -102,20 +102,22 @@ impl World {
         match kind {
             FaultKind::Isolated => {
                 for node in nodes.into_iter().filter(|node| *node != one) {
-                    self.cuts.insert((one, node), until);
-                    self.cuts.insert((node, one), until);
+                    self.cut(one, node, until);
                 }
             }
             _ if one == other => return false,
             FaultKind::CutOneWay => {
                 self.cuts.insert((one, other), until);
             }
-            _ => {
-                self.cuts.insert((one, other), until);
-                self.cuts.insert((other, one), until);
-            }
+            _ => self.cut(one, other, until),
         }
         true
+    }
+
+    /// Two machines do not hear each other.
+    pub(super) fn cut(&mut self, one: Node, other: Node, until: Instant) {
+        self.cuts.insert((one, other), until);
+        self.cuts.insert((other, one), until);
     }
 
     fn some_server(&mut self) -> Option<Node> {
@@ -172,14 +174,20 @@ impl World {
         let nodes: Vec<Node> = self.hosts.keys().copied().collect();
         let node = self.dice.pick(&nodes);
         let until = self.now + self.dice.time(low, high);
-        let host = self.host_mut(node);
+        let host = self.host(node);
         if !host.is_up() || host.paused.is_some() {
             return false;
         }
+        self.pause_until(node, until);
+        true
+    }
+
+    /// A process does nothing for a while.
+    pub(super) fn pause_until(&mut self, node: Node, until: Instant) {
+        let host = self.host_mut(node);
         host.paused = Some(until);
         let incarnation = host.incarnation;
         self.queue.push(until, What::Resume { node, incarnation });
-        true
     }
 
     fn set_clock(&mut self) -> bool {

@@ -11,7 +11,7 @@ use super::fault::FaultKind;
 use super::host::Node;
 use super::net::{Conn, ConnKey, End, Stage};
 use super::user::Standing;
-use super::world::{What, World};
+use super::world::World;
 
 /// How often somebody competes when something goes wrong, in thousandths.
 const RIVALRIES_PERMILLE: u32 = 600;
@@ -44,7 +44,7 @@ impl World {
         let until = self.now + self.rivalries.time(SILENCE_MIN, SILENCE_MAX);
         match kind {
             FaultKind::Cut => self.part(overflow.home, overflow.seat, until),
-            _ => self.rest(overflow.seat, until),
+            _ => self.pause_until(Node::Server(overflow.seat), until),
         }
         self.tally.count(kind);
         self.note(&[], format_args!("a rivalry, {}: {overflow:?}", kind.name()));
@@ -88,8 +88,7 @@ impl World {
     /// Two servers lose their connections, and do not hear each other for a while.
     fn part(&mut self, one: ServerId, other: ServerId, until: Instant) {
         let (one, other) = (Node::Server(one), Node::Server(other));
-        self.cuts.insert((one, other), until);
-        self.cuts.insert((other, one), until);
+        self.cut(one, other, until);
         let mut ends: Vec<(ConnKey, End)> = self.net.of(one);
         ends.retain(|(key, end)| {
             let conn = self.net.get(*key);
@@ -101,13 +100,5 @@ impl World {
         for (key, _) in ends {
             self.break_conn(key);
         }
-    }
-
-    fn rest(&mut self, server: ServerId, until: Instant) {
-        let node = Node::Server(server);
-        let host = self.host_mut(node);
-        host.paused = Some(until);
-        let incarnation = host.incarnation;
-        self.queue.push(until, What::Resume { node, incarnation });
     }
 }
