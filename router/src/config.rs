@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use operate::admin::check_address;
+use operate::admin;
 use operate::log::{FILTER_VARIABLE, FORMAT_VARIABLE, Filter, LogFormat};
 use operate::settings::{Known, Loaded, Setting, Settings};
 use wire::limits::SERVERS_MAX;
@@ -128,14 +128,6 @@ fn placing(settings: &mut Settings) -> Placing {
     Placing { strategy, percent }
 }
 
-fn admin(settings: &mut Settings) -> Option<SocketAddr> {
-    let address: SocketAddr = settings.one("admin")?;
-    if let Err(error) = check_address(address) {
-        settings.mistake("admin", error);
-    }
-    Some(address)
-}
-
 fn router(placing: Placing, args: &Args, settings: &mut Settings) -> Option<RouterConfig> {
     let only_local =
         [("--data", args.data.is_some()), ("--sessions-max", args.sessions_max.is_some())];
@@ -147,7 +139,7 @@ fn router(placing: Placing, args: &Args, settings: &mut Settings) -> Option<Rout
     let cluster: Option<PathBuf> = settings.one("cluster");
     let identity: Option<PathBuf> = settings.one("identity");
     let (listen, server_listen) = (settings.one("listen"), settings.one("server_listen"));
-    let admin = admin(settings);
+    let admin = admin::configured(settings);
     let (log, log_format) = (settings.one::<Filter>("log"), settings.one("log_format"));
     let cluster = cluster?;
     Some(RouterConfig {
@@ -194,7 +186,7 @@ fn local(
         data: args.data.clone()?,
         placing,
         sessions_max: args.sessions_max,
-        admin: admin(settings),
+        admin: admin::configured(settings),
         log: settings.one("log"),
         log_format: log_format.unwrap_or_default(),
     })

@@ -8,6 +8,7 @@ use std::time::Duration;
 use operate::admin::AdminError;
 use operate::exposition::Program;
 use operate::log::Log;
+use operate::map::reread;
 use operate::metrics;
 use operate::poster::Poster;
 use operate::readiness::Readiness;
@@ -19,7 +20,7 @@ use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
 use thiserror::Error;
 use wire::net::{Callers, ListenSecurity, ListenerId, Net, NetEvent, Own, Policy};
-use wire::{ConnId, Instant, MapFile, ServerId};
+use wire::{ConnId, Instant, ServerId};
 
 use crate::config::{Config, RouterConfig};
 use crate::core::event::{Effect, Event, Outgoing, Side};
@@ -329,15 +330,8 @@ impl Shell {
 
     /// The operator has put another map there.
     fn read_map(&mut self) {
-        match read_map(&self.cluster) {
-            Ok(MapFile::Signed(map)) => {
-                tracing::info!(version = map.map().version(), "map read");
-                self.feed(Event::Map(map));
-            }
-            Ok(MapFile::Unsigned(_)) => {
-                tracing::info!("an unsigned map is read at the start only");
-            }
-            Err(error) => tracing::warn!(%error, "the map stays as it is"),
+        if let Some(map) = reread(read_map(&self.cluster)) {
+            self.feed(Event::Map(map));
         }
     }
 

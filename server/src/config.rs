@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
-use operate::admin::check_address;
+use operate::admin;
 use operate::log::{FILTER_VARIABLE, FORMAT_VARIABLE, Filter, LogFormat};
 use operate::settings::{Known, Loaded, Setting, Settings, SettingsError};
 use wire::ServerId;
@@ -171,7 +171,7 @@ fn complete(args: &Args, settings: &mut Settings) -> Option<Config> {
     let sessions_max = at_least_one("sessions_max", SESSIONS_MAX_DEFAULT, settings);
     let unseen_mib = at_least_one("unseen_mib", UNSEEN_MIB_DEFAULT, settings);
     let drain_rate = at_least_one("drain_rate", DRAIN_RATE_DEFAULT, settings);
-    let admin = admin(settings);
+    let admin = admin::configured(settings);
     let (log, log_format) = (settings.one::<Filter>("log"), settings.one("log_format"));
     let (id, cluster) = (id?, cluster?);
     Some(Config {
@@ -201,14 +201,6 @@ fn at_least_one(key: &'static str, default: u32, settings: &mut Settings) -> u32
         settings.mistake(key, "is at least 1");
     }
     count
-}
-
-fn admin(settings: &mut Settings) -> Option<SocketAddr> {
-    let address: SocketAddr = settings.one("admin")?;
-    if let Err(error) = check_address(address) {
-        settings.mistake("admin", error);
-    }
-    Some(address)
 }
 
 fn server_id(settings: &mut Settings) -> Option<ServerId> {

@@ -20,6 +20,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::board::Board;
+use crate::settings::Settings;
 use service::Service;
 
 /// Bytes after a request that are read and thrown away, at most.
@@ -74,6 +75,15 @@ pub struct Admin {
     stop: Arc<AtomicBool>,
     waker: mio::Waker,
     thread: Option<JoinHandle<()>>,
+}
+
+/// The address of the setting `admin`, which is a mistake where others could reach it.
+pub fn configured(settings: &mut Settings) -> Option<SocketAddr> {
+    let address: SocketAddr = settings.one("admin")?;
+    if let Err(error) = check_address(address) {
+        settings.mistake("admin", error);
+    }
+    Some(address)
 }
 
 /// Refuses what others than this machine could reach.

@@ -1,7 +1,7 @@
 //! What operators order a running server to do: by signals, or by commands at its desk.
 
+use operate::map::reread;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR2};
-use wire::MapFile;
 
 use super::Shell;
 use crate::config::Config;
@@ -55,15 +55,8 @@ impl Shell {
 
     /// Reads the map's file again.
     fn read_map(&mut self) {
-        match read_map(&self.cluster) {
-            Ok(MapFile::Signed(map)) => {
-                tracing::info!(version = map.map().version(), "map read");
-                self.feed(Event::Map(map));
-            }
-            Ok(MapFile::Unsigned(_)) => {
-                tracing::info!("an unsigned map is read at the start only");
-            }
-            Err(error) => tracing::warn!(%error, "the map stays as it is"),
+        if let Some(map) = reread(read_map(&self.cluster)) {
+            self.feed(Event::Map(map));
         }
     }
 
