@@ -29,6 +29,12 @@ fn texts(messages: &[Value], log: &str) -> Vec<String> {
     shown.map(|message| text(message, "text")).collect()
 }
 
+/// What groups tell comes between.
+fn hears(person: &Person, text: &str) {
+    let heard = (0..8).any(|_| person.receive(30, 1).iter().any(|heard| heard == text));
+    assert!(heard, "{} does not hear {text:?}", person.name);
+}
+
 /// Bob writes to Alice without a pause, and the backup is made meanwhile; how many were accepted.
 fn back_up_under_load(bob: &Person, alice: &str, store: &Path, to: &Path) -> usize {
     let (tell, accepted) = mpsc::channel();
@@ -56,7 +62,7 @@ fn back_up_under_load(bob: &Person, alice: &str, store: &Path, to: &Path) -> usi
 }
 
 /// The operator finds the store lost, and puts the backup back in its place.
-fn put_back(cluster: &mut Cluster, backup: &Path) {
+fn put_back(cluster: &mut Cluster, backup: &Path) -> Finished {
     let store = cluster.store("server-1");
     let served = server(&["restore", "--from", word(backup), "--store", word(&store)]);
     assert!(served.code() == 1 && served.stderr.contains("stop it first"), "{served:?}");
@@ -75,8 +81,8 @@ fn put_back(cluster: &mut Cluster, backup: &Path) {
         done = server(&[&restore[..], &["--accept-loss"]].concat());
     }
     assert_eq!(done.code(), 0, "{done:?}");
-    assert!(done.stderr.contains("is not in it"), "{done:?}");
     cluster.bring_back("server-1");
+    done
 }
 
 #[test]
@@ -99,7 +105,8 @@ fn a_home_is_backed_up_under_load_lost_and_put_back() {
         alice.must(&["send", &bob.name, &format!("kept {count}")]);
         bob.must(&["send", &alice.name, &format!("lost {count}")]);
     }
-    put_back(&mut cluster, &backup);
+    let done = put_back(&mut cluster, &backup);
+    assert!(done.stderr.contains("is not in it"), "{done:?}");
 
     alice.fails(&["recv", "--wait", "30"], 11);
     alice.must(&["signin"]);
@@ -138,4 +145,53 @@ fn a_home_is_backed_up_under_load_lost_and_put_back() {
     }
     let shown = texts(&alice.json(&["recv", "--wait", "5"]), &group);
     assert_eq!(shown, [carol, bob].map(|person| format!("to all, by {}", person.name)));
+}
+
+/// She has an account that the backup does not have, a contact, a group at a home that lost
+/// nothing, and something in her outbox: all of it is hers again after one sign-up.
+#[test]
+fn an_account_that_the_backup_does_not_have_is_signed_up_again_as_what_it_was() {
+    let mut cluster = Cluster::start(2, &[]);
+    let bob = &Person::signed_up(&cluster, &[2])[0];
+    let shelf = tempfile::tempdir().expect("a temporary folder");
+    let backup = shelf.path().join("backup");
+    let store = cluster.store("server-1");
+    let made = server(&["backup", "--store", word(&store), "--to", word(&backup)]);
+    assert_eq!(made.code(), 0, "{made:?}");
+
+    let dora = &Person::signed_up(&cluster, &[1])[0];
+    let group = format!("#{}", cluster.group_at(2));
+    bob.must(&["group", "create", &group]);
+    dora.must(&["group", "join", &group]);
+    dora.must(&["send", &bob.name, "before"]);
+    hears(bob, "before");
+    bob.must(&["send", &dora.name, "before, back"]);
+    hears(dora, "before, back");
+    let fingerprint = dora.json(&["whoami"])[0]["fingerprint"].clone();
+    cluster.take_down("server-2");
+    dora.fails(&["send", "--wait", "0.5", &bob.name, "it waits"], 10);
+    cluster.bring_back("server-2");
+    put_back(&mut cluster, &backup);
+
+    let refused = dora.fails(&["recv", "--wait", "30"], 7);
+    assert!(refused.stderr.contains("run `fastchat signup`"), "{refused:?}");
+    let refused = dora.fails(&["signin"], 7);
+    assert!(refused.stderr.contains("with the same keys"), "{refused:?}");
+    dora.must(&["signup"]);
+    assert_eq!(dora.json(&["whoami"])[0]["fingerprint"], fingerprint);
+    hears(bob, "it waits");
+    bob.must(&["send", "--wait", "30", &dora.name, "after"]);
+    hears(dora, "after");
+    dora.must(&["send", "--wait", "30", &group, "in the group, after"]);
+    hears(bob, "in the group, after");
+    let shown = bob.must(&["verify", &dora.name]);
+    assert!(!shown.stderr.contains("changed") && !shown.stdout.contains("changed"), "{shown:?}");
+
+    let refused = dora.fails(&["signup"], 1);
+    assert!(refused.stderr.contains("signed in here already"), "{refused:?}");
+    dora.must(&["signout"]);
+    let refused = dora.fails(&["signup"], 8);
+    assert!(refused.stderr.contains("run `fastchat signin`"), "{refused:?}");
+    dora.must(&["signin"]);
+    dora.must(&["send", "--wait", "30", &bob.name, "still herself"]);
 }

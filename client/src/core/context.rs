@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use rand::Rng;
 use rand::rngs::StdRng;
 use wire::message::{Bundle, KeyLogCopy};
@@ -14,7 +13,7 @@ use super::event::{Effect, LinkId, Notice, Outgoing, OwnKeys, StoreOp};
 use super::handles::Handles;
 use super::job::{Job, JobKey, Seed};
 use crate::crypto::keys::Identity;
-use crate::store::Session;
+use crate::store::{PendingSignUp, Session};
 
 /// The account on this machine, as the store has it.
 #[derive(Debug)]
@@ -25,8 +24,8 @@ pub(crate) struct Me {
     pub origin: Origin,
     /// Restores the session.
     pub session: Option<Session>,
-    /// The fields of a `SignUpFinish` whose answer is not known.
-    pub pending_sign_up: Option<Bytes>,
+    /// A sign-up whose answer is not known.
+    pub pending_sign_up: Option<PendingSignUp>,
     /// The account's own keys, once they were needed.
     pub keys: Option<OwnKeys>,
     /// They were asked of the store.
@@ -106,7 +105,8 @@ impl Context<'_> {
         List::new(vec![bundle]).ok()
     }
 
-    fn keys(&mut self) -> Option<&OwnKeys> {
+    /// The account's own keys; asks the store for them the first time.
+    pub(crate) fn keys(&mut self) -> Option<&OwnKeys> {
         if self.me.keys.is_none() && !self.me.keys_asked {
             self.me.keys_asked = true;
             self.store(StoreOp::LoadIdentity);

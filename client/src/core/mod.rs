@@ -4,12 +4,11 @@
 //! after it returns; their results come back as later events. [`Core::deadline`] says when
 //! [`Event::Timeout`] is due.
 
-use bytes::Bytes;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use wire::{Instant, Name, Origin, Wall};
 
-use crate::store::{KnownServers, Session};
+use crate::store::{KnownServers, PendingSignUp, Session};
 use context::{Context, Me};
 use handles::Handles;
 use parts::Parts;
@@ -61,8 +60,8 @@ pub struct Saved {
     pub origin: Origin,
     /// The session, unless it was ended.
     pub session: Option<Session>,
-    /// The fields of a `SignUpFinish` whose answer is not known.
-    pub pending_sign_up: Option<Bytes>,
+    /// A sign-up whose answer is not known.
+    pub pending_sign_up: Option<PendingSignUp>,
     /// What routers have said about the cluster.
     pub servers: KnownServers,
 }

@@ -272,7 +272,11 @@ impl Parts {
     fn on_stored(&mut self, stored: Stored, ctx: &mut Context<'_>) {
         let link = self.link.seat();
         match stored {
-            Stored::Identity(keys) => ctx.me.keys = keys,
+            Stored::Identity(keys) => {
+                ctx.me.keys = keys;
+                let outcome = self.auth.on_keys_loaded(ctx);
+                self.on_outcome(outcome, ctx);
+            }
             Stored::SignUpSaved => self.auth.on_sign_up_saved(link, ctx),
             Stored::SessionSaved => {
                 let outcome = self.auth.on_session_saved(link, ctx);

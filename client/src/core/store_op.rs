@@ -22,7 +22,8 @@ use crate::store::{
 pub enum StoreOp {
     /// Load the private keys → [`Stored::Identity`].
     LoadIdentity,
-    /// Keep the sign-up frame and the keys before the frame leaves → [`Stored::SignUpSaved`].
+    /// Keep the sign-up frame and the keys before the frame leaves → [`Stored::SignUpSaved`]. Of
+    /// an account that is kept already: with the same keys.
     SaveSignUp {
         /// The wanted name.
         name: Name,
@@ -35,7 +36,7 @@ pub enum StoreOp {
         /// The fields of the `SignUpFinish`.
         frame: Bytes,
     },
-    /// The name is taken: forget the sign-up.
+    /// The name is taken: forget the sign-up, and the account unless it had existed before.
     ClearSignUp,
     /// Keep keys and session after a sign-in → [`Stored::SessionSaved`].
     SaveSignIn {

@@ -22,6 +22,15 @@ pub struct Session {
     pub token: Token,
 }
 
+/// A sign-up that was stored and not answered yet.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PendingSignUp {
+    /// The fields of the `SignUpFinish`: resent byte for byte.
+    pub frame: Bytes,
+    /// The account had existed, and its home has lost it: whatever the answer is, it stays here.
+    pub had_existed: bool,
+}
+
 /// The account, without its private keys.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Account {
@@ -31,8 +40,8 @@ pub struct Account {
     pub origin: Origin,
     /// Its newest bundle of public keys.
     pub bundle: Bytes,
-    /// The fields of a `SignUpFinish` whose answer is not known: resent byte for byte.
-    pub pending_sign_up: Option<Bytes>,
+    /// A sign-up whose answer is not known.
+    pub pending_sign_up: Option<PendingSignUp>,
     /// The stored session; `None` after sign-out.
     pub session: Option<Session>,
 }
@@ -53,8 +62,8 @@ impl Store {
     /// [`StoreError`].
     pub fn account(&self) -> Result<Option<Account>, StoreError> {
         let origin = self.origin()?;
-        let mut statement =
-            self.connection.prepare("SELECT name, bundle, sign_up, epoch, token FROM account")?;
+        let sql = "SELECT name, bundle, sign_up, had_existed, epoch, token FROM account";
+        let mut statement = self.connection.prepare(sql)?;
         let mut rows = statement.query(())?;
         let row = rows.next()?;
         row.map(|row| read_account(row, origin, &self.sealer)).transpose()
@@ -74,11 +83,12 @@ impl Store {
         Ok(Some(sealed_keys::decode(&keys)?))
     }
 
-    /// Keeps the keys and the frame of a sign-up before the frame leaves.
+    /// Keeps the keys and the frame of a sign-up before the frame leaves. An account that had
+    /// existed is signed up again with the keys that it has.
     ///
     /// # Errors
     /// [`StoreError::OtherAccount`] when the directory is another account's,
-    /// [`StoreError::AccountExists`] when this one has signed in before, and the others.
+    /// [`StoreError::AccountExists`] when this one has a session, or other keys, and the others.
     pub fn save_sign_up(
         &mut self,
         name: &Name,
@@ -88,22 +98,25 @@ impl Store {
         frame: &[u8],
     ) -> Result<(), StoreError> {
         self.write(|transaction, sealer| {
-            check_no_account(transaction)?;
+            let had_existed = has_account(transaction, bundle)?;
             put_account(transaction, sealer, name, identity, bundle)?;
             put_origin(transaction, origin)?;
             let frame = sealer.seal(SIGN_UP, b"1", frame);
-            transaction.run("UPDATE account SET sign_up = ?1", (frame,))?;
+            let sql = "UPDATE account SET sign_up = ?1, had_existed = ?2";
+            transaction.run(sql, (frame, had_existed))?;
             Ok(())
         })
     }
 
-    /// Forgets a sign-up whose name was taken. An account that has signed in before stays.
+    /// Forgets a sign-up whose name was taken. An account that had existed before it stays.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn clear_sign_up(&mut self) -> Result<(), StoreError> {
         self.write(|transaction, _| {
-            transaction.run("DELETE FROM account WHERE sign_up IS NOT NULL", ())?;
+            transaction
+                .run("DELETE FROM account WHERE sign_up IS NOT NULL AND had_existed = 0", ())?;
+            transaction.run("UPDATE account SET sign_up = NULL, had_existed = 0", ())?;
             Ok(())
         })
     }
@@ -174,11 +187,14 @@ pub(super) fn read_origin(connection: &Connection) -> Result<Origin, StoreError>
 fn read_account(row: &Row<'_>, origin: Origin, sealer: &Sealer) -> Result<Account, StoreError> {
     let sign_up: Option<Vec<u8>> = row.get("sign_up")?;
     let sign_up = sign_up.map(|sealed| sealer.open(SIGN_UP, b"1", &sealed)).transpose()?;
+    let had_existed = row.get("had_existed")?;
+    let pending_sign_up =
+        sign_up.map(|frame| PendingSignUp { frame: Bytes::copy_from_slice(&frame), had_existed });
     Ok(Account {
         name: value::name(row, "name")?,
         origin,
         bundle: Bytes::from(row.get::<_, Vec<u8>>("bundle")?),
-        pending_sign_up: sign_up.map(|frame| Bytes::copy_from_slice(&frame)),
+        pending_sign_up,
         session: read_session(row, sealer)?,
     })
 }
@@ -195,13 +211,19 @@ fn read_session(row: &Row<'_>, sealer: &Sealer) -> Result<Option<Session>, Store
     Ok(Some(Session { epoch: SessionEpoch(epoch.cast_unsigned()), token }))
 }
 
-/// A sign-up under way may be begun anew; the keys of an account that exists are never replaced.
-fn check_no_account(transaction: &Transaction<'_>) -> Result<(), StoreError> {
-    let sql = "SELECT name FROM account WHERE sign_up IS NULL";
-    let held = transaction.query_row_and_then(sql, (), |row| value::name(row, "name"));
-    match held.map(Some).or_else(absent)? {
-        Some(held) => Err(StoreError::AccountExists { held }),
-        None => Ok(()),
+/// Whether there is an account, with these keys and without a session. A sign-up under way may be
+/// begun anew; the keys of an account that has existed are never replaced.
+fn has_account(transaction: &Transaction<'_>, bundle: &[u8]) -> Result<bool, StoreError> {
+    let sql = "SELECT name, bundle, token IS NOT NULL AS is_signed_in FROM account
+               WHERE sign_up IS NULL OR had_existed = 1";
+    let found = transaction.query_row_and_then(sql, (), |row| {
+        let kept: Vec<u8> = row.get("bundle")?;
+        let is_signed_in: bool = row.get("is_signed_in")?;
+        Ok::<_, StoreError>((value::name(row, "name")?, kept == bundle && !is_signed_in))
+    });
+    match found.map(Some).or_else(absent)? {
+        Some((held, false)) => Err(StoreError::AccountExists { held }),
+        found => Ok(found.is_some()),
     }
 }
 
@@ -222,7 +244,8 @@ fn put_account(
     let identity = sealer.seal(IDENTITY, b"1", &sealed_keys::encode(identity));
     transaction.run(
         "INSERT INTO account (id, name, identity, bundle) VALUES (1, ?1, ?2, ?3)
-         ON CONFLICT (id) DO UPDATE SET identity = ?2, bundle = ?3, sign_up = NULL",
+         ON CONFLICT (id)
+         DO UPDATE SET identity = ?2, bundle = ?3, sign_up = NULL, had_existed = 0",
         (name.as_str(), identity, bundle),
     )?;
     Ok(())
@@ -240,7 +263,7 @@ fn put_session(
 ) -> Result<(), StoreError> {
     let token = sealer.seal(TOKEN, b"1", &session.token.0);
     let changed = transaction.run(
-        "UPDATE account SET epoch = ?1, token = ?2, sign_up = NULL",
+        "UPDATE account SET epoch = ?1, token = ?2, sign_up = NULL, had_existed = 0",
         (session.epoch.0.cast_signed(), token),
     )?;
     if changed == 1 { Ok(()) } else { Err(StoreError::Changed("there is no account")) }

@@ -69,7 +69,7 @@ pub enum StoreError {
         /// Whose it is.
         held: Name,
     },
-    /// The data directory has an account already.
+    /// The data directory has an account already, with a session or other keys.
     #[error("{held} exists already in this data directory; sign in instead")]
     AccountExists {
         /// Whose it is.

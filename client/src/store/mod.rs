@@ -43,7 +43,7 @@ use self::cached::{Cached, STATEMENTS_MAX};
 use crate::crypto::{MasterKey, Vault};
 
 pub use abandon::Fate;
-pub use account::{Account, Session};
+pub use account::{Account, PendingSignUp, Session};
 pub use blobs::{ChunkBytes, Download, Upload};
 pub use chain::Chain;
 pub use claims::{ClaimState, KeptClaim, RosterClaim};

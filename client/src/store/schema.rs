@@ -25,6 +25,7 @@ const STEPS: &[&str] = &[
     DEPARTURES,
     CLASSES,
     SERVERS,
+    SIGN_UPS_AGAIN,
 ];
 
 const TABLES: &str = "
@@ -240,6 +241,12 @@ CREATE TABLE servers (               -- that a router has named: ways to a seat 
     heard INTEGER NOT NULL,          -- when a router named it last
     is_home INTEGER NOT NULL         -- 1 for the account's home
 ) STRICT;
+";
+
+/// A program of before would delete the account when the name is taken: it refuses the newer store.
+const SIGN_UPS_AGAIN: &str = "
+ALTER TABLE account ADD COLUMN had_existed INTEGER NOT NULL DEFAULT 0;  -- 1 while a sign-up is
+                                                     -- under way, before which the account existed
 ";
 
 /// Sets what one connection needs. WAL with full sync: a commit returns after its bytes are on the

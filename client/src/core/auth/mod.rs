@@ -91,10 +91,10 @@ impl Auth {
     }
 
     pub(crate) fn sign_up(&mut self, name: Name, password: Password, ctx: &mut Context<'_>) {
-        let refusal = match (ctx.me.name, &ctx.me.pending_sign_up) {
-            (Some(mine), _) if mine != name => Some(belongs_to(&mine)),
-            (Some(_), None) => Some(Failure::usage(format!(
-                "{name} has an account already; run `fastchat signin`"
+        let refusal = match ctx.me.name {
+            Some(mine) if mine != name => Some(belongs_to(&mine)),
+            Some(_) if ctx.me.session.is_some() => Some(Failure::usage(format!(
+                "{name} is signed in here already; to begin anew, run `fastchat signout` first"
             ))),
             _ => None,
         };
@@ -224,6 +224,16 @@ impl Auth {
         self.end_if(outcome)
     }
 
+    /// The store has read the account's keys.
+    pub(crate) fn on_keys_loaded(&mut self, ctx: &mut Context<'_>) -> Outcome {
+        let mut steps = self.steps(None, ctx);
+        let outcome = match &mut self.goal {
+            Goal::SignUp(goal) => goal.on_keys_loaded(&mut steps),
+            Goal::Nothing | Goal::SignIn(_) | Goal::Session(_) => Outcome::Nothing,
+        };
+        self.end_if(outcome)
+    }
+
     /// The sign-up frame is stored: it may leave.
     pub(crate) fn on_sign_up_saved(&mut self, link: Option<LinkId>, ctx: &mut Context<'_>) {
         let mut steps = self.steps(link, ctx);
@@ -265,9 +275,17 @@ impl Auth {
         let outcome = match (&self.goal, failure.code) {
             (_, Code::Unavailable) => Outcome::Retry(failure),
             (Goal::Session(_), Code::SignedOut) => Outcome::Over(failure),
+            (Goal::Session(_), Code::NoSuchUser) => {
+                Outcome::Over(lost_by_home(ctx).unwrap_or(failure))
+            }
             (Goal::Session(_) | Goal::Nothing, _) => Outcome::Retry(failure),
             (Goal::SignUp(_), Code::UsernameTaken) => {
-                forget_sign_up(ctx);
+                let failure = forget_sign_up(ctx).unwrap_or(failure);
+                ctx.notify(Notice::SignInFailed(failure));
+                Outcome::Ended
+            }
+            (Goal::SignIn(_), Code::NoSuchUser) => {
+                let failure = lost_by_home(ctx).unwrap_or(failure);
                 ctx.notify(Notice::SignInFailed(failure));
                 Outcome::Ended
             }
@@ -345,13 +363,40 @@ fn session(welcome: &Welcome) -> Session {
     Session { epoch: welcome.epoch, token: welcome.token }
 }
 
-fn forget_sign_up(ctx: &mut Context<'_>) {
-    if ctx.me.pending_sign_up.take().is_some() {
+/// The name is taken. An account that had existed stays here, with its keys: what is said of it
+/// then.
+fn forget_sign_up(ctx: &mut Context<'_>) -> Option<Failure> {
+    let pending = ctx.me.pending_sign_up.take()?;
+    ctx.store(StoreOp::ClearSignUp);
+    if !pending.had_existed {
         ctx.me.name = None;
         ctx.me.keys = None;
         ctx.me.keys_asked = false;
-        ctx.store(StoreOp::ClearSignUp);
+        return None;
     }
+    let name = ctx.me.name?;
+    Some(Failure::new(
+        Code::UsernameTaken,
+        format!(
+            "{name} has an account, yours or, after its home has lost yours, somebody else's: \
+             run `fastchat signin`"
+        ),
+    ))
+}
+
+/// What is said when no account has the name, of one that had existed.
+fn lost_by_home(ctx: &Context<'_>) -> Option<Failure> {
+    let name = ctx.me.name?;
+    let is_new = ctx.me.pending_sign_up.as_ref().is_some_and(|pending| !pending.had_existed);
+    (!is_new).then(|| {
+        Failure::new(
+            Code::NoSuchUser,
+            format!(
+                "the server that kept {name}'s account does not know it any more; to register it \
+                 again with the same keys, run `fastchat signup`"
+            ),
+        )
+    })
 }
 
 fn belongs_to(name: &Name) -> Failure {

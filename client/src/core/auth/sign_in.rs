@@ -98,6 +98,7 @@ impl SignInGoal {
                 let bundle = welcome.bundle.bytes().clone();
                 let keys = OwnKeys { identity: Arc::clone(&identity), bundle: bundle.clone() };
                 steps.adopt(self.name, keys);
+                steps.ctx.me.pending_sign_up = None;
                 steps.ctx.me.session = Some(session);
                 steps.ctx.store(StoreOp::SaveSignIn {
                     name: self.name,

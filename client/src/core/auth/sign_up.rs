@@ -1,7 +1,6 @@
 //! Sign-up: keys → challenge → stretching → the frame is stored → the frame leaves → welcome. The
-//! stored frame is sent byte for byte until it is answered, also by a later process.
-
-use std::sync::Arc;
+//! stored frame is sent byte for byte until it is answered, also by a later process. An account
+//! that its home has lost is signed up with the keys that it had.
 
 use bytes::{Bytes, BytesMut};
 use wire::message::{Bundle, Message, SignUpChallenge, SignUpFinish, SignUpStart, Welcome};
@@ -10,9 +9,9 @@ use wire::{Frame, Kind, Name};
 use super::{Outcome, Steps, session};
 use crate::core::event::{Notice, OwnKeys, Password, Step, StoreOp};
 use crate::core::job::{Job, JobResult};
-use crate::crypto::keys::Identity;
 use crate::crypto::opaque::SignUp;
 use crate::failure::Failure;
+use crate::store::PendingSignUp;
 
 /// One sign-up until its answer.
 #[derive(Debug)]
@@ -26,12 +25,14 @@ pub(super) struct SignUpGoal {
 #[derive(Debug)]
 enum State {
     MakingKeys,
-    /// Keys are made; no exchange is under way.
-    Keyed(Keys),
+    /// The store reads the keys of an account that had existed.
+    LoadingKeys,
+    /// There are keys; no exchange is under way.
+    Keyed(OwnKeys),
     /// The challenge is awaited.
-    Started(Keys, Box<SignUp>),
+    Started(OwnKeys, Box<SignUp>),
     /// A worker stretches the password.
-    Stretching(Keys),
+    Stretching(OwnKeys),
     /// The frame is on its way to the store.
     Saving(Bytes),
     /// The frame is stored, and sent whenever there is a connection.
@@ -40,18 +41,15 @@ enum State {
     Welcomed,
 }
 
-#[derive(Clone, Debug)]
-struct Keys {
-    identity: Arc<Identity>,
-    bundle: Bytes,
-}
-
 impl SignUpGoal {
     pub(super) fn begin(name: Name, password: Password, steps: &mut Steps<'_, '_>) -> Self {
         let pending = steps.ctx.me.pending_sign_up.clone();
         let earlier_attempt = pending.is_some();
         let state = match pending {
-            Some(frame) => State::Framed(frame),
+            Some(pending) => State::Framed(pending.frame),
+            None if steps.ctx.me.name.is_some() => {
+                steps.ctx.keys().cloned().map_or(State::LoadingKeys, State::Keyed)
+            }
             None => {
                 let created = steps.ctx.wall;
                 let seed = steps.ctx.seed();
@@ -64,12 +62,26 @@ impl SignUpGoal {
     }
 
     pub(super) fn wants_link(&self) -> Option<Name> {
-        (!matches!(self.state, State::MakingKeys)).then_some(self.name)
+        (!matches!(self.state, State::MakingKeys | State::LoadingKeys)).then_some(self.name)
     }
 
     pub(super) fn success(&self) -> Notice {
         let earlier_attempt = self.earlier_attempt;
         Notice::SignedUp { earlier_attempt }
+    }
+
+    /// The store has read the account's keys.
+    pub(super) fn on_keys_loaded(&mut self, steps: &mut Steps<'_, '_>) -> Outcome {
+        match (&self.state, &steps.ctx.me.keys) {
+            (State::LoadingKeys, Some(keys)) => self.state = State::Keyed(keys.clone()),
+            (State::LoadingKeys, None) => {
+                return steps.fail(Failure::unexpected(
+                    "this data directory has lost its keys; give another one with --data",
+                ));
+            }
+            _ => {}
+        }
+        Outcome::Nothing
     }
 
     pub(super) fn on_seat_opened(&mut self, steps: &mut Steps<'_, '_>) -> Outcome {
@@ -125,7 +137,7 @@ impl SignUpGoal {
     pub(super) fn on_worked(&mut self, result: JobResult, steps: &mut Steps<'_, '_>) -> Outcome {
         match (result, &self.state) {
             (JobResult::Keys(Ok((identity, bundle))), State::MakingKeys) => {
-                self.state = State::Keyed(Keys { identity, bundle });
+                self.state = State::Keyed(OwnKeys { identity, bundle });
                 Outcome::Nothing
             }
             (JobResult::Keys(Err(error)), State::MakingKeys) => {
@@ -173,13 +185,14 @@ impl SignUpGoal {
         }
     }
 
-    fn save(&mut self, finish: &SignUpFinish, keys: Keys, steps: &mut Steps<'_, '_>) {
+    fn save(&mut self, finish: &SignUpFinish, keys: OwnKeys, steps: &mut Steps<'_, '_>) {
         let mut frame = BytesMut::new();
         finish.encode(&mut frame);
         let frame = frame.freeze();
-        let own = OwnKeys { identity: Arc::clone(&keys.identity), bundle: keys.bundle.clone() };
-        steps.adopt(self.name, own);
-        steps.ctx.me.pending_sign_up = Some(frame.clone());
+        let had_existed = steps.ctx.me.name.is_some();
+        steps.adopt(self.name, keys.clone());
+        let pending = PendingSignUp { frame: frame.clone(), had_existed };
+        steps.ctx.me.pending_sign_up = Some(pending);
         steps.ctx.store(StoreOp::SaveSignUp {
             name: self.name,
             origin: finish.origin,

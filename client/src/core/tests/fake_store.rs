@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use wire::{LogId, Name, Number, Origin, Seq, Wall};
 
 use super::fake_blobs::FakeBlobs;
@@ -16,8 +15,8 @@ use crate::core::{StoreOp, Stored};
 use crate::crypto::{Content, Identity};
 use crate::failure::Failure;
 use crate::store::{
-    Chain, Contact, Draft, Fate, InboxId, KnownServers, OutboxId, Received, SealedPost, Session,
-    Trust,
+    Chain, Contact, Draft, Fate, InboxId, KnownServers, OutboxId, PendingSignUp, Received,
+    SealedPost, Session, Trust,
 };
 
 /// What a real store would hold.
@@ -25,7 +24,7 @@ use crate::store::{
 pub(super) struct FakeStore {
     pub(super) identity: Option<Arc<Identity>>,
     pub(super) session: Option<Session>,
-    pub(super) sign_up: Option<Bytes>,
+    pub(super) sign_up: Option<PendingSignUp>,
     pub(super) origin: Option<Origin>,
     pub(super) drafts: BTreeMap<i64, Draft>,
     pub(super) sealed: BTreeMap<(LogId, Number), SealedPost>,
@@ -61,17 +60,19 @@ impl FakeStore {
                 ("identity", Some(Stored::Identity(keys)))
             }
             StoreOp::SaveSignUp { identity, frame, .. } => {
-                self.identity = Some(identity);
-                self.sign_up = Some(frame);
+                let had_existed = self.identity.replace(identity).is_some();
+                self.sign_up = Some(PendingSignUp { frame, had_existed });
                 ("sign-up", Some(Stored::SignUpSaved))
             }
             StoreOp::ClearSignUp => {
-                self.identity = None;
-                self.sign_up = None;
+                if self.sign_up.take().is_some_and(|pending| !pending.had_existed) {
+                    self.identity = None;
+                }
                 ("no sign-up", None)
             }
             StoreOp::SaveSignIn { identity, session, .. } => {
                 self.identity = Some(identity);
+                self.sign_up = None;
                 self.session = Some(session);
                 ("sign-in", Some(Stored::SessionSaved))
             }

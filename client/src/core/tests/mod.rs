@@ -24,6 +24,7 @@ mod receipts;
 mod roster;
 mod sealing;
 mod session;
+mod sign_up_again;
 mod transfers;
 mod ways;
 mod world;

@@ -45,22 +45,22 @@ impl rand_core_06::RngCore for OlderRng {
 
 impl rand_core_06::CryptoRng for OlderRng {}
 
-fn password(text: &str) -> Password {
+pub(super) fn password(text: &str) -> Password {
     Password::new(Zeroizing::new(text.as_bytes().to_vec()))
 }
 
 /// A home that knows OPAQUE and at most one account.
-struct Home {
+pub(super) struct Home {
     setup: ServerSetup<Suite>,
-    finish: Option<SignUpFinish>,
+    pub(super) finish: Option<SignUpFinish>,
 }
 
 impl Home {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { setup: ServerSetup::new(&mut OlderRng(rng())), finish: None }
     }
 
-    fn challenge_sign_up(&self, world: &mut World) {
+    pub(super) fn challenge_sign_up(&self, world: &mut World) {
         let Some(ToServer::SignUpStart(start)) = world.sent.last() else {
             panic!("a sign-up has begun: {:?}", world.sent);
         };
@@ -70,7 +70,7 @@ impl Home {
         world.server(SignUpChallenge { response });
     }
 
-    fn challenge_sign_in(&self, world: &mut World) {
+    pub(super) fn challenge_sign_in(&self, world: &mut World) {
         let Some(ToServer::SignInStart(start)) = world.sent.last() else {
             panic!("a sign-in has begun: {:?}", world.sent);
         };
@@ -94,7 +94,7 @@ impl Home {
         world.server(SignInChallenge { response });
     }
 
-    fn welcome(&self, world: &mut World) {
+    pub(super) fn welcome(&self, world: &mut World) {
         let finish = self.finish.as_ref().expect("signed up");
         world.server(Welcome {
             name: me(),
@@ -112,7 +112,7 @@ fn challenge(bytes: &[u8]) -> Challenge {
 }
 
 /// Signs up until the frame has left.
-fn sign_up(world: &mut World, home: &mut Home) {
+pub(super) fn sign_up(world: &mut World, home: &mut Home) {
     world.command(Command::SignUp { name: me(), password: password("pw") });
     assert!(world.link.is_none(), "keys are made before anybody is called");
     world.work();
@@ -142,7 +142,7 @@ fn signed_up() -> Home {
     home
 }
 
-fn failed(world: &World) -> Option<Code> {
+pub(super) fn failed(world: &World) -> Option<Code> {
     world.notices.iter().find_map(|notice| match notice {
         Notice::SignInFailed(failure) => Some(failure.code),
         _ => None,

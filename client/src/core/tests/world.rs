@@ -122,6 +122,11 @@ impl World {
         Self::with(Some(me()), Some(session))
     }
 
+    /// A machine with alice's account, whose session has ended.
+    pub(super) fn signed_out() -> Self {
+        Self::with(Some(me()), None)
+    }
+
     fn with(name: Option<Name>, session: Option<Session>) -> Self {
         let origin = Origin([9; 16]);
         let servers = KnownServers::default();

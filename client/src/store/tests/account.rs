@@ -4,9 +4,9 @@ use bytes::Bytes;
 use wire::{SessionEpoch, Token};
 
 use super::{Place, begin, log, number, origin, seal};
-use crate::crypto::test_keys::{alice, name, rng};
+use crate::crypto::test_keys::{alice, bob, name, rng};
 use crate::crypto::{Identity, SignedBundle};
-use crate::store::{PostState, Session, Store, StoreError};
+use crate::store::{PendingSignUp, PostState, Session, Store, StoreError, schema};
 
 fn bundle() -> Bytes {
     let bundle = SignedBundle::first(alice(), name("alice"), wire::Wall(1), &mut rng());
@@ -19,6 +19,10 @@ fn session(byte: u8) -> Session {
 
 fn sign_up(store: &mut Store, who: &str) -> Result<(), StoreError> {
     store.save_sign_up(&name(who), origin(1), alice(), &bundle(), b"the sign-up frame")
+}
+
+fn pending(had_existed: bool) -> Option<PendingSignUp> {
+    Some(PendingSignUp { frame: Bytes::from("the sign-up frame"), had_existed })
 }
 
 fn public(identity: Option<Identity>) -> crate::crypto::PublicKeys {
@@ -43,7 +47,7 @@ fn a_sign_up_under_way_survives_with_its_keys_and_its_bytes() {
     let store = place.open();
     let account = store.account().expect("reads").expect("is there");
     assert_eq!((account.name, account.origin), (name("alice"), origin(1)));
-    assert_eq!(account.pending_sign_up.as_deref(), Some(&b"the sign-up frame"[..]));
+    assert_eq!(account.pending_sign_up, pending(false));
     assert_eq!((account.session, account.bundle), (None, bundle()));
     assert_eq!(public(store.identity().expect("reads")), *alice().public());
 }
@@ -93,6 +97,59 @@ fn signing_up_again_never_replaces_the_keys_of_an_account() {
     store.save_session(&session(1)).expect("keeps");
     let refused = sign_up(&mut store, "alice");
     assert!(matches!(refused, Err(StoreError::AccountExists { held }) if held == name("alice")));
+}
+
+#[test]
+fn an_account_that_its_home_has_lost_is_signed_up_again_with_its_own_keys_only() {
+    let place = Place::new();
+    let mut store = place.open();
+    store.save_sign_in(&name("alice"), origin(1), alice(), &bundle(), &session(9)).expect("keeps");
+    let refused = sign_up(&mut store, "alice");
+    assert!(matches!(refused, Err(StoreError::AccountExists { .. })), "it has a session");
+    store.sign_out().expect("wipes");
+    let other = SignedBundle::first(bob(), name("alice"), wire::Wall(1), &mut rng());
+    let other = other.expect("signs").encoded().clone();
+    for _ in 0..2 {
+        let refused = store.save_sign_up(&name("alice"), origin(1), bob(), &other, b"frame");
+        assert!(matches!(refused, Err(StoreError::AccountExists { .. })), "other keys");
+        sign_up(&mut store, "alice").expect("keeps");
+    }
+    let account = place.open().account().expect("reads").expect("is there");
+    assert_eq!((account.pending_sign_up, account.session), (pending(true), None));
+    store.save_session(&session(1)).expect("an older epoch is no matter");
+    let account = place.open().account().expect("reads").expect("is there");
+    assert_eq!((account.pending_sign_up, account.session), (None, Some(session(1))));
+    assert_eq!((account.origin, account.bundle), (origin(1), bundle()));
+}
+
+#[test]
+fn a_taken_name_takes_nothing_from_an_account_that_had_existed() {
+    let place = Place::new();
+    let mut store = place.open();
+    store.save_sign_in(&name("alice"), origin(1), alice(), &bundle(), &session(9)).expect("keeps");
+    store.sign_out().expect("wipes");
+    let draft = store.add_draft(&log(), "later", wire::Wall(1)).expect("keeps");
+    for _ in 0..2 {
+        sign_up(&mut store, "alice").expect("keeps");
+        store.clear_sign_up().expect("clears");
+        let account = store.account().expect("reads").expect("is there");
+        assert_eq!((account.pending_sign_up, account.bundle), (None, bundle()));
+        assert_eq!(public(store.identity().expect("reads")), *alice().public());
+        assert!(store.post(draft).expect("reads").is_some());
+    }
+}
+
+#[test]
+fn a_sign_up_that_an_older_program_has_left_is_of_a_new_account() {
+    let mut connection = rusqlite::Connection::open_in_memory().expect("opens");
+    schema::create(&mut connection, 12, &[7; 16], b"probe").expect("makes");
+    let sql = "INSERT INTO account (id, name, identity, bundle, sign_up)
+               VALUES (1, 'alice', x'01', x'02', x'03')";
+    connection.execute(sql, ()).expect("is kept");
+    schema::upgrade(&mut connection).expect("upgrades");
+    let sql = "SELECT name, had_existed FROM account WHERE sign_up = x'03'";
+    let row = connection.query_row(sql, (), |row| Ok((row.get(0)?, row.get(1)?)));
+    assert_eq!(row.expect("stays"), ("alice".to_owned(), false));
 }
 
 #[test]
