@@ -236,8 +236,10 @@ fn advice(code: FaultCode) -> Option<&'static str> {
         }
         FaultCode::SIGNED_OUT => "this session has ended; run `fastchat signin`",
         FaultCode::RATE_LIMITED => "too many attempts; wait half a minute and try again",
-        FaultCode::SEAT_FULL | FaultCode::UNAVAILABLE => {
-            "no server has room or can be reached now; try again in a moment"
+        FaultCode::SEAT_FULL => "the server has no room now; try again in a moment",
+        FaultCode::UNAVAILABLE => {
+            "the server that keeps this is not running or cannot be reached now; try again in a \
+             moment"
         }
         FaultCode::NO_SUCH_GROUP => {
             "no group has this name; check the spelling, or run `fastchat group create`"

@@ -368,7 +368,7 @@ impl Link {
                     self.ways.on_answered();
                     self.state = State::Idle;
                 }
-                self.pause(failure(&fault), ctx);
+                self.pause(not_placed(&fault), ctx);
                 Happened::Failed
             }
             Ok(FromRouter::Ping(ping)) => {
@@ -436,6 +436,17 @@ pub(crate) fn failure(fault: &Fault) -> Failure {
         failure.text = fault.text.as_str().to_owned();
     }
     failure
+}
+
+/// The same of a router, which knows of the servers as a whole.
+fn not_placed(fault: &Fault) -> Failure {
+    match fault.code {
+        FaultCode::UNAVAILABLE => Failure::new(
+            Code::Unavailable,
+            "no server has room or can be reached now; try again in a moment",
+        ),
+        _ => failure(fault),
+    }
 }
 
 fn send_router(link: LinkId, message: impl Into<ToRouter>, ctx: &mut Context<'_>) {

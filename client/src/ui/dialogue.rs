@@ -13,6 +13,7 @@ use crate::failure::{Code, Failure};
 
 use files::FileDialogue;
 use groups::{GroupDialogue, Turn};
+pub(super) use log_in::still_trying;
 
 mod files;
 mod groups;

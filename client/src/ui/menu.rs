@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use wire::{LogId, Name, Seq};
 
-use super::dialogue::{Action, Dialogue, Prompt, shown};
+use super::dialogue::{Action, Dialogue, Prompt, shown, still_trying};
 use super::input::{Input, Typed};
 use super::printer::Printer;
 use crate::commands::{Local, password, post_outcome, view};
@@ -301,8 +301,7 @@ impl Menu {
             return self.perform(actions);
         }
         if !std::mem::replace(&mut self.is_in_trouble, true) {
-            let text = format!("{failure}; trying again");
-            self.printer.print(&self.style.warning(&text));
+            self.printer.print(&self.style.warning(&still_trying(failure)));
         }
         Ok(())
     }

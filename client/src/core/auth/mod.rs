@@ -271,7 +271,10 @@ impl Auth {
 
     /// A fault that is about the sign-in.
     pub(crate) fn on_fault(&mut self, fault: &Fault, ctx: &mut Context<'_>) -> Outcome {
-        let failure = super::link::failure(fault);
+        let failure = match (fault.code, self.wants_link(ctx)) {
+            (FaultCode::UNAVAILABLE, Some(name)) => home_away(&name),
+            _ => super::link::failure(fault),
+        };
         let outcome = match (&self.goal, failure.code) {
             (_, Code::Unavailable) => Outcome::Retry(failure),
             (Goal::Session(_), Code::SignedOut) => Outcome::Over(failure),
@@ -397,6 +400,15 @@ fn lost_by_home(ctx: &Context<'_>) -> Option<Failure> {
             ),
         )
     })
+}
+
+/// A seat is there, and has no answer of the account's home.
+fn home_away(name: &Name) -> Failure {
+    let text = format!(
+        "the server that keeps {name}'s account is not running or cannot be reached now; try again \
+         in a moment"
+    );
+    Failure::new(Code::Unavailable, text)
 }
 
 fn belongs_to(name: &Name) -> Failure {

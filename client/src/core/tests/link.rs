@@ -6,6 +6,7 @@ use wire::limits::{PING_AFTER, PONG_TIME_MAX};
 use wire::message::{Fault, Pong};
 use wire::{FaultCode, Frame, Kind, ToServer};
 
+use super::session::trouble;
 use super::world::{Step, World};
 use crate::core::{Cause, Event, LinkId, Notice, Request};
 use crate::failure::Code;
@@ -51,6 +52,7 @@ fn a_full_seat_sends_back_to_the_router() {
     world.connect();
     world.server(Fault::about(FaultCode::SEAT_FULL, Kind::RESUME, 0));
     assert_eq!(troubles(&world), [Code::Unavailable]);
+    assert!(trouble(&world).starts_with("the server has no room"), "{}", trouble(&world));
     world.pass(Duration::from_secs(1));
     world.go_online();
     assert_eq!(dials(&world).len(), 2);
@@ -88,6 +90,20 @@ fn a_router_without_a_seat_is_asked_again() {
     world.feed(Event::Opened { link });
     world.server(Fault::about(FaultCode::UNAVAILABLE, Kind::PLACE, 0));
     assert_eq!(troubles(&world), [Code::Unavailable]);
+    assert!(trouble(&world).starts_with("no server has room or can"), "{}", trouble(&world));
+    world.pass(Duration::from_secs(1));
+    world.go_online();
+}
+
+#[test]
+fn a_home_that_is_away_is_told_apart_from_full_servers() {
+    let mut world = World::with_session();
+    world.ask(Request::Outbox);
+    world.connect();
+    world.server(Fault::about(FaultCode::UNAVAILABLE, Kind::RESUME, 0));
+    let away = "the server that keeps alice's account is not running or cannot be reached now";
+    assert!(trouble(&world).starts_with(away), "{}", trouble(&world));
+    assert!(world.store.session.is_some());
     world.pass(Duration::from_secs(1));
     world.go_online();
 }

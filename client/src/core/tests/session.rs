@@ -284,13 +284,22 @@ fn each_refusal_of_a_sign_in_is_its_own_outcome() {
     }
 }
 
+pub(super) fn trouble(world: &World) -> &str {
+    let troubles = world.notices.iter().rev().filter_map(|notice| match notice {
+        Notice::Trouble(failure) => Some(failure.text.as_str()),
+        _ => None,
+    });
+    troubles.into_iter().next().expect("there is trouble")
+}
+
 #[test]
 fn an_unavailable_home_is_no_outcome_and_is_asked_again() {
     let home = signed_up();
     let mut world = sign_in(&home, "pw", false);
     world.server(Fault::about(FaultCode::UNAVAILABLE, Kind::SIGN_IN_FINISH, 0));
     assert_eq!(failed(&world), None);
-    assert!(world.notices.iter().any(|notice| matches!(notice, Notice::Trouble(_))));
+    let away = "the server that keeps alice's account is not running or cannot be reached now";
+    assert!(trouble(&world).starts_with(away), "{}", trouble(&world));
     world.pass(Duration::from_secs(1));
     world.connect();
     assert!(matches!(world.sent.last(), Some(ToServer::SignInStart(_))));

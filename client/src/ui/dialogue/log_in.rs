@@ -5,6 +5,7 @@ use wire::Name;
 use super::{Action, Dialogue, Place, unknown};
 use crate::config::user_name;
 use crate::core::Password;
+use crate::failure::Failure;
 
 impl Dialogue {
     pub(super) fn on_log_in(&mut self, line: &str) -> Vec<Action> {
@@ -80,4 +81,10 @@ fn in_menu(text: &str) -> String {
     text.replace("run `fastchat signin --takeover`", "choose 2")
         .replace("run `fastchat signin`", "choose 2")
         .replace("run `fastchat signup`", "choose 1")
+}
+
+/// What stands in the way of a session that the program keeps trying to bring back.
+pub(in crate::ui) fn still_trying(failure: &Failure) -> String {
+    let text = failure.text.trim_end_matches("; try again in a moment");
+    format!("{text}; trying again, what you write waits in the outbox")
 }

@@ -288,3 +288,14 @@ fn what_may_have_arrived_or_not_is_sent_again_or_given_up() {
     let given_up = dialogue.on_line("drop");
     assert!(matches!(given_up.as_slice(), [Action::Decide(super::Decision::Drop)]));
 }
+
+#[test]
+fn a_session_without_its_home_is_told_what_goes_on_instead_of_what_to_do() {
+    let failure = Failure::fault(wire::FaultCode::UNAVAILABLE);
+    assert!(failure.text.ends_with("; try again in a moment"), "{failure}");
+    let text = super::still_trying(&failure);
+    assert!(
+        text.ends_with("reached now; trying again, what you write waits in the outbox"),
+        "{text}"
+    );
+}
