@@ -1,4 +1,4 @@
-//! What operators set and see of a server or a router: settings, files and maps that are read again,
+//! What operators set and see of a server or a router: settings, files, maps that are read again,
 //! metrics, whether it lives and is ready, and logs.
 //!
 //! A shell owns a [`poster::Poster`], which posts to a [`board::Board`] once a second; a thread of

@@ -109,22 +109,15 @@ impl Shell {
     /// [`ShellError`] names the flag or the file.
     pub fn open(config: &Config) -> Result<Self, ShellError> {
         let identity = Identity::read(config)?;
-        for advice in exposed_secrets(config) {
-            tracing::warn!("{advice}");
-        }
+        exposed_secrets(config).iter().for_each(|advice| tracing::warn!("{advice}"));
         let mut net = Net::new()?;
         net.exempt_loopback(config.is_local);
         let poster = Poster::open(config.admin, PROGRAM, "server_loop", net.clock())?;
         let mark = unset_mark(&config.store)?;
         let (storage, opened) = RocksStorage::open(&config.store, waker(&net))?;
         let newest = begin_with(config, &identity, &storage)?;
-        let security = ListenSecurity::Tls(Arc::clone(&identity.clients));
-        let policy = Policy::early_client();
-        let (clients, client_address) =
-            listen(&mut net, "--listen", config.listen, security, policy)?;
-        let security = ListenSecurity::Tls(Arc::clone(&identity.peers));
-        let (peers, peer_address) =
-            listen(&mut net, "--peer-listen", config.peer_listen, security, Policy::peer())?;
+        let (clients, client_address) = listen_for_clients(&mut net, config, &identity)?;
+        let (peers, peer_address) = listen_for_peers(&mut net, config, &identity)?;
         tracing::info!(%client_address, %peer_address, epoch = opened.store_epoch, "listening");
         let mut signals = Signals::new([SIGTERM, SIGINT, SIGUSR2, SIGHUP])?;
         net.register(&mut signals)?;
@@ -449,6 +442,24 @@ fn begin_with(
     let path = config.cluster.join("map");
     let newest = newest(config.id, &path, identity.map.clone(), storage.map());
     newest.map_err(|source| ShellError::Map { path, source })
+}
+
+fn listen_for_clients(
+    net: &mut Net,
+    config: &Config,
+    identity: &Identity,
+) -> Result<(ListenerId, SocketAddr), ShellError> {
+    let security = ListenSecurity::Tls(Arc::clone(&identity.clients));
+    listen(net, "--listen", config.listen, security, Policy::early_client())
+}
+
+fn listen_for_peers(
+    net: &mut Net,
+    config: &Config,
+    identity: &Identity,
+) -> Result<(ListenerId, SocketAddr), ShellError> {
+    let security = ListenSecurity::Tls(Arc::clone(&identity.peers));
+    listen(net, "--peer-listen", config.peer_listen, security, Policy::peer())
 }
 
 fn listen(
