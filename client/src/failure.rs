@@ -238,7 +238,7 @@ fn advice(code: FaultCode) -> Option<&'static str> {
         FaultCode::RATE_LIMITED => "too many attempts; wait half a minute and try again",
         FaultCode::SEAT_FULL => "the server has no room now; try again in a moment",
         FaultCode::UNAVAILABLE => {
-            "the server that keeps this is not running or cannot be reached now; try again in a \
+            "the server that keeps this does not answer or cannot do it now; try again in a \
              moment"
         }
         FaultCode::NO_SUCH_GROUP => {

@@ -2,6 +2,7 @@
 //! that others can read.
 
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -22,7 +23,11 @@ pub struct UnreadableError(Vec<String>);
 pub fn check_readable(paths: &[PathBuf]) -> Result<(), UnreadableError> {
     let failure = |path: &PathBuf| {
         let error = File::open(path).err()?;
-        Some(format!("{}: {error}", path.display()))
+        let advice = match error.kind() {
+            ErrorKind::NotFound => "; copy it from the machine where `map init` made it",
+            _ => "",
+        };
+        Some(format!("{}: {error}{advice}", path.display()))
     };
     let failures: Vec<String> = paths.iter().filter_map(failure).collect();
     if failures.is_empty() { Ok(()) } else { Err(UnreadableError(failures)) }

@@ -23,6 +23,8 @@ pub struct Identity {
     pub clients: Arc<ServerConfig>,
     /// TLS for the servers' listener, where a certificate of one of the `callers` is mandatory.
     pub servers: Arc<ServerConfig>,
+    /// The CA that everybody trusts, in PEM.
+    pub ca: Vec<u8>,
     /// This router's certificate, which both show.
     pub own: Own,
     /// Who may call there: the servers of the map.
@@ -76,13 +78,14 @@ impl Identity {
         let pair = ["cert.pem", "key.pem"].map(|name| identity.join(name));
         check_readable(&[shared, pair].concat())?;
         let in_dir = |source| IdentityError::Tls { path: identity.to_owned(), source };
-        let own = read_own(cluster, identity)?;
         let ca = files::read(&cluster.join("ca.pem"))?;
+        let own = read_own(&ca, identity)?;
         let map = read_map(cluster)?;
         let callers = Callers::new(map.map().servers().into_iter().map(ServerId::certificate_name));
         Ok(Self {
             clients: tls::server_config(&own, None).map_err(in_dir)?,
             servers: tls::server_config(&own, Some((&ca, &callers))).map_err(in_dir)?,
+            ca,
             own,
             callers,
             map,
@@ -97,17 +100,16 @@ pub fn exposed_secrets(identity: &Path) -> Vec<String> {
 }
 
 /// Reads the certificate and the key in the folder `identity`, and checks that others, who trust
-/// the CA of the directory `cluster`, will take this process for a router.
+/// the CA `ca` (in PEM), will take this process for a router.
 ///
 /// # Errors
 /// [`IdentityError`] names the file, or says whose the certificate is.
-pub fn read_own(cluster: &Path, identity: &Path) -> Result<Own, IdentityError> {
-    let ca = files::read(&cluster.join("ca.pem"))?;
+pub fn read_own(ca: &[u8], identity: &Path) -> Result<Own, IdentityError> {
     let cert = files::read(&identity.join("cert.pem"))?;
     let key = Zeroizing::new(files::read(&identity.join("key.pem"))?);
     let wrong = |source| IdentityError::Tls { path: identity.to_owned(), source };
     let own = Own::read(&cert, &key).map_err(wrong)?;
-    own.check(&ca, ROUTER_NAME).map_err(wrong)?;
+    own.check(ca, ROUTER_NAME).map_err(wrong)?;
     Ok(own)
 }
 

@@ -43,6 +43,8 @@ pub struct Shell {
     callers: Callers,
     /// Connections that were refused at the servers' port, as far as it was looked at them.
     refused: u64,
+    /// In PEM, as it was at the start.
+    ca: Vec<u8>,
     own: Own,
     /// The directory of the map, which may be read again.
     cluster: PathBuf,
@@ -143,6 +145,7 @@ impl Shell {
             certificate_names: Vec::new(),
             callers: identity.callers,
             refused: 0,
+            ca: identity.ca,
             own: identity.own,
             cluster: config.cluster.clone(),
             identity: config.identity.clone(),
@@ -256,6 +259,7 @@ impl Shell {
     /// The poll failed.
     pub fn stop(mut self) -> io::Result<()> {
         self.is_stopping = true;
+        tracing::info!("stopping");
         self.service.stopping();
         self.net.set_accepting(self.clients.id, false);
         self.net.set_accepting(self.servers.id, false);
@@ -322,8 +326,14 @@ impl Shell {
 
     /// The operator may have put another certificate there.
     fn read_certificate(&mut self) {
-        match read_own(&self.cluster, &self.identity) {
-            Ok(own) => self.own.replace(&own),
+        if std::fs::read(self.cluster.join("ca.pem")).is_ok_and(|ca| ca != self.ca) {
+            tracing::warn!("another ca.pem counts from the next start on");
+        }
+        match read_own(&self.ca, &self.identity) {
+            Ok(own) => {
+                self.own.replace(&own);
+                tracing::info!("certificate read");
+            }
             Err(error) => tracing::warn!(%error, "the certificate stays as it is"),
         }
     }

@@ -25,6 +25,8 @@ pub struct Identity {
     pub clients: Arc<ServerConfig>,
     /// TLS for the peers' listener, where a certificate of one of the `callers` is mandatory.
     pub peers: Arc<ServerConfig>,
+    /// The CA that everybody trusts, in PEM.
+    pub ca: Vec<u8>,
     /// This server's certificate, which all three show.
     pub own: Own,
     /// Who may dial this server's peer port: the servers of the map with a lower id.
@@ -96,8 +98,8 @@ impl Identity {
     pub fn read(config: &Config) -> Result<Self, IdentityError> {
         check_readable(&config.files())?;
         let wrong = |source| IdentityError::Tls { path: config.identity.clone(), source };
-        let own = read_own(&config.cluster, &config.identity, config.id)?;
-        let ca = read(&config.cluster.join("ca.pem"))?;
+        let ca = read(&config.cluster.join("ca.pem"))?.to_vec();
+        let own = read_own(&ca, &config.identity, config.id)?;
         let map = read_map(&config.cluster)?;
         if !may_serve(map.map(), config.id) {
             let (path, server) = (config.cluster.join("map"), config.id);
@@ -108,6 +110,7 @@ impl Identity {
             clients: tls::server_config(&own, None).map_err(wrong)?,
             peers: tls::server_config(&own, Some((&ca, &callers))).map_err(wrong)?,
             dialing: tls::client_config(&ca, Some(&own)).map_err(wrong)?,
+            ca,
             own,
             callers,
             map,
@@ -124,21 +127,17 @@ pub fn exposed_secrets(config: &Config) -> Vec<String> {
 }
 
 /// Reads the certificate and the key in the folder `identity`, and checks that the others, who
-/// trust the CA of the directory `cluster`, will take this process for the server `me`.
+/// trust the CA `ca` (in PEM), will take this process for the server `me`.
 ///
 /// # Errors
 /// [`IdentityError`] names the file, or says whose the certificate is.
-pub fn read_own(cluster: &Path, identity: &Path, me: ServerId) -> Result<Own, IdentityError> {
-    let ca = read(&cluster.join("ca.pem"))?;
+pub fn read_own(ca: &[u8], identity: &Path, me: ServerId) -> Result<Own, IdentityError> {
     let (cert, key) = (read(&identity.join("cert.pem"))?, read(&identity.join("key.pem"))?);
     let wrong = |source| IdentityError::Tls { path: identity.to_owned(), source };
     let own = Own::read(&cert, &key).map_err(wrong)?;
     let name = me.certificate_name();
-    own.check(&ca, &name).map_err(wrong)?;
-    // Peers and routers admit nobody whose certificate names others beside.
-    if own.names() != [name.clone()] {
-        return Err(wrong(own.is_not(&name)));
-    }
+    own.check(ca, &name).map_err(wrong)?;
+    own.check_as_caller(ca, &name).map_err(wrong)?;
     Ok(own)
 }
 

@@ -92,9 +92,9 @@ metrics! {
     struct ShellMetrics {
         /// Bytes that the store's disk has left.
         store_free_len: Bytes,
-        /// Slots that are served here.
+        /// Slots that are held here.
         slots: Gauge,
-        /// Slots that are served here until they have moved: the map gives them to other servers.
+        /// Slots that are held here until they have moved: the map gives them to other servers.
         slots_to_give: Gauge,
         /// Connections to the peer port that ended before TLS was agreed: without a certificate,
         /// with one that may not call, or too slow.

@@ -2,13 +2,16 @@
 //! hears, and what mistakes are told.
 
 use std::fs::{self, Permissions};
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use router::local::cluster::Cluster as Files;
+use rustls::ClientConnection;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
 use tempfile::TempDir;
 use tests::DEADLINE;
 use tests::forger::{Claim, Forger};
@@ -17,6 +20,7 @@ use tests::programs::{Finished, program, run};
 use tests::raw::Raw;
 use wire::ServerId;
 use wire::message::Hello;
+use wire::net::tls;
 
 /// Where a check needs no router to be.
 const ROUTER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 7102));
@@ -180,6 +184,42 @@ fn a_certificate_that_others_would_refuse_is_not_taken_over_by_a_reload() {
     let mut raw = Raw::connect(&ca, clients, "server-1.server.fastchat", None);
     raw.say(&Hello::client());
     raw.frame().expect("it answers as the first server");
+}
+
+/// The certificate that a listener shows to a client who expects the first server.
+fn shown(files: &Files, address: SocketAddr) -> CertificateDer<'static> {
+    let ca = fs::read(files.dir().join("ca.pem")).expect("it is there");
+    let config = tls::client_config(&ca, None).expect("it is a CA");
+    let name = ServerName::try_from("server-1.server.fastchat").expect("a DNS name");
+    let mut connection = ClientConnection::new(config, name).expect("it is known");
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    stream.set_read_timeout(Some(DEADLINE)).expect("a deadline");
+    while connection.is_handshaking() {
+        connection.complete_io(&mut stream).expect("the handshake goes on");
+    }
+    connection.peer_certificates().expect("it has shown them")[0].clone().into_owned()
+}
+
+#[test]
+fn a_reload_takes_a_new_certificate_over() {
+    let folder = TempDir::new().expect("a temporary directory can be made");
+    let files = Files::prepare(folder.path(), 1).expect("makes the files");
+    let (_router, port) = Operated::router(&files);
+    let mut server = Operated::server(&files, 1, port);
+    let clients = server.clients.expect("it told where clients connect");
+    let before = shown(&files, clients);
+    let forger = Forger::of_cluster(&files.dir(), folder.path());
+    let new = forger.identity("new", Claim::server(&["server-1.server.fastchat"]));
+    for name in ["cert.pem", "key.pem"] {
+        let own = files.server_dir(ServerId(1)).join(name);
+        fs::copy(new.join(name), own).expect("it is copied");
+    }
+    assert_eq!(shown(&files, clients), before, "nobody has told it yet");
+    server.signal("HUP");
+    server.lines().wait_for("certificate read");
+    let pem = fs::read(new.join("cert.pem")).expect("it is there");
+    let wanted = CertificateDer::from_pem_slice(&pem).expect("it is one");
+    assert_eq!(shown(&files, clients), wanted);
 }
 
 #[test]

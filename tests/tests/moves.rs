@@ -14,7 +14,7 @@ fn slots_move_under_load_and_nothing_is_lost() {
     let options = Options { kills: 0, seed: 0, rate: 60, children: 6, people: 2, program };
     let (folder, clients) = new_folders("fastchat-moves-");
     let outcome = run(&options, 1, folder.path(), clients.path());
-    if !outcome.is_good() {
+    if !outcome.is_sound() {
         keep(folder, clients);
         panic!("{outcome:#?}");
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use rand::Rng;
 use rand::rngs::StdRng;
 use wire::message::{Bundle, KeyLogCopy};
@@ -20,6 +21,8 @@ use crate::store::{PendingSignUp, Session};
 pub(crate) struct Me {
     /// Who owns the data directory; `None` before the first sign-up or sign-in.
     pub name: Option<Name>,
+    /// What the account has signed about its keys, once it has existed.
+    pub bundle: Option<Bytes>,
     /// This installation.
     pub origin: Origin,
     /// Restores the session.

@@ -4,6 +4,7 @@
 //! after it returns; their results come back as later events. [`Core::deadline`] says when
 //! [`Event::Timeout`] is due.
 
+use bytes::Bytes;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use wire::{Instant, Name, Origin, Wall};
@@ -56,6 +57,8 @@ pub use transfers::TransferProgress;
 pub struct Saved {
     /// Who owns the data directory, if anybody does yet.
     pub name: Option<Name>,
+    /// The account's signed bundle, unless its first sign-up is under way.
+    pub bundle: Option<Bytes>,
     /// This installation.
     pub origin: Origin,
     /// The session, unless it was ended.
@@ -83,6 +86,7 @@ impl Core {
             parts: Parts::new(saved.servers),
             me: Me {
                 name: saved.name,
+                bundle: saved.bundle,
                 origin: saved.origin,
                 session: saved.session,
                 pending_sign_up: saved.pending_sign_up,

@@ -10,7 +10,7 @@ use wire::{ConnId, Instant, LogId, Wall};
 
 use crate::core::{Cause, Command, Core, Effect, Event, LinkId, Notice, Request, Saved, Ticket};
 use crate::failure::{Code, Failure};
-use crate::store::{ConnectionLock, DataDirectory, Store, StoreError};
+use crate::store::{Account, ConnectionLock, DataDirectory, Store, StoreError};
 use dialer::{Dialer, Router};
 use hub::Hub;
 use workers::Workers;
@@ -329,15 +329,26 @@ pub fn saved(store: &Store) -> Result<Saved, Failure> {
     let origin = store.origin().map_err(|e| store_failure(&e))?;
     let account = store.account().map_err(|e| store_failure(&e))?;
     let servers = store.known_servers().map_err(|e| store_failure(&e))?;
+    let has_existed = |account: &Account| {
+        account.pending_sign_up.as_ref().is_none_or(|pending| pending.had_existed)
+    };
     Ok(match account {
         Some(account) => Saved {
             name: Some(account.name),
+            bundle: has_existed(&account).then_some(account.bundle),
             origin,
             session: account.session,
             pending_sign_up: account.pending_sign_up,
             servers,
         },
-        None => Saved { name: None, origin, session: None, pending_sign_up: None, servers },
+        None => Saved {
+            name: None,
+            bundle: None,
+            origin,
+            session: None,
+            pending_sign_up: None,
+            servers,
+        },
     })
 }
 

@@ -124,7 +124,8 @@ impl Store {
     /// Keeps the keys that came back and the session, after a sign-in with a password.
     ///
     /// # Errors
-    /// [`StoreError::OtherAccount`] when the directory is another account's, and the others.
+    /// [`StoreError::OtherAccount`] when the directory is another account's,
+    /// [`StoreError::AccountExists`] when it has other keys, and the others.
     pub fn save_sign_in(
         &mut self,
         name: &Name,
@@ -134,6 +135,7 @@ impl Store {
         session: &Session,
     ) -> Result<(), StoreError> {
         self.write(|transaction, sealer| {
+            check_same_keys(transaction, bundle)?;
             put_account(transaction, sealer, name, identity, bundle)?;
             put_origin(transaction, origin)?;
             put_session(transaction, sealer, session)
@@ -224,6 +226,17 @@ fn has_account(transaction: &Transaction<'_>, bundle: &[u8]) -> Result<bool, Sto
     match found.map(Some).or_else(absent)? {
         Some((held, false)) => Err(StoreError::AccountExists { held }),
         found => Ok(found.is_some()),
+    }
+}
+
+/// What was sealed for the keys of an account that has existed could not be opened without them.
+fn check_same_keys(transaction: &Transaction<'_>, bundle: &[u8]) -> Result<(), StoreError> {
+    let sql = "SELECT name FROM account
+               WHERE (sign_up IS NULL OR had_existed = 1) AND bundle <> ?1";
+    let other = transaction.query_row_and_then(sql, (bundle,), |row| value::name(row, "name"));
+    match other.map(Some).or_else(absent)? {
+        Some(held) => Err(StoreError::AccountExists { held }),
+        None => Ok(()),
     }
 }
 

@@ -93,12 +93,10 @@ impl Holders {
         holder.epoch == 0 && holder.serves
     }
 
-    /// Slots that this server serves, and how many of them the map gives to others.
+    /// Slots that this server holds, and how many of them the map gives to others. One that stands
+    /// still is here until it has moved.
     pub(super) fn count(&self) -> (usize, usize) {
-        let is_here = |slot: &Slot| {
-            let holder = self.get(*slot);
-            holder.server == self.me && holder.serves
-        };
+        let is_here = |slot: &Slot| self.get(*slot).server == self.me;
         let here: Vec<Slot> = Slot::all().filter(is_here).collect();
         let leaving = here.iter().filter(|slot| self.map.home(**slot) != self.me).count();
         (here.len(), leaving)

@@ -166,7 +166,7 @@ impl Core {
         self.parts.seat.clients.len()
     }
 
-    /// Slots that are served here, and how many of them the map gives to other servers.
+    /// Slots that are held here, and how many of them the map gives to other servers.
     #[must_use]
     pub fn slots(&self) -> (u64, u64) {
         let (here, leaving) = self.parts.seat.holders.count();
@@ -191,6 +191,15 @@ impl Core {
         match target {
             Target::Peer(server) => self.parts.seat.reaches(server),
             Target::Router(index) => self.parts.routers.is_ready(index),
+        }
+    }
+
+    /// Whether there is to be a connection to whoever is dialed for this.
+    #[must_use]
+    pub fn wants(&self, target: Target) -> bool {
+        match target {
+            Target::Peer(server) => self.parts.peers.others().any(|other| other == server),
+            Target::Router(_) => true,
         }
     }
 

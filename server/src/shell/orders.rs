@@ -47,8 +47,15 @@ impl Shell {
 
     /// Reads this server's certificate and key again.
     fn read_certificate(&mut self) {
-        match read_own(&self.cluster, &self.identity_folder, self.me) {
-            Ok(own) => self.identity.own.replace(&own),
+        let ca = self.cluster.join("ca.pem");
+        if std::fs::read(&ca).is_ok_and(|ca| ca != self.identity.ca) {
+            tracing::warn!("another ca.pem counts from the next start on");
+        }
+        match read_own(&self.identity.ca, &self.identity_folder, self.me) {
+            Ok(own) => {
+                self.identity.own.replace(&own);
+                tracing::info!("certificate read");
+            }
             Err(error) => tracing::warn!(%error, "the certificate stays as it is"),
         }
     }

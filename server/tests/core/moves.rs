@@ -212,6 +212,29 @@ fn what_is_written_while_a_slot_moves_follows_it() {
 }
 
 #[test]
+fn a_slot_is_counted_as_to_give_until_it_has_moved() {
+    let mut story = Story::with_attachments();
+    let before = story.world.slots(1);
+    assert_eq!(before.1, 0);
+    story.slow_down(&[1, 2], 2, 2);
+    story.world.move_to(&[story.log], 2);
+    // A map is in force when it is on disk.
+    while story.world.metrics(ServerId(1)).map_version == 1 {
+        story.run(1);
+    }
+    let mut has_stood_still = false;
+    while story.world.metrics(ServerId(1)).slots_given == 0 {
+        assert_eq!(story.world.slots(1), (before.0, 1));
+        has_stood_still |= !story.world.serves(1, &story.log);
+        story.run(1);
+    }
+    assert!(has_stood_still, "it does so before it has moved");
+    assert_eq!(story.world.slots(1), (before.0 - 1, 0));
+    story.run(60);
+    story.end(2, 1);
+}
+
+#[test]
 fn what_is_written_while_a_slot_moves_waits_for_its_reader() {
     for (read_steps, commit_steps) in DISKS {
         let mut story = Story::with_attachments();

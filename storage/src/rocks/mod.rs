@@ -140,12 +140,14 @@ impl RocksStorage {
     /// database.
     ///
     /// # Errors
-    /// [`StorageError`] of what has failed and was not polled. What was acknowledged is on disk
-    /// all the same.
+    /// [`StorageError`] of a write that has failed and was not polled. What was acknowledged is on
+    /// disk all the same.
     pub fn close(mut self) -> Result<(), StorageError> {
         self.checkpointer.close();
         let written = self.writer.end();
-        self.keeper.end().and(written)
+        let kept = self.keeper.end();
+        // What broke the writer has mostly broken the keeper, too, and says more.
+        written.and(kept)
     }
 
     fn poisoned(&mut self, cause: StorageError) -> Completion {

@@ -10,7 +10,7 @@ use rustls::pki_types::{CertificateDer, DnsName, ServerName, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 
-/// Names of those who were turned away that are remembered at most.
+/// Names of those who were turned away that are remembered at most: only the CA makes such names.
 const TURNED_AWAY_MAX: usize = 64;
 
 /// The DNS names that may call. Clones share one list, which may be replaced while connections
@@ -42,7 +42,8 @@ impl Callers {
         *self.lists.write().unwrap_or_else(PoisonError::into_inner) = lists;
     }
 
-    /// Those whom the CA has signed for and who called in vain, each once for each list.
+    /// Names that the CA has signed for and that were shown in vain, each once for each list. Who
+    /// shows a certificate need not have its key.
     #[must_use]
     pub fn turned_away(&self) -> Vec<String> {
         let mut lists = self.lists.write().unwrap_or_else(PoisonError::into_inner);

@@ -11,7 +11,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, Error, SignatureScheme};
 
-use super::tls::{TlsFileError, certificates, private_key, roots};
+use super::tls::{TlsFileError, certificates, client_verifier, private_key, roots};
 
 /// Who this process is. Clones share one certificate.
 #[derive(Clone, Debug)]
@@ -72,6 +72,28 @@ impl Own {
         }
     }
 
+    /// Whether listeners that demand the certificate of `dns_name`, which this CA (in PEM) has
+    /// signed, admit this process now.
+    ///
+    /// # Errors
+    /// [`TlsFileError`] says why they do not.
+    pub fn check_as_caller(&self, ca_pem: &[u8], dns_name: &str) -> Result<(), TlsFileError> {
+        let certified = self.current();
+        let Some((certificate, between)) = certified.cert.split_first() else {
+            return Err(TlsFileError::NoCertificate);
+        };
+        let verifier = client_verifier(ca_pem, Arc::new(ring::default_provider()))?;
+        if verifier.verify_client_cert(certificate, between, UnixTime::now()).is_err() {
+            return Err(TlsFileError::NoCaller);
+        }
+        // Whoever names others beside is admitted nowhere.
+        let names = self.names();
+        if names != [dns_name] {
+            return Err(TlsFileError::NamesOthers(names.join(", ")));
+        }
+        Ok(())
+    }
+
     /// The DNS names in the certificate.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
@@ -83,9 +105,7 @@ impl Own {
         certificate.valid_dns_names().map(str::to_owned).collect()
     }
 
-    /// It is for others than the holder of `wanted`.
-    #[must_use]
-    pub fn is_not(&self, wanted: &str) -> TlsFileError {
+    fn is_not(&self, wanted: &str) -> TlsFileError {
         TlsFileError::NotFor { wanted: wanted.to_owned(), named: self.names().join(", ") }
     }
 

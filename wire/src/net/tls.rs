@@ -38,8 +38,17 @@ pub enum TlsFileError {
         /// Whose it is.
         named: String,
     },
-    /// Another CA has signed it.
-    #[error("the CA in ca.pem has not signed it: the folders are of different clusters")]
+    /// It names others beside.
+    #[error("it is for {0}: it has to name this process alone")]
+    NamesOthers(String),
+    /// It is good for listening only.
+    #[error("it is not for clients: a server shows it where it connects, too")]
+    NoCaller,
+    /// Another CA has signed it, or what stands between it and the CA is missing.
+    #[error(
+        "the CA in ca.pem has not signed it: the folders are of different clusters, or the chain \
+         has a gap"
+    )]
     Foreign,
     /// Nobody takes it any more.
     #[error("it has expired: sign another one")]
@@ -97,7 +106,7 @@ pub fn client_config(ca_pem: &[u8], own: Option<&Own>) -> Result<Arc<ClientConfi
     Ok(Arc::new(config))
 }
 
-fn client_verifier(
+pub(super) fn client_verifier(
     ca_pem: &[u8],
     provider: Arc<CryptoProvider>,
 ) -> Result<Arc<dyn rustls::server::danger::ClientCertVerifier>, TlsFileError> {

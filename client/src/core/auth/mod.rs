@@ -94,7 +94,8 @@ impl Auth {
         let refusal = match ctx.me.name {
             Some(mine) if mine != name => Some(belongs_to(&mine)),
             Some(_) if ctx.me.session.is_some() => Some(Failure::usage(format!(
-                "{name} is signed in here already; to begin anew, run `fastchat signout` first"
+                "{name} is signed in here already; an account that its home does not know any more \
+                 is signed up after `fastchat signout`"
             ))),
             _ => None,
         };
@@ -272,7 +273,7 @@ impl Auth {
     /// A fault that is about the sign-in.
     pub(crate) fn on_fault(&mut self, fault: &Fault, ctx: &mut Context<'_>) -> Outcome {
         let failure = match (fault.code, self.wants_link(ctx)) {
-            (FaultCode::UNAVAILABLE, Some(name)) => home_away(&name),
+            (FaultCode::UNAVAILABLE, Some(name)) => self.home_away(&name),
             _ => super::link::failure(fault),
         };
         let outcome = match (&self.goal, failure.code) {
@@ -289,6 +290,10 @@ impl Auth {
             }
             (Goal::SignIn(_), Code::NoSuchUser) => {
                 let failure = lost_by_home(ctx).unwrap_or(failure);
+                // The session was of the account that is not there any more.
+                if ctx.me.session.take().is_some() {
+                    ctx.store(StoreOp::EndSession);
+                }
                 ctx.notify(Notice::SignInFailed(failure));
                 Outcome::Ended
             }
@@ -311,6 +316,16 @@ impl Auth {
             code => return Outcome::Retry(Failure::fault(code)),
         };
         self.end_if(Outcome::Over(failure))
+    }
+
+    /// A seat is there, and the account's home has not answered or can do nothing just now.
+    fn home_away(&self, name: &Name) -> Failure {
+        let keeps = if matches!(self.goal, Goal::SignUp(_)) { "is to keep" } else { "keeps" };
+        let text = format!(
+            "the server that {keeps} {name}'s account does not answer or cannot do this now; try \
+             again in a moment"
+        );
+        Failure::new(Code::Unavailable, text)
     }
 
     fn end_if(&mut self, outcome: Outcome) -> Outcome {
@@ -400,15 +415,6 @@ fn lost_by_home(ctx: &Context<'_>) -> Option<Failure> {
             ),
         )
     })
-}
-
-/// A seat is there, and has no answer of the account's home.
-fn home_away(name: &Name) -> Failure {
-    let text = format!(
-        "the server that keeps {name}'s account is not running or cannot be reached now; try again \
-         in a moment"
-    );
-    Failure::new(Code::Unavailable, text)
 }
 
 fn belongs_to(name: &Name) -> Failure {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use wire::Name;
-use wire::message::{SignInChallenge, SignInFinish, SignInStart, Welcome};
+use wire::message::{SignInChallenge, SignInFinish, SignInStart, SignOut, Welcome};
 
 use super::{Outcome, Steps, session};
 use crate::core::event::{Notice, OwnKeys, Password, Step, StoreOp};
@@ -96,8 +96,14 @@ impl SignInGoal {
             (JobResult::OpenedKeys(Ok(identity)), State::Opening(welcome)) => {
                 let session = session(welcome);
                 let bundle = welcome.bundle.bytes().clone();
+                if steps.ctx.me.bundle.as_ref().is_some_and(|kept| *kept != bundle) {
+                    // The session that has begun is nobody's.
+                    steps.send(SignOut {});
+                    return steps.fail(other_keys(&self.name));
+                }
                 let keys = OwnKeys { identity: Arc::clone(&identity), bundle: bundle.clone() };
                 steps.adopt(self.name, keys);
+                steps.ctx.me.bundle = Some(bundle.clone());
                 steps.ctx.me.pending_sign_up = None;
                 steps.ctx.me.session = Some(session);
                 steps.ctx.store(StoreOp::SaveSignIn {
@@ -129,6 +135,18 @@ impl SignInGoal {
         });
         self.state = State::Opening(Box::new(welcome));
     }
+}
+
+/// Keys are never replaced: what was sealed for them could not be opened any more.
+fn other_keys(name: &Name) -> Failure {
+    Failure::new(
+        Code::UntrustedKey,
+        format!(
+            "{name} has other keys now than this data directory, which stays as it is: the name \
+             was signed up anew, by you or by somebody else; to use that account, give another \
+             directory with --data"
+        ),
+    )
 }
 
 fn explain(error: OpaqueError) -> Failure {

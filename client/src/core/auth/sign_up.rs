@@ -180,6 +180,9 @@ impl SignUpGoal {
             self.state = State::Welcomed;
             let session = session(welcome);
             steps.ctx.me.pending_sign_up = None;
+            if let Some(keys) = &steps.ctx.me.keys {
+                steps.ctx.me.bundle = Some(keys.bundle.clone());
+            }
             steps.ctx.me.session = Some(session);
             steps.ctx.store(StoreOp::SaveSession(session));
         }

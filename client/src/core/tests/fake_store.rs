@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use wire::{LogId, Name, Number, Origin, Seq, Wall};
 
 use super::fake_blobs::FakeBlobs;
@@ -23,6 +24,7 @@ use crate::store::{
 #[derive(Default)]
 pub(super) struct FakeStore {
     pub(super) identity: Option<Arc<Identity>>,
+    pub(super) bundle: Option<Bytes>,
     pub(super) session: Option<Session>,
     pub(super) sign_up: Option<PendingSignUp>,
     pub(super) origin: Option<Origin>,
@@ -59,8 +61,10 @@ impl FakeStore {
                 });
                 ("identity", Some(Stored::Identity(keys)))
             }
-            StoreOp::SaveSignUp { identity, frame, .. } => {
-                let had_existed = self.identity.replace(identity).is_some();
+            StoreOp::SaveSignUp { identity, bundle, frame, .. } => {
+                let was_new = self.sign_up.take().is_some_and(|pending| !pending.had_existed);
+                let had_existed = self.identity.replace(identity).is_some() && !was_new;
+                self.bundle = Some(bundle);
                 self.sign_up = Some(PendingSignUp { frame, had_existed });
                 ("sign-up", Some(Stored::SignUpSaved))
             }
@@ -70,8 +74,8 @@ impl FakeStore {
                 }
                 ("no sign-up", None)
             }
-            StoreOp::SaveSignIn { identity, session, .. } => {
-                self.identity = Some(identity);
+            StoreOp::SaveSignIn { identity, bundle, session, .. } => {
+                (self.identity, self.bundle) = (Some(identity), Some(bundle));
                 self.sign_up = None;
                 self.session = Some(session);
                 ("sign-in", Some(Stored::SessionSaved))

@@ -101,7 +101,7 @@ fn a_home_that_is_away_is_told_apart_from_full_servers() {
     world.ask(Request::Outbox);
     world.connect();
     world.server(Fault::about(FaultCode::UNAVAILABLE, Kind::RESUME, 0));
-    let away = "the server that keeps alice's account is not running or cannot be reached now";
+    let away = "the server that keeps alice's account does not answer or cannot do this now";
     assert!(trouble(&world).starts_with(away), "{}", trouble(&world));
     assert!(world.store.session.is_some());
     world.pass(Duration::from_secs(1));

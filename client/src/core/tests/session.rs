@@ -298,7 +298,7 @@ fn an_unavailable_home_is_no_outcome_and_is_asked_again() {
     let mut world = sign_in(&home, "pw", false);
     world.server(Fault::about(FaultCode::UNAVAILABLE, Kind::SIGN_IN_FINISH, 0));
     assert_eq!(failed(&world), None);
-    let away = "the server that keeps alice's account is not running or cannot be reached now";
+    let away = "the server that keeps alice's account does not answer or cannot do this now";
     assert!(trouble(&world).starts_with(away), "{}", trouble(&world));
     world.pass(Duration::from_secs(1));
     world.connect();

@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use wire::message::Fault;
+use wire::message::{Bundle, Fault};
 use wire::{FaultCode, Kind, Origin, ToServer};
 
-use super::session::{Home, failed, password};
+use super::session::{Home, failed, password, sign_up};
 use super::world::{Step, World, bundle_of, me};
 use crate::core::{Command, Notice, Reading, Request};
-use crate::crypto::test_keys::{alice, name};
+use crate::crypto::test_keys::{alice, bob, name};
 use crate::failure::{Code, Failure};
 
 /// Signs up again until the frame has left.
@@ -157,4 +157,36 @@ fn a_sign_in_ends_a_sign_up_that_was_not_answered() {
     world.connect();
     let begun = matches!(world.sent.last(), Some(ToServer::SignUpStart(_)));
     assert!(begun, "the frame from before has gone: {:?}", world.sent.last());
+}
+
+#[test]
+fn a_sign_in_that_finds_other_keys_replaces_nothing() {
+    let (mut other, mut home) = (World::fresh(), Home::new());
+    sign_up(&mut other, &mut home);
+    let finish = home.finish.as_mut().expect("it has left");
+    finish.bundle = Bundle::new(bundle_of(bob(), "alice").encoded().clone()).expect("it fits");
+    let mut world = World::signed_out();
+    world.command(Command::SignIn { name: me(), password: password("pw"), takeover: false });
+    world.connect();
+    home.challenge_sign_in(&mut world);
+    world.work();
+    home.welcome(&mut world);
+    world.work();
+    let failure = refusal(&world);
+    assert_eq!(failure.code, Code::UntrustedKey);
+    assert!(failure.text.contains("other keys now than this data directory"), "{failure}");
+    assert!(world.store.session.is_none() && world.link.is_none());
+    assert_eq!(world.store.bundle.as_ref(), Some(bundle_of(alice(), "alice").encoded()));
+    assert!(matches!(world.sent.last(), Some(ToServer::SignOut(_))), "{:?}", world.sent);
+}
+
+#[test]
+fn a_sign_in_of_an_account_that_its_home_has_lost_ends_its_session() {
+    let mut world = World::with_session();
+    world.command(Command::SignIn { name: me(), password: password("pw"), takeover: false });
+    world.connect();
+    world.server(Fault::about(FaultCode::NO_SUCH_USER, Kind::SIGN_IN_START, 0));
+    assert_eq!(refusal(&world).code, Code::NoSuchUser);
+    assert!(world.store.session.is_none());
+    sign_up_again(&mut world, &mut Home::new());
 }

@@ -130,7 +130,9 @@ impl World {
     fn with(name: Option<Name>, session: Option<Session>) -> Self {
         let origin = Origin([9; 16]);
         let servers = KnownServers::default();
-        let saved = Saved { name, origin, session, pending_sign_up: None, servers };
+        let bundle = name.map(|_| bundle_of(alice(), "alice").encoded().clone());
+        let kept = bundle.clone();
+        let saved = Saved { name, bundle, origin, session, pending_sign_up: None, servers };
         let identity = name.map(|_| Arc::new(alice().clone()));
         Self {
             core: Core::new(saved, [3; 32]),
@@ -140,7 +142,7 @@ impl World {
             sent: Vec::new(),
             notices: Vec::new(),
             jobs: VecDeque::new(),
-            store: FakeStore { identity, session, ..FakeStore::default() },
+            store: FakeStore { identity, bundle: kept, session, ..FakeStore::default() },
             link: None,
             is_disk_slow: false,
             slow: None,
@@ -163,8 +165,10 @@ impl World {
 
     /// The same machine after its process has ended.
     pub(super) fn restart(&mut self) {
+        let is_new = self.store.sign_up.as_ref().is_some_and(|pending| !pending.had_existed);
         let saved = Saved {
             name: self.store.identity.as_ref().map(|_| me()),
+            bundle: self.store.bundle.clone().filter(|_| !is_new),
             origin: self.store.origin.unwrap_or(Origin([9; 16])),
             session: self.store.session,
             pending_sign_up: self.store.sign_up.clone(),

@@ -295,7 +295,7 @@ fn a_session_without_its_home_is_told_what_goes_on_instead_of_what_to_do() {
     assert!(failure.text.ends_with("; try again in a moment"), "{failure}");
     let text = super::still_trying(&failure);
     assert!(
-        text.ends_with("reached now; trying again, what you write waits in the outbox"),
+        text.ends_with("do it now; trying again, what you write waits in the outbox"),
         "{text}"
     );
 }

@@ -371,6 +371,9 @@ impl Parts {
             turn.metrics.slots_given += 1;
             tracing::info!(slot = slot.index(), to = %holder, epoch, "a slot has moved");
             self.claim(SlotClaim { slot, epoch, holder, serves: false }, turn);
+            if self.seat.holders.count().1 == 0 {
+                tracing::info!("every slot that the map gives to others has moved");
+            }
         }
         self.plan_move(turn);
     }

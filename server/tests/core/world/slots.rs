@@ -22,6 +22,16 @@ pub(crate) struct Fuse {
 pub(crate) type Alter = Box<dyn FnMut(ToPeer) -> ToPeer>;
 
 impl World {
+    /// Slots that a server holds, and how many of them it has to give.
+    pub(crate) fn slots(&self, server: u16) -> (u64, u64) {
+        self.nodes[&ServerId(server)].core.as_ref().expect("runs").slots()
+    }
+
+    /// Whether a server serves the slot of a log.
+    pub(crate) fn serves(&self, server: u16, log: &LogId) -> bool {
+        self.nodes[&ServerId(server)].core.as_ref().expect("runs").serves(log)
+    }
+
     /// The next map, in which these logs' slots have another home; every server hears of it.
     pub(crate) fn move_to(&mut self, logs: &[LogId], home: u16) {
         let moved: Vec<Slot> = logs.iter().map(Slot::of).collect();

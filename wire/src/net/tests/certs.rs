@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, Certificate, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd,
+    BasicConstraints, Certificate, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, date_time_ymd,
 };
 use rustls::{ClientConfig, ServerConfig};
 
@@ -36,6 +37,16 @@ impl Ca {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let params = CertificateParams::new(names).expect("DNS names");
         let certificate: Certificate = params.signed_by(&key, &self.issuer).expect("signs");
+        Identity { chain: certificate.pem(), key: key.serialize_pem() }
+    }
+
+    /// The same, good for listening only.
+    pub(super) fn listener(&self, names: &[&str]) -> Identity {
+        let key = KeyPair::generate().expect("a key");
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut params = CertificateParams::new(names).expect("DNS names");
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        let certificate = params.signed_by(&key, &self.issuer).expect("signs");
         Identity { chain: certificate.pem(), key: key.serialize_pem() }
     }
 
@@ -109,6 +120,12 @@ fn a_certificate_that_others_would_refuse_is_told_by_what_is_wrong_with_it() {
     };
     assert!(matches!(years(2000, 2001), Err(TlsFileError::Expired)));
     assert!(matches!(years(2999, 3000), Err(TlsFileError::NotYet)));
+    let two = ca.identity(&["a.fastchat", "b.fastchat"]).own();
+    check(&two, &ca, "a.fastchat").expect("a router may have several");
+    let as_caller = |own: &Own| own.check_as_caller(ca.pem.as_bytes(), "a.fastchat");
+    as_caller(&own).expect("it is right");
+    assert!(matches!(as_caller(&two), Err(TlsFileError::NamesOthers(_))));
+    assert!(matches!(as_caller(&ca.listener(&["a.fastchat"]).own()), Err(TlsFileError::NoCaller)));
     own.replace(&ca.identity(&["b.fastchat"]).own());
     assert_eq!(own.names(), ["b.fastchat"]);
     check(&own, &ca, "b.fastchat").expect("it is another one now");
