@@ -13,4 +13,5 @@ pub mod identity;
 pub mod map_file;
 pub mod mark;
 pub mod meter;
+pub mod setup_mark;
 pub mod shell;

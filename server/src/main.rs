@@ -12,6 +12,7 @@ use server::backup;
 use server::config::{Config, KNOWN, SAMPLE, command, restored};
 use server::identity::{Identity, exposed_secrets};
 use server::mark::Mark;
+use server::setup_mark::SetupMark;
 use server::shell::Shell;
 use storage::RocksStorage;
 
@@ -58,6 +59,7 @@ fn run(args: Args) -> Result<(), Box<dyn Error>> {
 /// Says what is right, and what should be better.
 fn check(config: &Config) -> Result<(), Box<dyn Error>> {
     let identity = Identity::read(config)?;
+    SetupMark::beside(&config.store).check(&identity.setup)?;
     for advice in exposed_secrets(config) {
         eprintln!("fastchat-server: warning: {advice}");
     }

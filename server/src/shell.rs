@@ -37,6 +37,7 @@ use crate::identity::{Identity, callers, exposed_secrets};
 use crate::map_file::{Newest, newest};
 use crate::mark::Mark;
 use crate::meter::LoadMeter;
+use crate::setup_mark::SetupMark;
 
 pub use error::{RunError, ShellError};
 use reach::Reach;
@@ -115,6 +116,7 @@ impl Shell {
         let poster = Poster::open(config.admin, PROGRAM, "server_loop", net.clock())?;
         let mark = unset_mark(&config.store)?;
         let (storage, opened) = RocksStorage::open(&config.store, waker(&net))?;
+        SetupMark::beside(&config.store).set(&identity.setup)?;
         let newest = begin_with(config, &identity, &storage)?;
         let (clients, client_address) = listen_for_clients(&mut net, config, &identity)?;
         let (peers, peer_address) = listen_for_peers(&mut net, config, &identity)?;

@@ -186,6 +186,30 @@ fn a_certificate_that_others_would_refuse_is_not_taken_over_by_a_reload() {
     raw.frame().expect("it answers as the first server");
 }
 
+#[test]
+fn a_store_is_not_served_under_another_opaque_setup() {
+    let folders = [(), ()].map(|()| TempDir::new().expect("a temporary directory can be made"));
+    let [files, others] =
+        [&folders[0], &folders[1]].map(|at| Files::prepare(at.path(), 1).expect("makes the files"));
+    let (_router, port) = Operated::router(&files);
+    drop(Operated::server(&files, 1, port));
+    let setup = files.dir().join("opaque.setup");
+    let own = fs::read(&setup).expect("it is there");
+    fs::copy(others.dir().join("opaque.setup"), &setup).expect("it is copied");
+    let store = files.server_data(ServerId(1)).join("store");
+    for is_check in [true, false] {
+        let mut command = server_command(&files, 1, &store, &[port]);
+        if is_check {
+            command.arg("--check");
+        }
+        let finished = run(&mut command, "").expect("it ends");
+        let text = "opaque.setup is not the one under which the users of this store signed up";
+        assert!(finished.code() == 1 && finished.stderr.contains(text), "{finished:?}");
+    }
+    fs::write(&setup, own).expect("it is put back");
+    drop(Operated::server(&files, 1, port));
+}
+
 /// The certificate that a listener shows to a client who expects the first server.
 fn shown(files: &Files, address: SocketAddr) -> CertificateDer<'static> {
     let ca = fs::read(files.dir().join("ca.pem")).expect("it is there");

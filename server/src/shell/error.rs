@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use crate::identity::IdentityError;
 use crate::map_file::StoredMapError;
+use crate::setup_mark::SetupMarkError;
 
 /// Why a server cannot run.
 #[derive(Debug, Error)]
@@ -28,6 +29,9 @@ pub enum ShellError {
     /// Its store cannot be opened.
     #[error("--store: {0}")]
     Storage(#[from] StorageError),
+    /// Its store belongs to another OPAQUE setup.
+    #[error(transparent)]
+    Setup(#[from] SetupMarkError),
     /// An address cannot be listened on.
     #[error("{flag} {address}: {source}")]
     Listen {
