@@ -14,9 +14,7 @@ impl Mark {
     /// Of the store in this folder.
     #[must_use]
     pub fn beside(store: &Path) -> Self {
-        let mut name = store.file_name().unwrap_or_default().to_owned();
-        name.push(".superseded");
-        Self(store.with_file_name(name))
+        Self(beside(store, ".superseded"))
     }
 
     /// The file.
@@ -41,10 +39,7 @@ impl Mark {
         let mut file = File::create(&self.0)?;
         writeln!(file, "{why}")?;
         file.sync_all()?;
-        match self.0.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
-            _ => File::open(".")?.sync_all(),
-        }
+        sync_entry(&self.0)
     }
 
     /// Takes it away, if it is set: an operator has decided for this store.
@@ -56,6 +51,21 @@ impl Mark {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             removed => removed,
         }
+    }
+}
+
+/// The file beside a store whose name has `more` to the store's.
+pub(crate) fn beside(store: &Path, more: &str) -> PathBuf {
+    let mut name = store.file_name().unwrap_or_default().to_owned();
+    name.push(more);
+    store.with_file_name(name)
+}
+
+/// Makes durable that a file is there under this name.
+pub(crate) fn sync_entry(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
+        _ => File::open(".")?.sync_all(),
     }
 }
 

@@ -10,6 +10,8 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 use wire::opaque::Suite;
 
+use crate::mark::{beside, sync_entry};
+
 /// Why a store must not be served under a setup.
 #[derive(Debug, Error)]
 pub enum SetupMarkError {
@@ -38,9 +40,7 @@ impl SetupMark {
     /// Of the store in this folder.
     #[must_use]
     pub fn beside(store: &Path) -> Self {
-        let mut name = store.file_name().unwrap_or_default().to_owned();
-        name.push(".opaque");
-        Self(store.with_file_name(name))
+        Self(beside(store, ".opaque"))
     }
 
     /// Whether the store may be served under `setup`; one without a mark may be.
@@ -74,10 +74,7 @@ impl SetupMark {
         writeln!(file, "{}", digest(setup))?;
         file.sync_all()?;
         fs::rename(&new, &self.0)?;
-        match self.0.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
-            _ => File::open(".")?.sync_all(),
-        }
+        sync_entry(&self.0)
     }
 
     fn failed(&self, source: io::Error) -> SetupMarkError {
