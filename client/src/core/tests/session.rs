@@ -70,6 +70,16 @@ impl Home {
         world.server(SignUpChallenge { response });
     }
 
+    /// Challenges a sign-up, and keeps the frame that leaves then.
+    pub(super) fn hear_sign_up(&mut self, world: &mut World) {
+        self.challenge_sign_up(world);
+        world.work();
+        let Some(ToServer::SignUpFinish(finish)) = world.sent.last() else {
+            panic!("the frame has left: {:?}", world.sent);
+        };
+        self.finish = Some(finish.clone());
+    }
+
     pub(super) fn challenge_sign_in(&self, world: &mut World) {
         let Some(ToServer::SignInStart(start)) = world.sent.last() else {
             panic!("a sign-in has begun: {:?}", world.sent);
@@ -117,12 +127,7 @@ pub(super) fn sign_up(world: &mut World, home: &mut Home) {
     assert!(world.link.is_none(), "keys are made before anybody is called");
     world.work();
     world.connect();
-    home.challenge_sign_up(world);
-    world.work();
-    let Some(ToServer::SignUpFinish(finish)) = world.sent.last() else {
-        panic!("the frame has left: {:?}", world.sent);
-    };
-    home.finish = Some(finish.clone());
+    home.hear_sign_up(world);
 }
 
 /// Signs in on a new machine until the password is proven or not.

@@ -16,12 +16,7 @@ use crate::failure::{Code, Failure};
 fn sign_up_again(world: &mut World, home: &mut Home) {
     world.command(Command::SignUp { name: me(), password: password("another") });
     world.connect();
-    home.challenge_sign_up(world);
-    world.work();
-    let Some(ToServer::SignUpFinish(finish)) = world.sent.last() else {
-        panic!("the frame has left: {:?}", world.sent);
-    };
-    home.finish = Some(finish.clone());
+    home.hear_sign_up(world);
 }
 
 fn refusal(world: &World) -> Failure {
