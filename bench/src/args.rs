@@ -71,7 +71,7 @@ pub struct Balance {
 }
 
 /// Pairs of users: one of each pair writes to the other, who reads.
-#[derive(Debug, Default, FromArgs)]
+#[derive(Clone, Debug, Default, FromArgs)]
 #[argh(subcommand, name = "direct")]
 pub struct Direct {
     /// start a cluster of this many servers in a temporary directory
@@ -114,6 +114,14 @@ pub struct Direct {
     /// seed of the bodies (default: a random one, printed)
     #[argh(option, arg_name = "number")]
     pub seed: Option<u64>,
+
+    /// with --local: clients are served without TLS
+    #[argh(switch)]
+    pub plaintext: bool,
+
+    /// with --local: servers write every post, also one that a quick reader has seen before
+    #[argh(switch)]
+    pub store_all: bool,
 
     /// print one JSON object instead of the table
     #[argh(switch)]

@@ -104,7 +104,13 @@ impl Cluster {
     /// [`ClusterError`].
     pub fn open(target: &Target, stop: &AtomicBool) -> Result<Self, ClusterError> {
         match target {
-            Target::Own { servers } => Self::start(*servers, stop),
+            Target::Own { servers, plaintext, store_all } => {
+                let switches = [("--plaintext", *plaintext), ("--store-all", *store_all)];
+                let on = switches.iter().filter(|(_, is_on)| *is_on).map(|(flag, _)| *flag);
+                let servers = servers.to_string();
+                let flags: Vec<&str> = ["--local", &servers].into_iter().chain(on).collect();
+                Self::start(&flags, stop)
+            }
             Target::Running { router, ca } => {
                 let endpoint =
                     Endpoint { router: resolve(router)?, ca_pem: file(ca, fs::read(ca))? };
@@ -133,14 +139,15 @@ impl Cluster {
         Ok(Some(Reading::of(processes(&text))?))
     }
 
-    fn start(servers: u16, stop: &AtomicBool) -> Result<Self, ClusterError> {
+    fn start(flags: &[&str], stop: &AtomicBool) -> Result<Self, ClusterError> {
         let path = beside_this("fastchat-router");
         let data = TempDir::with_prefix("fastchat-bench-");
         let data = file(Path::new("a temporary directory"), data)?;
         let log = data.path().join("router.log");
         let words = file(&log, fs::File::create(&log))?;
         let mut router = Command::new(&path)
-            .args(["--local", &servers.to_string(), "--data"])
+            .args(flags)
+            .arg("--data")
             .arg(data.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

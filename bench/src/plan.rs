@@ -53,6 +53,10 @@ pub enum Target {
     Own {
         /// How many servers.
         servers: u16,
+        /// Clients are served without TLS.
+        plaintext: bool,
+        /// Every post is written, also one that a quick reader has seen before.
+        store_all: bool,
     },
     /// One that runs already.
     Running {
@@ -90,6 +94,9 @@ pub enum PlanError {
     /// Users who read nothing, where that cannot be measured.
     #[error("--silent takes an even number, with --local, and not with --window")]
     Silent,
+    /// What only a cluster of our own can be told.
+    #[error("--plaintext and --store-all need --local")]
+    Own,
     /// A value outside its range.
     #[error("{flag} takes {min} to {max}, not {value}")]
     Range {
@@ -118,6 +125,14 @@ pub enum PlanError {
 /// [`PlanError::Seed`].
 pub fn random_seed() -> Result<u64, PlanError> {
     SysRng.try_next_u64().map_err(|_| PlanError::Seed)
+}
+
+impl Target {
+    /// Whether clients are served without TLS.
+    #[must_use]
+    pub fn is_plaintext(&self) -> bool {
+        matches!(self, Self::Own { plaintext: true, .. })
+    }
 }
 
 impl Plan {
@@ -161,8 +176,9 @@ fn target(direct: &Direct) -> Result<Target, PlanError> {
     match (direct.local, &direct.router, &direct.ca) {
         (Some(servers), None, None) => {
             within("--local", servers.into(), 1, SERVERS_MAX.into())?;
-            Ok(Target::Own { servers })
+            Ok(Target::Own { servers, plaintext: direct.plaintext, store_all: direct.store_all })
         }
+        (None, _, _) if direct.plaintext || direct.store_all => Err(PlanError::Own),
         (None, Some(router), Some(ca)) => {
             Ok(Target::Running { router: router.clone(), ca: ca.clone() })
         }
@@ -206,7 +222,7 @@ mod tests {
     #[test]
     fn the_defaults_are_fifty_pairs_by_the_clock() {
         let plan = plan(&local()).expect("a good command line");
-        assert_eq!(plan.target, Target::Own { servers: 3 });
+        assert_eq!(plan.target, Target::Own { servers: 3, plaintext: false, store_all: false });
         assert_eq!((plan.pairs, plan.body_len, plan.seed), (50, 200, 7));
         assert_eq!(plan.pace, Pace::Open { rate: 1_000 });
         assert_eq!(plan.duration, Duration::from_secs(10));
@@ -220,6 +236,20 @@ mod tests {
         for direct in [neither, both, half] {
             assert_eq!(plan(&direct), Err(PlanError::Target));
         }
+    }
+
+    #[test]
+    fn only_an_own_cluster_is_told_how_to_serve() {
+        let (router, ca) = (Some("localhost:1".to_owned()), Some("ca.pem".into()));
+        let running = Direct { router, ca, ..Direct::default() };
+        assert!(plan(&running).is_ok_and(|plan| !plan.target.is_plaintext()));
+        for direct in
+            [Direct { plaintext: true, ..running.clone() }, Direct { store_all: true, ..running }]
+        {
+            assert_eq!(plan(&direct), Err(PlanError::Own));
+        }
+        let own = plan(&Direct { plaintext: true, ..local() }).expect("good");
+        assert!(own.target.is_plaintext());
     }
 
     #[test]

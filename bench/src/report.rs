@@ -107,14 +107,16 @@ impl Report {
             Pace::Open { rate } => (Some(rate), None),
             Pace::Closed { window } => (None, Some(window)),
         };
-        let servers = match plan.target {
-            Target::Own { servers } => Some(servers),
-            Target::Running { .. } => None,
+        let (servers, store_all) = match plan.target {
+            Target::Own { servers, store_all, .. } => (Some(servers), Some(store_all)),
+            Target::Running { .. } => (None, None),
         };
+        let plaintext = plan.target.is_plaintext();
         json!({
             "local": servers, "pairs": plan.pairs, "rate": rate, "window": window,
             "body_len": plan.body_len, "seconds": plan.duration.as_secs(), "seed": plan.seed,
-            "mode": "opaque", "tls": true, "readers_keep": "nothing",
+            "mode": "opaque", "tls": !plaintext, "plaintext": plaintext, "store_all": store_all,
+            "readers_keep": "nothing",
         })
     }
 
@@ -127,17 +129,19 @@ impl Report {
             }
         };
         let target = match &plan.target {
-            Target::Own { servers } => {
-                format!("{servers} servers of its own on {}", machine.file_system)
+            Target::Own { servers, store_all, .. } => {
+                let storing = if *store_all { " that store everything" } else { "" };
+                format!("{servers} servers of its own{storing} on {}", machine.file_system)
             }
             Target::Running { router, .. } => format!("the cluster of {router}"),
         };
         format!(
             "fastchat-bench {version} {scenario}: {pace}, {seconds} s\n\
-             {pairs} pairs, bodies of {len} random bytes, TLS, {target}; readers keep nothing\n\
+             {pairs} pairs, bodies of {len} random bytes, {security}, {target}; readers keep nothing\n\
              {cores} cores, {processor}, Linux {kernel}, load {load} before; seed {seed}\n",
             version = env!("CARGO_PKG_VERSION"),
             scenario = plan.scenario,
+            security = if plan.target.is_plaintext() { "no TLS" } else { "TLS" },
             seconds = plan.duration.as_secs(),
             pairs = plan.pairs,
             len = plan.body_len,

@@ -54,7 +54,7 @@ pub fn run(plan: &Plan) -> Result<bool, RunError> {
 
 fn opening(plan: &Plan) -> String {
     match &plan.target {
-        Target::Own { servers } => format!("starting a cluster of {servers} servers"),
+        Target::Own { servers, .. } => format!("starting a cluster of {servers} servers"),
         Target::Running { router, .. } => format!("using the cluster of {router}"),
     }
 }

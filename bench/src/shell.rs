@@ -77,7 +77,8 @@ struct Before {
 
 struct Shell<'a> {
     cluster: &'a Cluster,
-    tls: Arc<ClientConfig>,
+    /// None without TLS.
+    tls: Option<Arc<ClientConfig>>,
     net: Net,
     clock: Clock,
     timer: Timer,
@@ -118,9 +119,10 @@ impl<'a> Shell<'a> {
         let mut secret = [0; 32];
         SysRng.try_fill_bytes(&mut secret).map_err(io::Error::other)?;
         let users = plan.users();
+        let ca_pem = (!plan.target.is_plaintext()).then_some(&cluster.endpoint().ca_pem);
         Ok(Self {
             cluster,
-            tls: tls::client_config(&cluster.endpoint().ca_pem, None)?,
+            tls: ca_pem.map(|ca_pem| tls::client_config(ca_pem, None)).transpose()?,
             net,
             clock: Clock::new(),
             timer,
@@ -240,7 +242,10 @@ impl<'a> Shell<'a> {
             self.users.remove(&old);
             self.net.close(old);
         }
-        let security = Security::Connect(Arc::clone(&self.tls), name);
+        let security = match &self.tls {
+            Some(tls) => Security::Connect(Arc::clone(tls), name),
+            None => Security::Plain,
+        };
         let conn = self.net.dial(address, security, policy);
         self.users.insert(conn, user);
         self.conns[user] = Some(conn);

@@ -9,6 +9,7 @@ pub mod board;
 pub mod exposition;
 pub mod files;
 pub mod log;
+pub mod loopback;
 pub mod map;
 pub mod metric;
 pub mod poster;

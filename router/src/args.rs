@@ -83,6 +83,16 @@ pub struct Args {
     #[argh(option, arg_name = "sessions")]
     pub sessions_max: Option<u32>,
 
+    /// for benches on this machine: clients are served without TLS, at a loopback address only;
+    /// with --local by the servers too
+    #[argh(switch)]
+    pub plaintext: bool,
+
+    /// with --local, for benches: servers write every message, also one that a quick reader has
+    /// seen before
+    #[argh(switch)]
+    pub store_all: bool,
+
     /// print the version, then end
     #[argh(switch)]
     pub version: bool,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use operate::admin;
 use operate::log::{FILTER_VARIABLE, FORMAT_VARIABLE, Filter, LogFormat};
+use operate::loopback;
 use operate::settings::{Known, Loaded, Setting, Settings};
 use wire::limits::SERVERS_MAX;
 
@@ -42,6 +43,8 @@ pub struct RouterConfig {
     pub log_format: LogFormat,
     /// Only check that it could run.
     pub is_check: bool,
+    /// Clients are served without TLS, for benches: `listen` is a loopback address.
+    pub is_plaintext: bool,
 }
 
 /// A whole cluster on this machine.
@@ -61,6 +64,10 @@ pub struct LocalConfig {
     pub log: Option<Filter>,
     /// How log lines are written, the servers' too.
     pub log_format: LogFormat,
+    /// Router and servers serve clients without TLS, for benches.
+    pub is_plaintext: bool,
+    /// The servers write every entry, for benches.
+    pub stores_all: bool,
 }
 
 /// A file with every setting, each with what it means.
@@ -129,8 +136,11 @@ fn placing(settings: &mut Settings) -> Placing {
 }
 
 fn router(placing: Placing, args: &Args, settings: &mut Settings) -> Option<RouterConfig> {
-    let only_local =
-        [("--data", args.data.is_some()), ("--sessions-max", args.sessions_max.is_some())];
+    let only_local = [
+        ("--data", args.data.is_some()),
+        ("--sessions-max", args.sessions_max.is_some()),
+        ("--store-all", args.store_all),
+    ];
     for (flag, _) in only_local.iter().filter(|(_, is_given)| *is_given) {
         settings.misuse(format!("{flag} needs --local"));
     }
@@ -139,6 +149,9 @@ fn router(placing: Placing, args: &Args, settings: &mut Settings) -> Option<Rout
     let cluster: Option<PathBuf> = settings.one("cluster");
     let identity: Option<PathBuf> = settings.one("identity");
     let (listen, server_listen) = (settings.one("listen"), settings.one("server_listen"));
+    if args.plaintext {
+        loopback::need([("listen", listen)], settings);
+    }
     let admin = admin::configured(settings);
     let (log, log_format) = (settings.one::<Filter>("log"), settings.one("log_format"));
     let cluster = cluster?;
@@ -152,6 +165,7 @@ fn router(placing: Placing, args: &Args, settings: &mut Settings) -> Option<Rout
         log: log.unwrap_or_default(),
         log_format: log_format.unwrap_or_default(),
         is_check: args.check,
+        is_plaintext: args.plaintext,
     })
 }
 
@@ -189,6 +203,8 @@ fn local(
         admin: admin::configured(settings),
         log: settings.one("log"),
         log_format: log_format.unwrap_or_default(),
+        is_plaintext: args.plaintext,
+        stores_all: args.store_all,
     })
 }
 
@@ -196,7 +212,7 @@ fn local(
 mod tests {
     use argh::FromArgs;
 
-    use super::{Config, KNOWN, SAMPLE};
+    use super::{Config, KNOWN, RouterConfig, SAMPLE};
     use crate::args::Args;
     use crate::core::strategy::{Placing, Strategy};
 
@@ -265,6 +281,17 @@ mod tests {
             let error = parse(&format!("--local 3 --data d {words}")).expect_err("a mistake");
             assert!(error.to_string().starts_with(flag), "{error}");
         }
+    }
+
+    #[test]
+    fn plaintext_is_for_this_machine_only() {
+        let line = "--cluster c --server-listen 10.0.0.1:2 --plaintext --listen";
+        let config = parse(&format!("{line} [::1]:1"));
+        assert!(matches!(config, Ok(Config::Router(RouterConfig { is_plaintext: true, .. }))));
+        let error = parse(&format!("{line} 10.0.0.1:1 --check")).expect_err("a mistake");
+        assert!(error.to_string().starts_with("--listen"), "{error}");
+        let error = parse(&format!("{line} [::1]:1 --store-all")).expect_err("a mistake");
+        assert!(error.to_string().starts_with("--store-all"), "{error}");
     }
 
     #[test]

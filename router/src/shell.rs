@@ -131,7 +131,12 @@ impl Shell {
         let mut net = Net::new()?;
         net.exempt_loopback(exempt_loopback);
         let poster = Poster::open(config.admin, PROGRAM, "router_loop", net.clock())?;
-        let security = ListenSecurity::Tls(identity.clients);
+        let security = if config.is_plaintext {
+            tracing::warn!("--plaintext: clients are served without TLS, for benches");
+            ListenSecurity::Plain
+        } else {
+            ListenSecurity::Tls(identity.clients)
+        };
         let policy = Policy::early_client();
         let clients = listen(&mut net, "--listen", config.listen, security, policy)?;
         let security = ListenSecurity::Tls(identity.servers);

@@ -49,6 +49,7 @@ impl Table {
             log: Filter::default(),
             log_format: LogFormat::default(),
             is_check: false,
+            is_plaintext: false,
         };
         Self {
             dir,

@@ -90,6 +90,15 @@ pub struct Args {
     #[argh(switch)]
     pub local: bool,
 
+    /// for benches on this machine: clients are served without TLS, at a loopback address only
+    #[argh(switch)]
+    pub plaintext: bool,
+
+    /// for benches that compare storing: every message is written, also one that a quick reader has
+    /// seen before
+    #[argh(switch)]
+    pub store_all: bool,
+
     /// check the settings and the files that they name, name every mistake, then end
     #[argh(switch)]
     pub check: bool,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use operate::admin;
 use operate::log::{FILTER_VARIABLE, FORMAT_VARIABLE, Filter, LogFormat};
+use operate::loopback;
 use operate::settings::{Known, Loaded, Setting, Settings, SettingsError};
 use wire::ServerId;
 use wire::limits::SERVERS_MAX;
@@ -55,6 +56,10 @@ pub struct Config {
     pub log_format: LogFormat,
     /// Part of a local cluster.
     pub is_local: bool,
+    /// Clients are served without TLS, for benches: both addresses of clients are loopback ones.
+    pub is_plaintext: bool,
+    /// Every entry is written, also one that its reader has seen before: for benches.
+    pub stores_all: bool,
     /// Only check that it could run.
     pub is_check: bool,
 }
@@ -166,6 +171,9 @@ fn complete(args: &Args, settings: &mut Settings) -> Option<Config> {
     let identity: Option<PathBuf> = settings.one("identity");
     let store = settings.one("store");
     let (listen, advertise) = told(("listen", "advertise"), settings);
+    if args.plaintext {
+        loopback::need([("listen", listen), ("advertise", advertise)], settings);
+    }
     let (peer_listen, peer_advertise) = told(("peer_listen", "peer_advertise"), settings);
     let routers = routers(settings);
     let sessions_max = at_least_one("sessions_max", SESSIONS_MAX_DEFAULT, settings);
@@ -191,6 +199,8 @@ fn complete(args: &Args, settings: &mut Settings) -> Option<Config> {
         log: log.unwrap_or_default(),
         log_format: log_format.unwrap_or_default(),
         is_local: args.local,
+        is_plaintext: args.plaintext,
+        stores_all: args.store_all,
         is_check: args.check,
     })
 }
@@ -286,6 +296,23 @@ mod tests {
         let error = parse(&wrong).expect_err("mistakes").to_string();
         assert_eq!(error.lines().count(), 2, "{error}");
         for flag in ["--advertise", "--peer-advertise"] {
+            assert!(error.contains(flag), "{flag} in {error}");
+        }
+    }
+
+    #[test]
+    fn plaintext_is_for_this_machine_only() {
+        assert!(
+            parse(&format!("{WHOLE} --plaintext --store-all"))
+                .is_ok_and(|config| { config.is_plaintext && config.stores_all })
+        );
+        let line = "--id 2 --cluster c --store s --router 127.0.0.1:7101 --listen 10.0.0.1:7200 \
+                    --peer-listen 10.0.0.1:7201 --advertise 10.0.0.2:7200";
+        parse(line).expect("with TLS it may be anywhere");
+        let error = parse(&format!("{line} --plaintext --check")).expect_err("mistakes");
+        let error = error.to_string();
+        assert_eq!(error.lines().count(), 2, "{error}");
+        for flag in ["--listen", "--advertise"] {
             assert!(error.contains(flag), "{flag} in {error}");
         }
     }

@@ -2,6 +2,7 @@
 //! the core wants.
 
 mod error;
+mod listening;
 mod orders;
 mod reach;
 
@@ -25,7 +26,7 @@ use rand::rngs::SysRng;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR2};
 use signal_hook_mio::v1_0::Signals;
 use storage::{RocksStorage, Storage, StorageError};
-use wire::net::{CloseCause, ListenSecurity, ListenerId, Net, NetEvent, Policy, Security};
+use wire::net::{CloseCause, ListenerId, Net, NetEvent, Policy, Security};
 use wire::{ConnId, Instant, ServerId};
 
 use crate::backup::Hatch;
@@ -40,6 +41,7 @@ use crate::meter::LoadMeter;
 use crate::setup_mark::SetupMark;
 
 pub use error::{RunError, ShellError};
+use listening::{listen_for_clients, listen_for_peers};
 use reach::Reach;
 
 /// The DNS name in the certificate of every router.
@@ -137,7 +139,7 @@ impl Shell {
             sessions_max: config.sessions_max,
             unseen_max: config.unseen_max,
             unmetered: config.is_local,
-            log_limits: LogLimits::standard(),
+            log_limits: LogLimits { stores_all: config.stores_all, ..LogLimits::standard() },
         };
         let mut effects = Vec::new();
         let desk = Desk::new(waker(&net));
@@ -444,35 +446,6 @@ fn begin_with(
     let path = config.cluster.join("map");
     let newest = newest(config.id, &path, identity.map.clone(), storage.map());
     newest.map_err(|source| ShellError::Map { path, source })
-}
-
-fn listen_for_clients(
-    net: &mut Net,
-    config: &Config,
-    identity: &Identity,
-) -> Result<(ListenerId, SocketAddr), ShellError> {
-    let security = ListenSecurity::Tls(Arc::clone(&identity.clients));
-    listen(net, "--listen", config.listen, security, Policy::early_client())
-}
-
-fn listen_for_peers(
-    net: &mut Net,
-    config: &Config,
-    identity: &Identity,
-) -> Result<(ListenerId, SocketAddr), ShellError> {
-    let security = ListenSecurity::Tls(Arc::clone(&identity.peers));
-    listen(net, "--peer-listen", config.peer_listen, security, Policy::peer())
-}
-
-fn listen(
-    net: &mut Net,
-    flag: &'static str,
-    address: SocketAddr,
-    security: ListenSecurity,
-    policy: Policy,
-) -> Result<(ListenerId, SocketAddr), ShellError> {
-    let bound = net.listen(address, security, policy);
-    bound.map_err(|source| ShellError::Listen { flag, address, source })
 }
 
 fn waker(net: &Net) -> Box<dyn Fn() + Send + Sync> {

@@ -59,7 +59,7 @@ struct World {
 fn plan(pace: Pace) -> Plan {
     Plan {
         scenario: "direct",
-        target: Target::Own { servers: 1 },
+        target: Target::Own { servers: 1, plaintext: false, store_all: false },
         pairs: 3,
         pace,
         body_len: 32,

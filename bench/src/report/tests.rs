@@ -12,7 +12,7 @@ use crate::usage::Usage;
 fn plan(pace: Pace) -> Plan {
     Plan {
         scenario: "direct",
-        target: Target::Own { servers: 3 },
+        target: Target::Own { servers: 3, plaintext: false, store_all: false },
         pairs: 50,
         pace,
         body_len: 200,

@@ -67,6 +67,8 @@ pub struct Plan {
     sessions_max: Option<u32>,
     log: Option<Filter>,
     log_format: LogFormat,
+    is_plaintext: bool,
+    stores_all: bool,
 }
 
 /// The server processes.
@@ -109,9 +111,18 @@ impl Plan {
                 source,
             })?,
         };
-        let LocalConfig { sessions_max, log_format, .. } = *config;
+        let LocalConfig { sessions_max, log_format, is_plaintext, stores_all, .. } = *config;
         let (cluster, log) = (cluster.clone(), config.log.clone());
-        Ok(Self { program, cluster, router, sessions_max, log, log_format })
+        Ok(Self {
+            program,
+            cluster,
+            router,
+            sessions_max,
+            log,
+            log_format,
+            is_plaintext,
+            stores_all,
+        })
     }
 
     /// The flags of `server`.
@@ -133,6 +144,9 @@ impl Plan {
         }
         flags.extend(["--log-format".into(), self.log_format.name().into()]);
         flags.push("--local".into());
+        let switches = [("--plaintext", self.is_plaintext), ("--store-all", self.stores_all)];
+        let switches = switches.into_iter().filter(|(_, is_on)| *is_on);
+        flags.extend(switches.map(|(flag, _)| flag.into()));
         flags
     }
 

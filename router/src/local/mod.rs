@@ -149,6 +149,7 @@ fn open_at(cluster: &Cluster, config: &LocalConfig, ports: Ports) -> Result<Shel
         log: config.log.clone().unwrap_or_else(Filter::warnings),
         log_format: config.log_format,
         is_check: false,
+        is_plaintext: config.is_plaintext,
     };
     Shell::open_with(&config, true)
 }

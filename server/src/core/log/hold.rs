@@ -13,7 +13,8 @@
 //! acknowledges without showing. A reader's cursor may then be above what the disk knows: see
 //! `reader.rs`. A log is not dropped from memory while something of it rides.
 //!
-//! Entries go in order: none is written while an earlier one is held. Groups hold nothing.
+//! Entries go in order: none is written while an earlier one is held. Groups hold nothing, nor does
+//! a home that stores everything.
 
 use wire::{Instant, Seq};
 
@@ -116,8 +117,9 @@ impl Log {
     }
 
     /// What is safe, and what of it because its reader has it.
-    pub(super) fn safe(&self) -> Safe {
-        let is_seen = self.is_mailbox() && self.grants.len() == 0;
+    pub(super) fn safe(&self, home: &Home) -> Safe {
+        let may_skip = self.is_mailbox() && !home.limits.stores_all;
+        let is_seen = may_skip && self.grants.len() == 0;
         let seen = if is_seen { self.floor() } else { Seq(0) };
         Safe { upto: self.durable.max(seen), seen }
     }
@@ -125,9 +127,9 @@ impl Log {
     /// The reader of a mailbox holds more: what is in no batch yet is never written. `before` was
     /// safe already.
     pub(super) fn skip_seen(&mut self, before: Seq, home: &mut Home, out: &mut LogOut) {
-        let Safe { seen, .. } = self.safe();
+        let Safe { seen, .. } = self.safe(home);
         if seen < self.floor() {
-            // Grants are on their way to the disk: its entries follow them.
+            // Grants are on their way to the disk: its entries follow them. Or all are stored.
             self.stop_holding(home);
             return self.mark_dirty(home);
         }

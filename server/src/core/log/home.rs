@@ -278,6 +278,7 @@ impl Home {
     /// Whether an entry may wait for its reader: there is room for those that come meanwhile.
     pub(super) fn can_hold(&self) -> bool {
         !self.is_stopping
+            && !self.limits.stores_all
             && self.held.len() < self.limits.held_max
             && self.pending_len <= self.limits.pending_len_max / 2
     }

@@ -58,6 +58,8 @@ pub struct LogLimits {
     pub hold: Duration,
     /// Entries that may wait for their reader, in all.
     pub held_max: usize,
+    /// Every entry is written, also one that its reader has seen before: for benches.
+    pub stores_all: bool,
     /// Seqs of one store epoch; above half of them the next epoch is made durable.
     pub counter_max: u64,
 }
@@ -105,6 +107,7 @@ impl LogLimits {
             idle_weight_max: 512 * 1024,
             hold: limits::SEEN_WAIT,
             held_max: limits::HELD_ENTRIES_MAX,
+            stores_all: false,
             counter_max: Seq::COUNTER_MAX,
         }
     }
@@ -138,6 +141,7 @@ impl LogLimits {
             idle_weight_max: 4,
             hold: Duration::from_millis(5),
             held_max: 3,
+            stores_all: false,
             counter_max: 20,
         }
     }

@@ -113,7 +113,7 @@ impl Log {
 
     /// Answers what is safe of a row, in order.
     pub(super) fn release(&mut self, key: usize, home: &mut Home, out: &mut LogOut) {
-        let (log, safe) = (self.id, self.safe());
+        let (log, safe) = (self.id, self.safe(home));
         let (row, sender, origin) = self.rows.ready(key);
         row.release(safe, |to, reply| {
             home.metrics.rejected += u64::from(matches!(reply, Reply::Rejected(..)));
@@ -297,7 +297,7 @@ impl Log {
         out: &mut LogOut,
     ) {
         home.metrics.repeated += 1;
-        let safe = self.safe();
+        let safe = self.safe(home);
         match self.rows.ready(key).0.repeat(post.number, safe) {
             Some(reply) => send_reply(from, (self.id, post.sender, post.origin), reply, out),
             None => self.release(key, home, out),

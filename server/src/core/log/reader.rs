@@ -113,7 +113,7 @@ impl Log {
             }
             return;
         }
-        let before = self.safe().upto;
+        let before = self.safe(home).upto;
         if self.members.advance(account, upto.min(self.visible())) {
             if self.members.remove_if_over(account).is_some() {
                 self.tell_departed(from, (account, epoch), Seq(0), out);

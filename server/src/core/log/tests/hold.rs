@@ -120,6 +120,20 @@ fn what_is_seen_behind_a_batch_in_flight_is_not_written() {
 }
 
 #[test]
+fn who_stores_everything_writes_what_a_quick_reader_has_seen_before() {
+    let mut rig = live(LogLimits { stores_all: true, ..LogLimits::standard() });
+    push(&mut rig, 1, 0);
+    assert!(rig.compose(), "nothing waits for its reader");
+    let second = push(&mut rig, 2, 0);
+    rig.seen(SEAT, 1, second);
+    assert_eq!(classes(&mut rig), [], "a sync is waited for");
+    rig.settle();
+    assert_eq!(classes(&mut rig), [(1, Class::Stored), (2, Class::Stored)]);
+    assert_eq!(unwritten(&rig), (0, 2));
+    assert!(rig.logs.is_coherent());
+}
+
+#[test]
 fn seen_and_stored_are_told_apart() {
     let mut rig = live(LogLimits::standard());
     let first = push(&mut rig, 1, 0);
