@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use argh::FromArgs;
 
+pub use crate::connect::args::Connect;
+
 /// Measures FastChat servers: latencies, server CPU per message, losses and doubles.
 #[derive(Debug, FromArgs)]
 pub struct Args {
@@ -22,6 +24,8 @@ pub struct Args {
 pub enum Scenario {
     /// See [`Direct`].
     Direct(Direct),
+    /// See [`Connect`].
+    Connect(Connect),
     /// See [`Seal`].
     Seal(Seal),
     /// See [`Balance`].

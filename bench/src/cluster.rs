@@ -95,6 +95,7 @@ pub struct Cluster {
 struct Own {
     router: Child,
     data: TempDir,
+    flags: Vec<String>,
 }
 
 impl Cluster {
@@ -108,8 +109,8 @@ impl Cluster {
                 let switches = [("--plaintext", *plaintext), ("--store-all", *store_all)];
                 let on = switches.iter().filter(|(_, is_on)| *is_on).map(|(flag, _)| *flag);
                 let servers = servers.to_string();
-                let flags: Vec<&str> = ["--local", &servers].into_iter().chain(on).collect();
-                Self::start(&flags, stop)
+                let flags = ["--local", &servers].into_iter().chain(on);
+                Self::start(flags.map(str::to_owned).collect(), stop)
             }
             Target::Running { router, ca } => {
                 let endpoint =
@@ -139,31 +140,58 @@ impl Cluster {
         Ok(Some(Reading::of(processes(&text))?))
     }
 
-    fn start(flags: &[&str], stop: &AtomicBool) -> Result<Self, ClusterError> {
-        let path = beside_this("fastchat-router");
+    /// Starts our own cluster: `fastchat-router` with these flags, and a directory for its data.
+    ///
+    /// # Errors
+    /// [`ClusterError`].
+    pub fn start(flags: Vec<String>, stop: &AtomicBool) -> Result<Self, ClusterError> {
         let data = TempDir::with_prefix("fastchat-bench-");
         let data = file(Path::new("a temporary directory"), data)?;
-        let log = data.path().join("router.log");
-        let words = file(&log, fs::File::create(&log))?;
-        let mut router = Command::new(&path)
-            .args(flags)
-            .arg("--data")
-            .arg(data.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(words)
-            .spawn()
-            .map_err(|error| ClusterError::Program { path, error })?;
-        let stdout = router.stdout.take().expect("it was piped");
-        let own = Own { router, data };
-        wait_until_ready(&first_line(stdout), &log, stop)?;
+        let mut own = Own { router: launch(&flags, data.path())?, data, flags };
+        own.wait_until_ready(stop)?;
         let endpoint = own.endpoint()?;
         let own = Some(own);
         Ok(Self { endpoint, own })
     }
+
+    /// Stops our own cluster and starts it again, with what it has on disk.
+    ///
+    /// # Errors
+    /// [`ClusterError`].
+    ///
+    /// # Panics
+    /// When it is not our own.
+    pub fn restart(&mut self, interrupt: &AtomicBool) -> Result<(), ClusterError> {
+        let own = self.own.as_mut().expect("only our own is started again");
+        let stopped = stop(&mut own.router);
+        file(Path::new("fastchat-router"), stopped)?;
+        own.router = launch(&own.flags, own.data.path())?;
+        own.wait_until_ready(interrupt)?;
+        self.endpoint = own.endpoint()?;
+        Ok(())
+    }
+}
+
+fn launch(flags: &[String], data: &Path) -> Result<Child, ClusterError> {
+    let path = beside_this("fastchat-router");
+    let log = log_in(data);
+    let words = file(&log, fs::File::create(&log))?;
+    let mut command = Command::new(&path);
+    command.args(flags).arg("--data").arg(data);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(words);
+    command.spawn().map_err(|error| ClusterError::Program { path, error })
+}
+
+fn log_in(data: &Path) -> PathBuf {
+    data.join("router.log")
 }
 
 impl Own {
+    fn wait_until_ready(&mut self, stop: &AtomicBool) -> Result<(), ClusterError> {
+        let stdout = self.router.stdout.take().expect("it was piped");
+        wait_until_ready(&first_line(stdout), &log_in(self.data.path()), stop)
+    }
+
     fn endpoint(&self) -> Result<Endpoint, ClusterError> {
         let path = self.data.path().join("client.env");
         let text = file(&path, fs::read_to_string(&path))?;

@@ -11,6 +11,7 @@ pub mod args;
 pub mod balance;
 pub mod body;
 pub mod cluster;
+pub mod connect;
 pub mod load;
 pub mod machine;
 pub mod numbers;

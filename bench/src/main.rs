@@ -3,11 +3,11 @@
 use std::io::{Write, stdout};
 use std::process::ExitCode;
 
-use bench::args::{Args, Balance, Direct, Scenario, Seal};
+use bench::args::{Args, Balance, Connect, Direct, Scenario, Seal};
 use bench::balance::plot;
 use bench::balance::report::Report;
 use bench::plan::{self, Plan};
-use bench::{balance, run, seal};
+use bench::{balance, connect, run, seal};
 
 const VERSION: &str = concat!("fastchat-bench ", env!("CARGO_PKG_VERSION"));
 
@@ -30,6 +30,7 @@ fn main() -> ExitCode {
     match &args.scenario {
         None => fail(UNSOUND, "nothing to measure; name a scenario, or see fastchat-bench --help"),
         Some(Scenario::Direct(direct)) => measure_direct(direct),
+        Some(Scenario::Connect(connect)) => measure_connecting(connect),
         Some(Scenario::Seal(seal)) => measure_sealing(seal),
         Some(Scenario::Balance(balance)) => measure_balance(balance),
     }
@@ -43,6 +44,17 @@ fn measure_direct(args: &Direct) -> ExitCode {
     match run::run(&plan) {
         Ok(true) => ExitCode::from(SOUND),
         Ok(false) => ExitCode::from(UNSOUND),
+        Err(error) => fail(FAILED, &error.to_string()),
+    }
+}
+
+fn measure_connecting(args: &Connect) -> ExitCode {
+    let plan = match connect::plan::Plan::new(args) {
+        Ok(plan) => plan,
+        Err(error) => return fail(UNSOUND, &error.to_string()),
+    };
+    match connect::run(&plan) {
+        Ok(()) => ExitCode::from(SOUND),
         Err(error) => fail(FAILED, &error.to_string()),
     }
 }

@@ -5,7 +5,7 @@
 //! [`Net::send`], [`Net::close`] and [`Net::dial`], and ends the turn with [`Net::flush`].
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -172,7 +172,19 @@ impl Net {
     /// Connects to `address`. Ends in `Connected` or `Closed`, within 10 s. Frames may be sent at
     /// once; they leave when the connection is ready.
     pub fn dial(&mut self, address: SocketAddr, security: Security, policy: Policy) -> ConnId {
-        self.begin_dial(address, security, policy)
+        self.begin_dial((None, address), security, policy)
+    }
+
+    /// As [`Net::dial`], from this address of this machine: one alone has a port for some 28,000
+    /// connections to the same place.
+    pub fn dial_from(
+        &mut self,
+        local: IpAddr,
+        address: SocketAddr,
+        security: Security,
+        policy: Policy,
+    ) -> ConnId {
+        self.begin_dial((Some(local), address), security, policy)
     }
 
     /// Appends frames to the connection's write queue; [`Net::flush`] writes it. Unknown and
