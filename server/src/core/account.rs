@@ -76,9 +76,9 @@ pub(super) enum Step {
     #[default]
     Idle,
     /// The newest link of its key log; links up to this version were read.
-    Newest(Claim, u32),
+    Newest(Box<Claim>, u32),
     /// Another session's seat, until this instant.
-    Held(Claim, Instant),
+    Held(Box<Claim>, Instant),
     /// Its changes to be durable.
     Writing(Box<Outcome>),
 }
@@ -323,7 +323,11 @@ impl Accounts {
     /// Nothing waits: only who may be acted for is kept.
     fn rest(&mut self, name: &Name) {
         match self.entries.get_mut(name) {
-            Some(entry) if !entry.sittings.is_empty() => entry.stored = Stored::Unread,
+            Some(entry) if !entry.sittings.is_empty() => {
+                entry.stored = Stored::Unread;
+                // It may rest for days: an empty queue keeps no memory.
+                entry.waiting = VecDeque::new();
+            }
             Some(_) => {
                 self.entries.remove(name);
             }

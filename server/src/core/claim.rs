@@ -123,7 +123,7 @@ impl Accounts {
             claim.bundle = newest;
         }
         if complete {
-            self.admit(name, claim, turn);
+            self.admit(name, *claim, turn);
         } else {
             entry.step = Step::Newest(claim, after);
             turn.read(ReadKey::NewestBundle(name), Read::Bundles { name, after });
@@ -133,7 +133,7 @@ impl Accounts {
 
     pub(super) fn seek_bundle(&mut self, name: Name, claim: Claim, turn: &mut Turn<'_>) {
         let entry = self.entries.entry(name).or_default();
-        entry.step = Step::Newest(claim, 0);
+        entry.step = Step::Newest(Box::new(claim), 0);
         turn.read(ReadKey::NewestBundle(name), Read::Bundles { name, after: 0 });
     }
 
@@ -149,7 +149,7 @@ impl Accounts {
             return;
         };
         match std::mem::take(&mut entry.step) {
-            Step::Held(claim, until) => self.decide(name, claim, (until, expired), turn),
+            Step::Held(claim, until) => self.decide(name, *claim, (until, expired), turn),
             other => entry.step = other,
         }
     }
@@ -187,7 +187,7 @@ impl Accounts {
             }
         }
         let entry = self.entries.entry(name).or_default();
-        entry.step = Step::Held(claim, until);
+        entry.step = Step::Held(Box::new(claim), until);
     }
 
     fn judge(&self, name: &Name, claim: &Claim, turn: &Turn<'_>) -> Verdict {
@@ -241,7 +241,7 @@ impl Entry {
     /// The claim that waits for the answer to this probe.
     fn take_probing(&mut self, epoch: SessionEpoch) -> Option<Claim> {
         match std::mem::take(&mut self.step) {
-            Step::Held(claim, _) if claim.awaited == Awaited::Alive(epoch) => Some(claim),
+            Step::Held(claim, _) if claim.awaited == Awaited::Alive(epoch) => Some(*claim),
             other => {
                 self.step = other;
                 None

@@ -1,7 +1,7 @@
 //! Clients before they are signed in: hello, then sign-up, sign-in or resume. What comes in the
 //! wrong order is answered with the right fault.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use wire::message::{
     AnswerBody, Hello, Pong, Question, Ready, Role, SessionClosed, SignInFinish, Welcome,
@@ -12,6 +12,7 @@ use wire::{
 
 use super::event::{Alarm, Effect};
 use super::exchange::Exchange;
+use super::few::Few;
 use super::posting::post_bucket;
 use super::seat::{Seat, State};
 use super::session::{Pulse, Session};
@@ -94,7 +95,7 @@ impl Seat {
                 let (server, at) = (self.me, turn.wall);
                 turn.tell_client(conn, Ready { version, server, at });
                 if let Some(client) = self.clients.get_mut(conn) {
-                    client.state = State::Early(Early::default());
+                    client.state = State::Early(Box::default());
                 }
             }
             Err(code) => self.reject(conn, code, (message.kind(), 0), turn),
@@ -255,8 +256,8 @@ impl Seat {
             epoch: welcome.epoch,
             home,
             slot: exchange.slot,
-            handles: BTreeMap::new(),
-            by_log: BTreeMap::new(),
+            handles: Few::default(),
+            by_log: Few::default(),
             stale_reads: BTreeSet::new(),
             requests: 0,
             chunks: 0,

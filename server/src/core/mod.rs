@@ -21,6 +21,7 @@ mod ends;
 mod entropy;
 pub mod event;
 mod exchange;
+mod few;
 mod group_password;
 mod guesses;
 mod holders;

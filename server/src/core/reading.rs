@@ -155,7 +155,8 @@ impl Seat {
         };
         let discards = session.stale_reads.remove(&handle.log);
         handle.reading = Some(Reading::new(cursor, discards, &self.outstanding));
-        self.readers.entry(handle.log).or_default().push(conn);
+        // Most logs have one reader here.
+        self.readers.entry(handle.log).or_insert_with(|| Vec::with_capacity(1)).push(conn);
         resume_reading(session, id, turn);
     }
 

@@ -64,7 +64,7 @@ pub(super) enum State {
     /// It has not said hello.
     Fresh,
     /// It has not signed in.
-    Early(Early),
+    Early(Box<Early>),
     /// It has a session.
     Signed(Box<Session>),
     /// It is being closed; what still comes from it is skipped.

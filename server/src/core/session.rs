@@ -1,10 +1,11 @@
 //! A session at its seat: who it is, which logs it holds open, and what waits for answers.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use wire::limits::{PING_AFTER, PONG_TIME_MAX};
 use wire::{Instant, LogHandle, LogId, Name, Number, Origin, Seq, ServerId, SessionEpoch, Slot};
 
+use super::few::Few;
 use super::limit::Bucket;
 use super::reading::Reading;
 
@@ -17,8 +18,8 @@ pub(super) struct Session {
     /// The account's home, and the slot that it has there.
     pub(super) home: ServerId,
     pub(super) slot: Slot,
-    pub(super) handles: BTreeMap<LogHandle, Handle>,
-    pub(super) by_log: BTreeMap<LogId, LogHandle>,
+    pub(super) handles: Few<LogHandle, Handle>,
+    pub(super) by_log: Few<LogId, LogHandle>,
     /// Logs that were closed while a range was under way: it may still come.
     pub(super) stale_reads: BTreeSet<LogId>,
     /// Requests that wait for answers.

@@ -54,6 +54,7 @@ use stream::READ_BUDGET;
 use table::Table;
 use timers::Timers;
 use token::Owner;
+use write_queue::Spare;
 
 /// Readiness reports taken from the operating system in one turn, at most.
 const REPORTS_MAX: usize = 1024;
@@ -75,6 +76,7 @@ pub struct Net {
     dirty: WriteList,
     pending: Vec<NetEvent>,
     scratch: Box<[u8]>,
+    spare: Spare,
     sockets_max: usize,
 }
 
@@ -104,6 +106,7 @@ impl Net {
             dirty: WriteList::default(),
             pending: Vec::new(),
             scratch: vec![0; READ_BUDGET].into_boxed_slice(),
+            spare: Spare::default(),
             sockets_max: descriptors::raise(),
         })
     }
@@ -193,6 +196,7 @@ impl Net {
         let Some(conn) = self.table.get_mut(conn).filter(|conn| conn.takes_output()) else {
             return;
         };
+        conn.queue.borrow_from(&mut self.spare);
         conn.queue.append(append);
         self.dirty.add(conn);
         if conn.queue.len() > conn.policy.write_hard {

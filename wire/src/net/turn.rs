@@ -78,6 +78,7 @@ impl Net {
             return;
         }
         conn.stream.transmit(&mut conn.queue);
+        conn.queue.lend_to(&mut self.spare);
         if let Stage::Closing(cause) = conn.stage.clone() {
             return self.finish(id, cause);
         }

@@ -8,6 +8,16 @@ use super::policy::Policy;
 /// An empty queue keeps at most this much memory for the next turn.
 const KEPT_LEN_MAX: usize = 4 * 1024;
 
+/// Memory of empty queues that is kept for the next ones to be filled, at most.
+const SPARE_MAX: usize = 64;
+
+/// Memory of queues that are empty: an idle connection keeps none, and a busy one finds that which
+/// was used last.
+#[derive(Debug, Default)]
+pub(super) struct Spare {
+    buffers: Vec<BytesMut>,
+}
+
 /// Frames in the order they were sent. On a TLS connection the front moves into sealed records
 /// before it reaches the socket; both parts count until the socket has taken them.
 #[derive(Debug, Default)]
@@ -92,6 +102,25 @@ impl WriteQueue {
         }
         self.level = level;
         Some(level)
+    }
+
+    /// Uses memory of `spare`, if it has none of its own.
+    pub(super) fn borrow_from(&mut self, spare: &mut Spare) {
+        if self.bytes.is_empty()
+            && let Some(bytes) = spare.buffers.pop()
+        {
+            self.bytes = bytes;
+        }
+    }
+
+    /// Gives its memory to others while it needs none.
+    pub(super) fn lend_to(&mut self, spare: &mut Spare) {
+        if self.bytes.is_empty() {
+            let bytes = std::mem::take(&mut self.bytes);
+            if spare.buffers.len() < SPARE_MAX {
+                spare.buffers.push(bytes);
+            }
+        }
     }
 
     fn release(&mut self) {

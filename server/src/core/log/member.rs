@@ -6,12 +6,13 @@ use storage::{Batch, Change, CursorRecord};
 use wire::{LogId, Name, Seq, ServerId, SessionEpoch};
 
 use super::absence::{self, Turn};
+use crate::core::few::Few;
 
 /// The accounts that read a log. A mailbox has one, its owner; a group has its members, and those
 /// who have departed and have still to receive what was before.
 #[derive(Debug, Default)]
 pub(super) struct Members {
-    by_account: BTreeMap<Name, Member>,
+    by_account: Few<Name, Member>,
     /// Servers with attached readers, and how many.
     servers: Vec<(ServerId, usize)>,
     /// Readers whose record differs from what a batch held last.
@@ -61,7 +62,7 @@ impl Members {
     /// These accounts, with nothing received.
     pub(super) fn of(accounts: impl IntoIterator<Item = Name>) -> Self {
         let accounts = accounts.into_iter().map(|account| (account, Member::default()));
-        let by_account: BTreeMap<Name, Member> = accounts.collect();
+        let by_account: Few<Name, Member> = accounts.collect();
         let lowest = (Seq(0), by_account.len());
         Self { by_account, lowest, ..Self::default() }
     }
@@ -70,7 +71,7 @@ impl Members {
     pub(super) fn load(&mut self, cursors: &[(Name, CursorRecord)]) {
         for (account, record) in cursors {
             if absence::is_departed(record) {
-                self.by_account.entry(*account).or_default();
+                self.by_account.or_insert_with(*account, Member::default);
             }
             if let Some(member) = self.by_account.get_mut(account) {
                 (member.record, member.written) = (*record, Some(*record));
@@ -87,7 +88,7 @@ impl Members {
         // What the batch held of it was to be dropped, if it received the last entry meanwhile.
         let is_new = former.is_none() && !self.dropped.contains(&account);
         self.dropped.retain(|dropped| *dropped != account);
-        let member = self.by_account.entry(account).or_default();
+        let member = self.by_account.or_insert_with(account, Member::default);
         if is_new {
             member.written = Some(record);
         }
@@ -165,7 +166,11 @@ impl Members {
         }
         match self.servers.iter_mut().find(|(server, _)| *server == reader.server) {
             Some((_, count)) => *count += 1,
-            None => self.servers.push((reader.server, 1)),
+            None => {
+                // Most logs have readers on one server.
+                self.servers.reserve_exact(1);
+                self.servers.push((reader.server, 1));
+            }
         }
         Ok(())
     }
@@ -240,7 +245,7 @@ impl Members {
     /// between two places. Who has departed and is to have nothing more does not read any more.
     pub(super) fn force(&mut self, upto: Seq, count: impl Fn(Seq, Seq) -> u64) {
         let mut over = Vec::new();
-        for (account, member) in &mut self.by_account {
+        for (account, member) in self.by_account.iter_mut() {
             if member.record.cursor < upto {
                 member.record.missed += absence::count_readable(&member.record, upto, &count);
                 absence::advance(&mut member.record, upto);

@@ -228,6 +228,11 @@ impl MessageSessions {
         }
     }
 
+    /// None is known.
+    pub(super) fn is_empty(&self) -> bool {
+        self.known.is_empty() && self.begun.is_empty()
+    }
+
     /// Bytes of grants.
     pub(super) fn len(&self) -> u64 {
         self.known.iter().map(|known| u64::from(known.len)).sum()

@@ -91,8 +91,19 @@ impl Log {
             return;
         };
         match self.rows.get(key) {
-            Ok(_) => self.decide(key, arrival, home, out),
+            Ok(_) => {
+                self.decide(key, arrival, home, out);
+                self.forget_own_row(key, &sender);
+            }
             Err(waiting) => waiting.push(arrival, home, out),
+        }
+    }
+
+    /// Who opens its own mailbox reads it and hardly ever posts to it: its row would stay for
+    /// nothing, as long as it is connected.
+    fn forget_own_row(&mut self, key: usize, sender: &Name) {
+        if self.is_mailbox() && *sender == self.id.name {
+            self.rows.forget_if_unused(key);
         }
     }
 
@@ -109,6 +120,8 @@ impl Log {
         while let Some(arrival) = waiting.pop(home) {
             self.decide(key, arrival, home, out);
         }
+        let (_, sender, _) = self.rows.ready(key);
+        self.forget_own_row(key, &sender);
     }
 
     /// Answers what is safe of a row, in order.

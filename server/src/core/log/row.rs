@@ -158,6 +158,12 @@ pub(super) struct Row {
 }
 
 impl Row {
+    /// Nobody has ever posted by it, nor put a grant.
+    pub(super) fn is_unused(&self) -> bool {
+        let is_blank = self.last == Number::default() && self.settled == Number::default();
+        is_blank && self.poster.is_none() && self.message_sessions.is_empty()
+    }
+
     pub(super) fn from_record(record: RowRecord) -> Self {
         let RowRecord { epoch, settled, last, seen, sessions } = record;
         let message_sessions = MessageSessions::from_record(sessions);

@@ -1,6 +1,6 @@
 //! The rows of one log that are in memory, read from the store when first needed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use slab::Slab;
 use storage::{Batch, Change, RowRecord};
@@ -9,16 +9,17 @@ use wire::{LogId, MessageSession, Name, Origin, Seq, ServerId};
 use super::home::Home;
 use super::row::Row;
 use super::waiting::Waiting;
+use crate::core::few::Few;
 
 /// See the module. A row keeps its place while anything of it is not durable.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
     places: Slab<Place>,
-    by_poster: BTreeMap<(Name, Origin), usize>,
+    by_poster: Few<(Name, Origin), usize>,
     /// Places whose row differs from what a batch held last.
     changed: Vec<usize>,
     /// Bytes of grants by sender, in rows that are not in memory while another of the sender's is.
-    elsewhere: BTreeMap<Name, u64>,
+    elsewhere: Few<Name, u64>,
     /// Senders whose bytes of grants differ from what a batch held last.
     regranted: BTreeSet<Name>,
     /// Places whose row knows of entries that were seen and never written, and that no batch held.
@@ -64,6 +65,10 @@ impl Rows {
         let state = State::Loading(Waiting::default());
         let (uncommitted, is_changed, is_riding) = (0, false, false);
         let place = Place { sender, origin, state, uncommitted, is_changed, is_riding };
+        if self.places.is_empty() {
+            // Most logs have one poster.
+            self.places.reserve_exact(1);
+        }
         let key = self.places.insert(place);
         self.by_poster.insert((sender, origin), key);
         key
@@ -78,7 +83,8 @@ impl Rows {
     ) -> Waiting {
         let row = record.map(Row::from_record).unwrap_or_default();
         // Of a sender with a row in memory the sum is newer than what was read.
-        let elsewhere = self.elsewhere.entry(self.places[key].sender).or_insert(grants_len);
+        let sender = self.places[key].sender;
+        let elsewhere = self.elsewhere.or_insert_with(sender, || grants_len);
         *elsewhere = elsewhere.saturating_sub(row.message_sessions.len());
         match std::mem::replace(&mut self.places[key].state, State::Ready(row)) {
             State::Loading(waiting) => waiting,
@@ -280,6 +286,23 @@ impl Rows {
         }
     }
 
+    /// Forgets a row that nobody has used, until somebody does.
+    pub(super) fn forget_if_unused(&mut self, key: usize) {
+        let place = &self.places[key];
+        let is_unused = matches!(&place.state, State::Ready(row) if row.is_unused());
+        if !is_unused || place.uncommitted > 0 || place.is_changed {
+            return;
+        }
+        let Place { sender, origin, .. } = self.places.remove(key);
+        self.by_poster.remove(&(sender, origin));
+        if !self.places.iter().any(|(_, place)| place.is_ready_of(&sender)) {
+            self.elsewhere.remove(&sender);
+        }
+        if self.places.is_empty() {
+            self.places = Slab::new();
+        }
+    }
+
     /// Forgets rows that are as the disk has them.
     fn forget_idle(&mut self) {
         let (by_poster, elsewhere) = (&mut self.by_poster, &mut self.elsewhere);
@@ -299,8 +322,8 @@ impl Rows {
     }
 
     fn sender_len(&self, sender: &Name) -> u64 {
-        let origins = (*sender, Origin([0; 16]))..=(*sender, Origin([0xff; 16]));
-        let rows = self.by_poster.range(origins).map(|(_, key)| match &self.places[*key].state {
+        let (first, last) = ((*sender, Origin([0; 16])), (*sender, Origin([0xff; 16])));
+        let rows = self.by_poster.range(&first, &last).map(|key| match &self.places[*key].state {
             State::Ready(row) => row.message_sessions.len(),
             State::Loading(_) => 0,
         });
@@ -309,6 +332,10 @@ impl Rows {
 }
 
 impl Place {
+    fn is_ready_of(&self, sender: &Name) -> bool {
+        self.sender == *sender && matches!(self.state, State::Ready(_))
+    }
+
     fn row(&mut self) -> &mut Row {
         match &mut self.state {
             State::Ready(row) => row,

@@ -37,6 +37,7 @@ impl Waiting {
         home.waiting -= 1;
         home.pending_len -= arrival.pending_len();
         self.asked = self.asked.saturating_sub(1);
+        self.release();
         Some(arrival)
     }
 
@@ -68,6 +69,7 @@ impl Waiting {
             kept
         });
         self.asked -= asked_dropped;
+        self.release();
     }
 
     pub(super) fn len(&self) -> usize {
@@ -76,6 +78,13 @@ impl Waiting {
 
     pub(super) fn is_empty(&self) -> bool {
         self.queue.is_empty()
+    }
+
+    /// An empty queue keeps no memory: a log is read once and stays for long.
+    fn release(&mut self) {
+        if self.queue.is_empty() {
+            self.queue = VecDeque::new();
+        }
     }
 
     pub(super) fn pending_len(&self) -> usize {
