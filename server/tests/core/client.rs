@@ -211,8 +211,14 @@ impl Client {
 
     /// Reads its own mailbox from `cursor`.
     pub(crate) fn attach(&self, world: &mut World, cursor: Seq) {
-        self.open(world, MINE.0, self.name).expect("its own mailbox");
+        self.try_attach(world, cursor).expect("its own mailbox");
+    }
+
+    /// The same, where its home may die.
+    pub(crate) fn try_attach(&self, world: &mut World, cursor: Seq) -> Result<(), FaultCode> {
+        self.open(world, MINE.0, self.name)?;
         self.say(world, Attach { handle: MINE, cursor });
+        Ok(())
     }
 
     pub(crate) fn post(

@@ -90,8 +90,8 @@ impl Story {
             let back = self.bob.resume(&mut self.world);
             let is_back = !self.mend() && back.is_ok();
             if is_back {
-                self.bob.attach(&mut self.world, self.cursor);
-                if !self.mend() {
+                let attached = self.bob.try_attach(&mut self.world, self.cursor);
+                if !self.mend() && attached.is_ok() {
                     return;
                 }
             }

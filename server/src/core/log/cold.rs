@@ -26,10 +26,9 @@ impl Logs {
             return arrival.refuse_cold(&mut self.home, out);
         }
         let id = *arrival.log();
-        let entry = self.logs.vacant_entry();
-        self.by_id.insert(id, entry.key());
-        let log = Log::new(id, entry.key());
-        let log = entry.insert(log);
+        let key = self.logs.insert(id);
+        self.by_id.insert(id, key);
+        let log = self.logs.wake(key);
         log.wait(arrival, &mut self.home, out);
         match id.kind {
             LogKind::Mailbox => log.ask_account(&mut self.home, out),
@@ -39,7 +38,7 @@ impl Logs {
 
     /// A group was read.
     pub(super) fn on_group(&mut self, key: usize, record: Option<GroupRecord>, out: &mut LogOut) {
-        let log = &mut self.logs[key];
+        let log = self.logs.wake(key);
         let Some(record) = record else {
             return self.on_log(key, (&[], Vec::new(), Vec::new()), out);
         };
@@ -57,7 +56,7 @@ impl Logs {
         session: Option<SessionRecord>,
         out: &mut LogOut,
     ) {
-        let log = &mut self.logs[key];
+        let log = self.logs.wake(key);
         if exists {
             let epoch = session.map(|session| session.epoch).unwrap_or_default();
             log.end_reader(&log.id.name.clone(), epoch, &mut self.home);
@@ -65,8 +64,7 @@ impl Logs {
         } else if log.refuse_asked(&mut self.home, out) {
             log.ask_account(&mut self.home, out);
         } else {
-            self.by_id.remove(&log.id);
-            self.logs.remove(key);
+            self.by_id.remove(&self.logs.remove(key));
         }
     }
 
@@ -77,7 +75,7 @@ impl Logs {
         (cursors, index, answered): (&[(Name, CursorRecord)], Vec<IndexEntry>, Vec<Name>),
         out: &mut LogOut,
     ) {
-        let log = &mut self.logs[key];
+        let log = self.logs.wake(key);
         log.answered.load(answered);
         log.load(cursors, index, self.home.last_seq());
         log.expire(&mut self.home);

@@ -45,7 +45,7 @@ impl Logs {
             let Some(key) = self.home.dirty.pop_front() else {
                 break;
             };
-            let log = &mut self.logs[key];
+            let log = self.logs.wake(key);
             log.compose(&mut budget, batch);
             if log.is_dirty {
                 self.home.dirty.push_back(key);
@@ -61,7 +61,7 @@ impl Logs {
             let Some(key) = self.home.riding.pop_front() else {
                 break;
             };
-            let Some(log) = self.logs.get_mut(key) else {
+            let Some(log) = self.logs.awake_mut(key) else {
                 continue;
             };
             let rides = std::mem::take(&mut log.is_riding) && !log.is_dirty && !log.in_flight;
@@ -77,7 +77,7 @@ impl Logs {
         self.home.on_committed();
         let mut flight = std::mem::take(&mut self.flight);
         for key in flight.drain(..) {
-            self.logs[key].on_committed(&mut self.home, out);
+            self.logs.wake(key).on_committed(&mut self.home, out);
             self.rest(key);
         }
         self.flight = flight;

@@ -14,11 +14,13 @@ impl Logs {
         self.home.now = now;
         let keys: Vec<usize> = self.by_id.values().copied().collect();
         for key in keys {
-            let log = &mut self.logs[key];
-            if log.is_ready() {
-                log.expire(&mut self.home);
+            // A mailbox that sleeps holds no entries.
+            if let Some(log) = self.logs.awake_mut(key) {
+                if log.is_ready() {
+                    log.expire(&mut self.home);
+                }
+                self.rest(key);
             }
-            self.rest(key);
         }
     }
 }

@@ -118,6 +118,11 @@ impl Grants {
         self.len
     }
 
+    /// None is on its way to the disk.
+    pub(super) fn is_blank(&self) -> bool {
+        self.waiting.is_empty() && self.in_flight.is_empty()
+    }
+
     /// Whether some are in no batch.
     pub(super) fn is_waiting(&self) -> bool {
         !self.waiting.is_empty()

@@ -43,7 +43,7 @@ impl Logs {
     pub fn on_holds_due(&mut self, now: Instant) {
         while let Some(held) = self.home.held.front().copied() {
             // Seqs are of the whole store: a log that came to this place later is above it.
-            let log = self.logs.get_mut(held.log).filter(|log| log.holds_entry(held.seq));
+            let log = self.logs.awake_mut(held.log).filter(|log| log.holds_entry(held.seq));
             if log.is_some() && held.until > now {
                 return;
             }
@@ -58,7 +58,7 @@ impl Logs {
     /// The process is about to end: everything is written from now on.
     pub fn on_stop(&mut self) {
         self.home.is_stopping = true;
-        for (_, log) in &mut self.logs {
+        for log in self.logs.all_awake_mut() {
             log.stop_holding(&mut self.home);
             if log.is_behind() {
                 log.mark_dirty(&mut self.home);
@@ -69,7 +69,7 @@ impl Logs {
     /// Whether everything is written or in a batch, or will be in the next one.
     #[must_use]
     pub fn is_written(&self) -> bool {
-        self.logs.iter().all(|(_, log)| log.is_dirty || !(log.is_holding() || log.is_behind()))
+        self.logs.awake().all(|log| log.is_dirty || !(log.is_holding() || log.is_behind()))
     }
 }
 

@@ -49,6 +49,54 @@ pub(super) struct Reader {
     pub(super) is_reading: bool,
 }
 
+/// The only reader of a log in which nothing is going on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Resting {
+    cursor: Seq,
+    is_written: bool,
+    floor: SessionEpoch,
+    /// Where the session of the epoch `floor` is attached, and which of all attachments that is.
+    attached: Option<(ServerId, u64)>,
+}
+
+impl Resting {
+    pub(super) fn is_attached(&self) -> bool {
+        self.attached.is_some()
+    }
+
+    fn of(member: &Member) -> Option<Self> {
+        let record = member.record;
+        let is_written = member.written.is_some();
+        let is_plain = record == CursorRecord { cursor: record.cursor, ..CursorRecord::default() };
+        let is_settled = member.written.is_none_or(|written| written == record);
+        if !is_plain || !is_settled || member.told.is_some() || member.is_changed {
+            return None;
+        }
+        let is_odd = |reader: Reader| reader.is_reading || reader.epoch != member.floor;
+        if member.reader.is_some_and(is_odd) {
+            return None;
+        }
+        let attached = member.reader.map(|reader| (reader.server, reader.attachment));
+        Some(Self { cursor: record.cursor, is_written, floor: member.floor, attached })
+    }
+
+    fn wake(self) -> Member {
+        let record = CursorRecord { cursor: self.cursor, ..CursorRecord::default() };
+        let reader = |(server, attachment)| {
+            let (epoch, is_reading) = (self.floor, false);
+            Reader { server, epoch, attachment, is_reading }
+        };
+        Member {
+            record,
+            told: None,
+            written: self.is_written.then_some(record),
+            is_changed: false,
+            floor: self.floor,
+            reader: self.attached.map(reader),
+        }
+    }
+}
+
 /// Why an attach changed nothing.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum NotAttached {
@@ -65,6 +113,19 @@ impl Members {
         let by_account: Few<Name, Member> = accounts.collect();
         let lowest = (Seq(0), by_account.len());
         Self { by_account, lowest, ..Self::default() }
+    }
+
+    /// A mailbox's only reader, as it was when it came to rest.
+    pub(super) fn woken(owner: Name, resting: Resting) -> Self {
+        let servers = resting.attached.map(|(server, _)| (server, 1)).into_iter().collect();
+        let by_account = [(owner, resting.wake())].into_iter().collect();
+        Self { by_account, servers, lowest: (resting.cursor, 1), ..Self::default() }
+    }
+
+    /// The only reader, if there is nothing else to know of who reads.
+    pub(super) fn resting(&self, owner: &Name) -> Option<Resting> {
+        let is_settled = self.is_written() && self.by_account.len() == 1;
+        is_settled.then(|| Resting::of(self.by_account.get(owner)?)).flatten()
     }
 
     /// Takes the stored cursors in: those of members, and of who has departed.

@@ -39,6 +39,7 @@ mod receipt;
 mod roster;
 mod row;
 mod rows;
+mod shelf;
 mod slots;
 mod state;
 mod stranger;
@@ -49,7 +50,6 @@ mod waiting;
 
 use std::collections::BTreeMap;
 
-use slab::Slab;
 use storage::Answer;
 use wire::message::{
     AskOpenLog, PeerAnswered, PeerAttach, PeerDetach, PeerRead, PeerSeen, PeerShown,
@@ -61,8 +61,8 @@ use grant::answer_grant;
 use home::{Home, Pending};
 use idle::Idle;
 use key_log::answer_key_log;
+use shelf::Shelf;
 use slots::Slots;
-use state::Log;
 use sweep::Sweep;
 
 pub(super) use key_log::check as check_key_log;
@@ -75,7 +75,7 @@ pub use out::{Alarm, AlarmCause, LogOut, LogRead};
 /// Every log that this server is the home of, as far as it is in memory.
 #[derive(Debug)]
 pub struct Logs {
-    logs: Slab<Log>,
+    logs: Shelf,
     by_id: BTreeMap<LogId, usize>,
     idle: Idle,
     /// Logs in the batch that is in flight.
@@ -96,7 +96,7 @@ impl Logs {
     #[must_use]
     pub fn new(me: ServerId, store_epoch: u32, hash_key: [u8; 16], limits: LogLimits) -> Self {
         Self {
-            logs: Slab::new(),
+            logs: Shelf::default(),
             by_id: BTreeMap::new(),
             idle: Idle::new(limits.idle_weight_max),
             flight: Vec::new(),
@@ -143,7 +143,10 @@ impl Logs {
     /// as that is known without reading anything.
     pub fn on_shown(&mut self, from: ServerId, shown: &PeerShown, out: &mut LogOut) {
         if let Some(&key) = self.by_id.get(&shown.log) {
-            self.logs[key].shown(from, shown, out);
+            // One that sleeps knows of nobody who would hear it.
+            if let Some(log) = self.logs.awake_mut(key) {
+                log.shown(from, shown, out);
+            }
         }
     }
 
@@ -159,7 +162,7 @@ impl Logs {
         let Some(&key) = self.by_id.get(&LogId::mailbox(*account)) else {
             return;
         };
-        self.logs[key].end_reader(account, below, &mut self.home);
+        self.logs.wake(key).end_reader(account, below, &mut self.home);
         self.rest(key);
     }
 
@@ -189,14 +192,14 @@ impl Logs {
             return self.on_rows(page, out);
         }
         let key = pending.log();
-        self.logs[key].count_answer();
+        self.logs.wake(key).count_answer();
         match (pending, answer) {
             (Pending::Account { .. }, Answer::Account(account, session)) => {
                 self.on_account(key, account.is_some(), session, out);
             }
             (Pending::Group { .. }, Answer::Group(record)) => self.on_group(key, record, out),
             (Pending::Statements { asked, .. }, Answer::Statements { statements, .. }) => {
-                self.logs[key].on_statements(asked, statements, out);
+                self.logs.wake(key).on_statements(asked, statements, out);
             }
             (Pending::Grant { asker, .. }, Answer::Grant(found)) => {
                 answer_grant(&asker, found, out);
@@ -208,10 +211,11 @@ impl Logs {
                 self.on_log(key, (&cursors, index, answered), out);
             }
             (Pending::Row { row: at, .. }, Answer::Row { row, grants_len }) => {
-                self.logs[key].on_row(at, (row, grants_len), &mut self.home, out);
+                self.logs.wake(key).on_row(at, (row, grants_len), &mut self.home, out);
             }
             (Pending::Range(range), Answer::Range { entries, upto, more }) => {
-                self.logs[key].on_range(&range, entries, (upto, more), &mut self.home, out);
+                let log = self.logs.wake(key);
+                log.on_range(&range, entries, (upto, more), &mut self.home, out);
             }
             (pending, answer) => panic!("{pending:?} was answered by {answer:?}"),
         }
@@ -227,21 +231,24 @@ impl Logs {
     /// The counters, and the gauges as they are now.
     #[must_use]
     pub fn metrics(&self) -> LogMetrics {
-        let readers: usize = self.logs.iter().map(|(_, log)| log.readers()).sum();
-        self.home.metrics(self.logs.len(), readers)
+        self.home.metrics(self.logs.len(), self.logs.readers())
     }
 
     /// Sweeps everything: sums equal their parts, and each log agrees with itself.
     #[must_use]
     pub fn is_coherent(&self) -> bool {
         self.by_id.len() == self.logs.len()
-            && self.by_id.iter().all(|(id, key)| self.logs[*key].id() == id)
-            && self.logs.iter().all(|(_, log)| log.is_coherent())
-            && self.home.is_coherent(self.logs.iter().map(|(_, log)| log), &self.sweep)
+            && self.logs.is_coherent(self.by_id.iter())
+            && self.home.is_coherent(self.logs.awake(), &self.sweep)
     }
 
     /// Keeps or drops a log after an operation on it: idle logs stay while there is room.
     fn rest(&mut self, key: usize) {
+        self.sort(key);
+        self.logs.settle(key);
+    }
+
+    fn sort(&mut self, key: usize) {
         let Some(log) = self.logs.get_mut(key) else {
             return;
         };
@@ -252,15 +259,13 @@ impl Logs {
         }
         if log.is_absent() || log.is_leaving {
             self.idle.remove(log.idle_since_mut());
-            self.by_id.remove(log.id());
-            self.logs.remove(key);
+            self.by_id.remove(&self.logs.remove(key));
             return;
         }
         let weight = log.weight();
         self.idle.insert(key, weight, log.idle_since_mut());
         while let Some(key) = self.idle.pop_excess() {
-            let log = self.logs.remove(key);
-            self.by_id.remove(log.id());
+            self.by_id.remove(&self.logs.remove(key));
             self.home.count_dropped();
         }
     }

@@ -46,7 +46,7 @@ impl Logs {
         let Some(&key) = self.by_id.get(arrival.log()) else {
             return self.load(arrival, out);
         };
-        let log = &mut self.logs[key];
+        let log = self.logs.wake(key);
         if log.is_leaving {
             // Its senders have heard that the slot is away, or are about to.
         } else if log.is_ready() {

@@ -242,6 +242,14 @@ impl Rows {
         self.places.len()
     }
 
+    /// Nothing of any row is in memory, or on its way to the disk.
+    pub(super) fn is_blank(&self) -> bool {
+        self.places.is_empty()
+            && self.elsewhere.is_empty()
+            && self.regranted.is_empty()
+            && self.in_flight.is_empty()
+    }
+
     /// Rows that differ from what a batch held last.
     pub(super) fn unwritten(&self) -> usize {
         self.changed.len()

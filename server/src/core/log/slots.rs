@@ -33,7 +33,7 @@ impl Logs {
         let found: Vec<(LogId, usize)> = of_slot.map(|(id, key)| (*id, *key)).collect();
         for (id, key) in found {
             self.slots.leaving.push(id);
-            self.logs[key].leave(servers, &mut self.home);
+            self.logs.wake(key).leave(servers, &mut self.home);
             self.rest(key);
         }
     }
@@ -52,7 +52,7 @@ impl Logs {
             if Slot::of(&id) != slot {
                 self.slots.leaving.push(id);
             } else if let Some(&key) = self.by_id.get(&id) {
-                self.logs[key].is_leaving = false;
+                self.logs.wake(key).is_leaving = false;
                 self.rest(key);
             }
         }

@@ -15,7 +15,7 @@ use super::out::{AlarmCause, LogOut};
 use super::state::Log;
 
 /// Whom an owner has answered, in the order of the first answers.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Answered {
     people: Vec<Name>,
     is_changed: bool,
@@ -35,6 +35,11 @@ impl Answered {
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.people.len()
+    }
+
+    /// Whether there is no news for a batch.
+    pub(super) fn is_written(&self) -> bool {
+        !self.is_changed
     }
 
     /// Puts them into a batch, if that is news.

@@ -184,15 +184,15 @@ fn idle_logs_stay_while_there_is_room() {
     let mut rig = Rig::new(LogLimits { idle_weight_max: 5, ..LogLimits::standard() });
     let accounts = ["alice", "bob", "carol"];
     for account in accounts {
-        rig.open(LogId::mailbox(name(account)), "bob");
+        rig.open(LogId::mailbox(name(account)), "dave");
         rig.settle();
     }
     let metrics = rig.logs.metrics();
     assert_eq!((metrics.logs, metrics.logs_dropped, metrics.logs_loaded), (2, 1, 3));
-    rig.open(LogId::mailbox(name("bob")), "bob");
-    rig.open(alice(), "bob");
+    rig.open(LogId::mailbox(name("bob")), "dave");
+    rig.open(alice(), "dave");
     rig.settle();
-    rig.open(LogId::mailbox(name("bob")), "bob");
+    rig.open(LogId::mailbox(name("bob")), "dave");
     assert_eq!(rig.logs.metrics().logs_loaded, 4, "the longest unused went first");
 }
 

@@ -175,7 +175,7 @@ fn a_mailbox_is_bounded_by_entries_and_by_bytes() {
         rig.settle();
         assert_eq!(rig.answers(), [Accepted(2), Rejected(3, FaultCode::MAILBOX_FULL)]);
         rig.attach(SEAT, "alice", 1, Seq(0));
-        let head = rig.logs.logs[0].head;
+        let head = rig.logs.logs.wake(0).head;
         rig.seen(SEAT, 1, head);
         rig.post(SEAT, post(4, 3, "text"));
         rig.settle();
@@ -284,7 +284,7 @@ fn what_its_reader_may_hold_is_not_rejected() {
     rig.settle();
     assert_eq!(rig.answers(), [Busy(1)], "it may have been pushed");
     rig.attach(SEAT, "alice", 2, Seq(0));
-    let head = rig.logs.logs[0].head;
+    let head = rig.logs.logs.wake(0).head;
     rig.seen(SEAT, 2, head);
     rig.post(SEAT, others);
     rig.settle();
@@ -391,7 +391,7 @@ fn rows_beyond_their_bound_are_read_again() {
     for origin in (0..5).chain(0..5) {
         rig.post(SEAT, from_origin(origin));
         rig.settle();
-        assert!(rig.logs.logs[0].rows.len() <= 2);
+        assert!(rig.logs.logs.wake(0).rows.len() <= 2);
     }
     assert_eq!(rig.answers(), [Accepted(1); 10]);
     assert_eq!(rig.logs.metrics().appended, 5);
@@ -422,7 +422,7 @@ fn rows_of_mere_rejections_are_bounded() {
         rig.post(SEAT, from_origin(origin));
         rig.load();
     }
-    assert!(rig.logs.logs[0].rows.len() <= 3);
+    assert!(rig.logs.logs.wake(0).rows.len() <= 3);
     assert_eq!(rig.answers(), [Busy(1); 3], "two wait for the disk");
     rig.settle();
     assert_eq!(rig.answers(), [full; 2]);
@@ -431,5 +431,5 @@ fn rows_of_mere_rejections_are_bounded() {
         rig.settle();
     });
     assert_eq!(rig.answers(), [full; 3]);
-    assert!(rig.logs.logs[0].rows.len() <= 2);
+    assert!(rig.logs.logs.wake(0).rows.len() <= 2);
 }

@@ -306,3 +306,44 @@ fn the_tails_of_all_logs_are_bounded() {
     }
     assert!(rig.logs.metrics().tails_len <= 300);
 }
+
+#[test]
+fn a_mailbox_that_is_caught_up_sleeps_and_wakes_as_it_was() {
+    let mut rig = Rig::standard();
+    rig.open(alice(), "alice");
+    rig.attach(SEAT, "alice", 3, Seq(0));
+    rig.read(SEAT, "alice", 3, Seq(0));
+    rig.settle();
+    let awake = |rig: &Rig| rig.logs.logs.awake().count();
+    assert_eq!((awake(&rig), rig.logs.metrics().readers), (0, 1));
+    assert!(rig.logs.is_coherent());
+    rig.take();
+    rig.post(SEAT, post(1, 0, "a"));
+    rig.settle();
+    let seq = rig.pushed().last().expect("its reader is still attached").1.seq;
+    assert_eq!(awake(&rig), 1, "it holds an entry");
+    rig.seen(SEAT, 2, seq);
+    rig.settle();
+    assert_eq!(awake(&rig), 1, "a session that is older than the attached one says nothing");
+    rig.seen(SEAT, 3, seq);
+    rig.settle();
+    let log = rig.logs.logs.wake(0);
+    assert_eq!((log.head, log.floor()), (seq, seq));
+}
+
+#[test]
+fn whoever_opens_its_own_mailbox_leaves_no_row_in_memory() {
+    let mut rig = Rig::standard();
+    rig.open(alice(), "alice");
+    rig.settle();
+    assert_eq!(rig.logs.logs.wake(0).rows.len(), 0);
+    rig.open(alice(), "bob");
+    rig.settle();
+    assert_eq!(rig.logs.logs.wake(0).rows.len(), 1, "who opens another's is about to post");
+    rig.post(SEAT, PeerPost { sender: name("alice"), ..post(1, 0, "a") });
+    rig.settle();
+    assert_eq!(rig.logs.logs.wake(0).rows.len(), 2, "it has posted");
+    rig.open(alice(), "alice");
+    rig.settle();
+    assert_eq!(rig.logs.logs.wake(0).rows.len(), 2);
+}

@@ -24,7 +24,7 @@ fn answered() -> Rig {
 fn posted(rig: &mut Rig, from: ServerId, number: u64) -> Seq {
     rig.post(from, post(number, number - 1, "text"));
     rig.settle();
-    rig.logs.logs[0].head
+    rig.logs.logs.wake(0).head
 }
 
 /// What is told of what `epoch` was shown.
@@ -53,7 +53,7 @@ fn a_poster_hears_once_of_what_was_shown_and_seen_of_its_own() {
     rig.post(SEAT, PeerPost { sender: name("carol"), ..post(1, 0, "text") });
     rig.settle();
     assert!(receipts(&mut rig, SEAT, 5, Seq::MAX).is_empty(), "what is not seen is not shown");
-    let head = rig.logs.logs[0].head;
+    let head = rig.logs.logs.wake(0).head;
     rig.seen(SEAT, 5, head);
     rig.settle();
     let told = receipts(&mut rig, SEAT, 5, first);

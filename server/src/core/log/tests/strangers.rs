@@ -67,7 +67,7 @@ fn what_the_owner_has_read_of_a_stranger_makes_room() {
     let mut rig = strict();
     (1..=2).for_each(|n| rig.post(SEAT, post(n, 0, "a")));
     rig.settle();
-    let head = rig.logs.logs[0].head;
+    let head = rig.logs.logs.wake(0).head;
     rig.seen(SEAT, 5, head);
     rig.answers();
     rig.post(SEAT, post(3, 2, "a"));
