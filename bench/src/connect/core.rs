@@ -259,12 +259,7 @@ impl Core {
         Ok(())
     }
 
-    fn start(
-        &mut self,
-        user: usize,
-        now: Instant,
-        out: &mut Vec<Effect>,
-    ) -> Result<(), CoreError> {
+    fn start(&mut self, user: usize, now: Instant, out: &mut Vec<Effect>) -> Result<(), CoreError> {
         self.on_the_way.insert(user, now);
         let mut actions = Vec::new();
         self.people[user].begin(self.phase, &mut self.random, &mut actions)?;

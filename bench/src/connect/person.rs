@@ -11,8 +11,8 @@ use wire::message::{
     SignUpFinish, SignUpStart, Welcome,
 };
 use wire::{
-    DecodeError, FaultCode, Frame, FromRouter, LogHandle, LogId, Seq, ServerId, ToClient,
-    ToRouter, ToServer, Token,
+    DecodeError, FaultCode, Frame, FromRouter, LogHandle, LogId, Seq, ServerId, ToClient, ToRouter,
+    ToServer, Token,
 };
 
 use super::core::Phase;
@@ -257,12 +257,7 @@ impl Person {
     }
 
     /// As a real client does, it opens and attaches to its mailbox; only where it stays.
-    fn on_welcome(
-        &mut self,
-        phase: Phase,
-        welcome: &Welcome,
-        out: &mut Vec<Action>,
-    ) -> Progress {
+    fn on_welcome(&mut self, phase: Phase, welcome: &Welcome, out: &mut Vec<Action>) -> Progress {
         self.stage = Stage::Here;
         self.token = welcome.token;
         if phase == Phase::Attach {

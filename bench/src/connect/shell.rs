@@ -305,9 +305,7 @@ impl<'a> Shell<'a> {
     }
 }
 
-fn servers(
-    reading: Reading,
-) -> impl Iterator<Item = (crate::usage::Process, crate::usage::Usage)> {
+fn servers(reading: Reading) -> impl Iterator<Item = (crate::usage::Process, crate::usage::Usage)> {
     reading.0.into_iter().filter(|((name, _), _)| name.starts_with("server-"))
 }
 

@@ -53,8 +53,15 @@ pub(super) struct Accounts {
 /// One account: kept while a seat may act for it or something waits for it.
 #[derive(Default)]
 pub(super) struct Entry {
-    pub(super) stored: Stored,
     pub(super) sittings: Sittings,
+    /// `None` while nothing is going on: most accounts rest most of the time.
+    work: Option<Box<Work>>,
+}
+
+/// What is going on with one account.
+#[derive(Default)]
+pub(super) struct Work {
+    pub(super) stored: Stored,
     pub(super) step: Step,
     pub(super) waiting: VecDeque<Asked>,
 }
@@ -159,7 +166,7 @@ impl Accounts {
 
     /// Queues an operation behind those of the same account.
     pub(super) fn wish(&mut self, name: Name, asked: Asked, turn: &mut Turn<'_>) {
-        let entry = self.entries.entry(name).or_default();
+        let entry = self.entries.entry(name).or_default().work();
         let spoken_for = matches!(asked.wish, Wish::Register(..) | Wish::SignOut(_));
         if entry.waiting.len() >= ACCOUNT_WAITING_MAX && !spoken_for {
             let kind = asked.wish.kind();
@@ -176,7 +183,7 @@ impl Accounts {
 
     /// Runs what can run for this account; forgets it when nothing is left.
     pub(super) fn advance(&mut self, name: Name, turn: &mut Turn<'_>) {
-        while let Some(entry) = self.entries.get_mut(&name) {
+        while let Some(entry) = self.entries.get_mut(&name).map(Entry::work) {
             if !matches!(entry.step, Step::Idle) {
                 return;
             }
@@ -211,7 +218,7 @@ impl Accounts {
         if let Some(next) = self.unread.pop_front() {
             self.read(next, turn);
         }
-        if let Some(entry) = self.entries.get_mut(&name)
+        if let Some(entry) = self.entries.get_mut(&name).map(Entry::work)
             && matches!(entry.stored, Stored::Reading)
         {
             entry.stored = Stored::Read(Box::new((account, session.unwrap_or_default())));
@@ -230,7 +237,7 @@ impl Accounts {
         self.in_flight = std::mem::take(&mut self.changed);
         for name in &self.in_flight {
             if let Some(entry) = self.entries.get_mut(name)
-                && let Step::Writing(outcome) = &mut entry.step
+                && let Step::Writing(outcome) = &mut entry.work().step
             {
                 batch.changes.append(&mut outcome.changes);
             }
@@ -248,7 +255,7 @@ impl Accounts {
     /// Begins to write; `outcome` comes true with the next batch.
     pub(super) fn write(&mut self, name: Name, outcome: Outcome) {
         let entry = self.entries.entry(name).or_default();
-        entry.step = Step::Writing(Box::new(outcome));
+        entry.work().step = Step::Writing(Box::new(outcome));
         self.changed.push(name);
     }
 
@@ -299,7 +306,7 @@ impl Accounts {
         let Some(entry) = self.entries.get_mut(&name) else {
             return;
         };
-        let Step::Writing(outcome) = std::mem::take(&mut entry.step) else {
+        let Step::Writing(outcome) = std::mem::take(&mut entry.work().step) else {
             return;
         };
         let epoch = outcome.session.epoch;
@@ -308,7 +315,7 @@ impl Accounts {
             None => SessionEpoch(epoch.0 + 1),
         };
         turn.outdated.push((name, below));
-        entry.stored = Stored::Read(Box::new((outcome.account, outcome.session)));
+        entry.work().stored = Stored::Read(Box::new((outcome.account, outcome.session)));
         // Who signed out has said that it acts no more: that is no newer session.
         entry.sittings.live.take_if(|live| live.epoch == epoch);
         entry.sittings.succeed(outcome.live);
@@ -323,11 +330,7 @@ impl Accounts {
     /// Nothing waits: only who may be acted for is kept.
     fn rest(&mut self, name: &Name) {
         match self.entries.get_mut(name) {
-            Some(entry) if !entry.sittings.is_empty() => {
-                entry.stored = Stored::Unread;
-                // It may rest for days: an empty queue keeps no memory.
-                entry.waiting = VecDeque::new();
-            }
+            Some(entry) if !entry.sittings.is_empty() => entry.work = None,
             Some(_) => {
                 self.entries.remove(name);
             }
@@ -337,7 +340,31 @@ impl Accounts {
 }
 
 impl Entry {
+    /// What is going on with it, to be changed.
+    pub(super) fn work(&mut self) -> &mut Work {
+        self.work.get_or_insert_default()
+    }
+
+    /// The same, to be looked at.
+    pub(super) fn under_way(&self) -> Option<&Work> {
+        self.work.as_deref()
+    }
+
+    /// Whether a claim waits for another session's seat.
+    pub(super) fn is_held(&self) -> bool {
+        self.under_way().is_some_and(|work| matches!(work.step, Step::Held(..)))
+    }
+
     fn on_link_lost(&mut self, server: ServerId, heard: Instant) {
+        if let Some(work) = &mut self.work {
+            work.on_link_lost(server);
+        }
+        self.sittings.lose(server, heard);
+    }
+}
+
+impl Work {
+    fn on_link_lost(&mut self, server: ServerId) {
         self.waiting.retain(|asked| asked.from != server);
         match &mut self.step {
             Step::Newest(claim, _) | Step::Held(claim, _) if claim.from == server => {
@@ -349,7 +376,6 @@ impl Entry {
             }
             Step::Idle | Step::Newest(..) | Step::Held(..) => {}
         }
-        self.sittings.lose(server, heard);
     }
 }
 

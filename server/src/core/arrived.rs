@@ -40,7 +40,7 @@ impl Accounts {
         let now = turn.now;
         self.arrived.retain(|_, arrived| !arrived.is_settled(now));
         if is_news {
-            let held = |entry: &Entry| matches!(entry.step, Step::Held(..));
+            let held = Entry::is_held;
             let waiting = self.entries.iter().filter(|(_, entry)| held(entry));
             for name in waiting.map(|(name, _)| *name).collect::<Vec<_>>() {
                 self.reconsider(name, false, turn);
@@ -86,10 +86,11 @@ impl Arrived {
 impl Entry {
     /// Only what is on its way to the disk is waited for.
     fn leave(&mut self) {
-        self.waiting.clear();
         self.sittings = Sittings::default();
-        match &mut self.step {
-            Step::Newest(..) | Step::Held(..) => self.step = Step::Idle,
+        let work = self.work();
+        work.waiting.clear();
+        match &mut work.step {
+            Step::Newest(..) | Step::Held(..) => work.step = Step::Idle,
             Step::Writing(outcome) => {
                 (outcome.live, outcome.ended, outcome.answer) = (None, None, None);
             }

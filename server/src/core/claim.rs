@@ -55,7 +55,7 @@ impl Accounts {
             return;
         };
         let probed = entry.sittings.live.is_some_and(|live| live.epoch == answer.epoch);
-        if !probed || !matches!(entry.step, Step::Held(..)) {
+        if !probed || !entry.is_held() {
             return;
         }
         if !answer.alive {
@@ -69,7 +69,7 @@ impl Accounts {
 
     /// A claim has waited for another session's seat for as long as it may.
     pub(super) fn on_held_timeout(&mut self, name: Name, turn: &mut Turn<'_>) {
-        let due = match self.entries.get(&name).map(|entry| &entry.step) {
+        let due = match self.entries.get(&name).and_then(Entry::under_way).map(|work| &work.step) {
             Some(Step::Held(_, until)) => *until <= turn.now,
             _ => false,
         };
@@ -89,7 +89,7 @@ impl Accounts {
         let mut names = Vec::new();
         for (name, entry) in &mut self.entries {
             let gone = |live: &Live| live.seat == server && live.lost.is_some();
-            if entry.sittings.forget(gone) || matches!(entry.step, Step::Held(..)) {
+            if entry.sittings.forget(gone) || entry.is_held() {
                 names.push(*name);
             }
         }
@@ -111,10 +111,10 @@ impl Accounts {
             return;
         };
         // Who asked may have gone with its seat: the step that followed is none of this.
-        let (mut claim, mut after) = match std::mem::take(&mut entry.step) {
+        let (mut claim, mut after) = match std::mem::take(&mut entry.work().step) {
             Step::Newest(claim, after) => (claim, after),
             other => {
-                entry.step = other;
+                entry.work().step = other;
                 return;
             }
         };
@@ -125,7 +125,7 @@ impl Accounts {
         if complete {
             self.admit(name, *claim, turn);
         } else {
-            entry.step = Step::Newest(claim, after);
+            entry.work().step = Step::Newest(claim, after);
             turn.read(ReadKey::NewestBundle(name), Read::Bundles { name, after });
         }
         self.advance(name, turn);
@@ -133,14 +133,13 @@ impl Accounts {
 
     pub(super) fn seek_bundle(&mut self, name: Name, claim: Claim, turn: &mut Turn<'_>) {
         let entry = self.entries.entry(name).or_default();
-        entry.step = Step::Newest(Box::new(claim), 0);
+        entry.work().step = Step::Newest(Box::new(claim), 0);
         turn.read(ReadKey::NewestBundle(name), Read::Bundles { name, after: 0 });
     }
 
     /// Grants the session, or waits for who can say whether another lives.
     pub(super) fn admit(&mut self, name: Name, claim: Claim, turn: &mut Turn<'_>) {
-        let until = await_word(name, turn);
-        self.decide(name, claim, (until, false), turn);
+        self.decide(name, claim, (None, false), turn);
     }
 
     /// Something changed for a claim that waits, or its time is over.
@@ -148,9 +147,9 @@ impl Accounts {
         let Some(entry) = self.entries.get_mut(&name) else {
             return;
         };
-        match std::mem::take(&mut entry.step) {
-            Step::Held(claim, until) => self.decide(name, *claim, (until, expired), turn),
-            other => entry.step = other,
+        match std::mem::take(&mut entry.work().step) {
+            Step::Held(claim, until) => self.decide(name, *claim, (Some(until), expired), turn),
+            other => entry.work().step = other,
         }
     }
 
@@ -158,7 +157,7 @@ impl Accounts {
         &mut self,
         name: Name,
         mut claim: Claim,
-        (mut until, expired): (Instant, bool),
+        (mut until, expired): (Option<Instant>, bool),
         turn: &mut Turn<'_>,
     ) {
         let (account, verdict) = (name, self.judge(&name, &claim, turn));
@@ -173,21 +172,22 @@ impl Accounts {
             }
             Verdict::Probe(seat, epoch) if claim.is_to_probe(epoch, expired) => {
                 if claim.awaits(Awaited::Alive(epoch)) {
-                    until = await_word(name, turn);
+                    until = Some(await_word(name, turn));
                 }
                 turn.tell_server(seat, Probe { account, epoch });
             }
             // After a probe, silence means detached. What still acts for it has to stop first.
             Verdict::Probe(seat, epoch) | Verdict::End(seat, epoch) => {
                 if claim.awaits(Awaited::Over(epoch)) {
-                    until = await_word(name, turn);
+                    until = Some(await_word(name, turn));
                 }
                 let code = FaultCode::ALREADY_LOGGED_IN;
                 turn.tell_server(seat, EndSession { account, epoch, code });
             }
         }
+        let until = until.unwrap_or_else(|| await_word(name, turn));
         let entry = self.entries.entry(name).or_default();
-        entry.step = Step::Held(Box::new(claim), until);
+        entry.work().step = Step::Held(Box::new(claim), until);
     }
 
     fn judge(&self, name: &Name, claim: &Claim, turn: &Turn<'_>) -> Verdict {
@@ -240,10 +240,10 @@ impl Accounts {
 impl Entry {
     /// The claim that waits for the answer to this probe.
     fn take_probing(&mut self, epoch: SessionEpoch) -> Option<Claim> {
-        match std::mem::take(&mut self.step) {
+        match std::mem::take(&mut self.work().step) {
             Step::Held(claim, _) if claim.awaited == Awaited::Alive(epoch) => Some(*claim),
             other => {
-                self.step = other;
+                self.work().step = other;
                 None
             }
         }
@@ -253,7 +253,7 @@ impl Entry {
 /// A claim waits for a seat's word until then.
 fn await_word(name: Name, turn: &mut Turn<'_>) -> Instant {
     let until = turn.now + PROBE_TIME_MAX;
-    turn.timers.arm(until, Timer::Held(name));
+    turn.timers.arm(until, Timer::Held(Box::new(name)));
     until
 }
 

@@ -12,7 +12,7 @@ use wire::{
 
 use super::event::{Alarm, Effect};
 use super::exchange::Exchange;
-use super::few::Few;
+use super::handles::Handles;
 use super::posting::post_bucket;
 use super::seat::{Seat, State};
 use super::session::{Pulse, Session};
@@ -256,8 +256,7 @@ impl Seat {
             epoch: welcome.epoch,
             home,
             slot: exchange.slot,
-            handles: Few::default(),
-            by_log: Few::default(),
+            handles: Handles::default(),
             stale_reads: BTreeSet::new(),
             requests: 0,
             chunks: 0,

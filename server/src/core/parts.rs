@@ -182,7 +182,7 @@ impl Parts {
             Timer::Joins => self.group_passwords.on_joins_due(turn),
             Timer::Holds => self.on_holds_due(turn),
             Timer::Expiry => self.expire(turn),
-            Timer::Held(name) => self.accounts.on_held_timeout(name, turn),
+            Timer::Held(name) => self.accounts.on_held_timeout(*name, turn),
             Timer::Leases => self.accounts.on_leases_due(turn),
             Timer::Leased => self.seat.on_lease_timer(turn),
             Timer::Greeting(conn) => self.peers.on_greeting_timeout(conn, turn),

@@ -29,7 +29,7 @@ impl Seat {
         };
         session.pulse.hear(turn.now);
         charge(session, conn, turn);
-        let Some(handle) = session.handles.get_mut(&post.handle) else {
+        let Some(handle) = session.handles.get_mut(post.handle) else {
             return turn.fault(conn, FaultCode::BAD_HANDLE, Kind::POST, post.handle.0);
         };
         if !is_counted_well(&post) {
@@ -84,7 +84,7 @@ impl Seat {
             return;
         };
         let (account, epoch, home) = (session.account, session.epoch, session.home);
-        let Some(handle) = session.handles.get_mut(&id).filter(|handle| !handle.is_answer_told)
+        let Some(handle) = session.handles.get_mut(id).filter(|handle| !handle.is_answer_told)
         else {
             return;
         };

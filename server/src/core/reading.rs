@@ -12,6 +12,7 @@ use wire::message::{
 };
 use wire::{ConnId, FaultCode, Kind, LogHandle, LogId, LogKind, Name, Seq, ServerId};
 
+use super::readers::Readers;
 use super::seat::{Seat, signed};
 use super::session::{Handle, HandleState, Session};
 use super::timer::Timer;
@@ -121,7 +122,7 @@ impl Seat {
         let Some(session) = signed(&mut self.clients, conn) else {
             return;
         };
-        let code = match session.handles.get_mut(&attach.handle) {
+        let code = match session.handles.get_mut(attach.handle) {
             None => FaultCode::BAD_HANDLE,
             Some(handle) if is_mailbox_of_another(&handle.log, session.account) => {
                 FaultCode::NOT_A_READER
@@ -150,13 +151,15 @@ impl Seat {
         let Some(session) = signed(&mut self.clients, conn) else {
             return;
         };
-        let Some(handle) = session.handles.get_mut(&id) else {
+        let Some(handle) = session.handles.get_mut(id) else {
             return;
         };
         let discards = session.stale_reads.remove(&handle.log);
         handle.reading = Some(Reading::new(cursor, discards, &self.outstanding));
-        // Most logs have one reader here.
-        self.readers.entry(handle.log).or_insert_with(|| Vec::with_capacity(1)).push(conn);
+        match self.readers.get_mut(&handle.log) {
+            Some(readers) => readers.add(conn),
+            None => drop(self.readers.insert(handle.log, Readers::One(conn))),
+        }
         resume_reading(session, id, turn);
     }
 
@@ -166,7 +169,7 @@ impl Seat {
             return;
         };
         let (account, epoch) = (session.account, session.epoch);
-        let Some(handle) = session.handles.get_mut(&seen.handle) else {
+        let Some(handle) = session.handles.get_mut(seen.handle) else {
             return turn.fault(conn, FaultCode::BAD_HANDLE, Kind::SEEN, seen.handle.0);
         };
         let Some(reading) = &mut handle.reading else {
@@ -184,7 +187,8 @@ impl Seat {
     /// A home pushes a new entry to the sessions here that read its log.
     pub(super) fn on_deliver(&mut self, from: ServerId, message: PeerDeliver, turn: &mut Turn<'_>) {
         let PeerDeliver { log, entry } = message;
-        let Some((last, others)) = self.readers.get(&log).and_then(|conns| conns.split_last())
+        let Some((last, others)) =
+            self.readers.get(&log).and_then(|readers| readers.all().split_last())
         else {
             return;
         };
@@ -277,7 +281,7 @@ impl Seat {
 /// Attaches to the home with what the reader holds, and asks for what follows.
 pub(super) fn resume_reading(session: &mut Session, id: LogHandle, turn: &mut Turn<'_>) {
     let (account, epoch) = (session.account, session.epoch);
-    let Some(handle) = session.handles.get_mut(&id) else {
+    let Some(handle) = session.handles.get_mut(id) else {
         return;
     };
     if let (Some(reading), HandleState::Open) = (&handle.reading, handle.state) {
@@ -359,7 +363,7 @@ fn deliver(conn: ConnId, handle: LogHandle, entry: Entry, turn: &mut Turn<'_>) {
 fn ask_ranges(session: &mut Session, turn: &mut Turn<'_>) {
     let behind = |handle: &Handle| handle.reading.as_ref().is_some_and(|reading| !reading.live);
     let ids = session.handles.iter().filter(|(_, handle)| behind(handle));
-    let ids: Vec<LogHandle> = ids.map(|(id, _)| *id).collect();
+    let ids: Vec<LogHandle> = ids.map(|(id, _)| id).collect();
     for id in ids {
         ask_range(session, id, turn);
     }
@@ -368,7 +372,7 @@ fn ask_ranges(session: &mut Session, turn: &mut Turn<'_>) {
 /// Asks for the next range, if the session is behind, has room, and has not asked already.
 fn ask_range(session: &mut Session, id: LogHandle, turn: &mut Turn<'_>) {
     let (account, epoch, high) = (session.account, session.epoch, session.high);
-    let Some(handle) = session.handles.get_mut(&id) else {
+    let Some(handle) = session.handles.get_mut(id) else {
         return;
     };
     let Some(reading) = &mut handle.reading else {

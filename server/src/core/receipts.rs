@@ -17,7 +17,7 @@ impl Seat {
             return;
         };
         let (account, epoch) = (session.account, session.epoch);
-        let Some(handle) = session.handles.get_mut(&shown.handle) else {
+        let Some(handle) = session.handles.get_mut(shown.handle) else {
             return turn.fault(conn, FaultCode::BAD_HANDLE, Kind::SHOWN, shown.handle.0);
         };
         let is_mailbox = handle.log.kind == LogKind::Mailbox;

@@ -8,7 +8,7 @@ use wire::message::{
     Answer, AnswerBody, AskOpenLog, CloseLog, FetchBundles, LogOpened, OpenLog, PeerDetach, Ping,
     Pong, Probe, ProbeAnswer, SessionClosed,
 };
-use wire::{ConnId, FaultCode, Kind, LogHandle, LogId, ServerId, Slot, ToServer};
+use wire::{ConnId, FaultCode, Kind, LogId, ServerId, Slot, ToServer};
 
 use super::exchange::Exchange;
 use super::reading::is_mailbox_of_another;
@@ -71,7 +71,6 @@ impl Seat {
             epoch: session.epoch,
         };
         session.requests += 1;
-        session.by_log.insert(open.log, open.handle);
         let handle = Handle {
             log: open.log,
             slot,
@@ -98,7 +97,7 @@ impl Seat {
             return;
         };
         let opening = |handle: &Handle| matches!(handle.state, HandleState::Opening { .. });
-        if session.handles.get(&close.handle).is_none_or(opening) {
+        if session.handles.get(close.handle).is_none_or(opening) {
             return turn.fault(conn, FaultCode::BAD_HANDLE, Kind::CLOSE_LOG, close.handle.0);
         }
         let (account, epoch) = (session.account, session.epoch);
@@ -228,7 +227,7 @@ impl Seat {
         let Some(session) = signed(&mut self.clients, conn) else {
             return;
         };
-        let Some(handle) = session.handles.get_mut(&id) else {
+        let Some(handle) = session.handles.get_mut(id) else {
             return;
         };
         let HandleState::Opening { attach } = handle.state else {
@@ -243,10 +242,10 @@ impl Seat {
 }
 
 fn cannot_open(session: &Session, open: &OpenLog) -> Option<FaultCode> {
-    let taken = |handle: LogHandle| session.handles.contains_key(&handle);
-    if taken(open.handle) || session.by_log.contains_key(&open.log) {
+    let handles = &session.handles;
+    if handles.get(open.handle).is_some() || handles.of(&open.log).is_some() {
         Some(FaultCode::BAD_HANDLE)
-    } else if session.handles.len() >= HANDLES_MAX {
+    } else if handles.len() >= HANDLES_MAX {
         Some(FaultCode::TOO_MANY_HANDLES)
     } else if session.requests >= REQUESTS_MAX {
         Some(FaultCode::TOO_MANY_REQUESTS)

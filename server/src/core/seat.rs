@@ -17,6 +17,7 @@ use super::exchange::{Exchange, Exchanges};
 use super::holders::Holders;
 use super::lease::Leases;
 use super::posting::{drop_unanswered, tell_answers_again};
+use super::readers::Readers;
 use super::reading::resume_reading;
 use super::session::{Beat, Handle, HandleState, Session};
 use super::table::Table;
@@ -38,7 +39,7 @@ pub(super) struct Seat {
     /// What they were sent and have not seen.
     pub(super) outstanding: Outstanding,
     /// Who reads which log.
-    pub(super) readers: BTreeMap<LogId, Vec<ConnId>>,
+    pub(super) readers: BTreeMap<LogId, Readers>,
     pub(super) exchanges: Exchanges,
     /// [`Timer::Exchanges`] is armed.
     is_watching: bool,
@@ -372,11 +373,8 @@ impl Seat {
 
     /// Nobody on `conn` reads `log` any more.
     pub(super) fn forget_reader(&mut self, log: &LogId, conn: ConnId) {
-        if let Some(conns) = self.readers.get_mut(log) {
-            conns.retain(|other| *other != conn);
-            if conns.is_empty() {
-                self.readers.remove(log);
-            }
+        if let Some(left) = self.readers.remove(log).and_then(|readers| readers.without(conn)) {
+            self.readers.insert(*log, left);
         }
     }
 
@@ -420,12 +418,12 @@ pub(super) fn opened(session: &Session, is_meant: impl Fn(&Handle) -> bool) -> V
     let handles = session.handles.iter().filter(|(_, handle)| {
         is_meant(handle) && !matches!(handle.state, HandleState::Opening { .. })
     });
-    handles.map(|(id, _)| *id).collect()
+    handles.map(|(id, _)| id).collect()
 }
 
 /// An open log goes on.
 pub(super) fn open_again(session: &mut Session, conn: ConnId, id: LogHandle, turn: &mut Turn<'_>) {
-    let Some(handle) = session.handles.get_mut(&id) else {
+    let Some(handle) = session.handles.get_mut(id) else {
         return;
     };
     handle.state = HandleState::Open;
@@ -435,7 +433,7 @@ pub(super) fn open_again(session: &mut Session, conn: ConnId, id: LogHandle, tur
 
 /// Nothing comes from an open log, nor goes there, until further notice.
 pub(super) fn shut(session: &mut Session, conn: ConnId, id: LogHandle, turn: &mut Turn<'_>) {
-    let Some(handle) = session.handles.get_mut(&id) else {
+    let Some(handle) = session.handles.get_mut(id) else {
         return;
     };
     if let Some(reading) = &mut handle.reading {

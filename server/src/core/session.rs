@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use wire::limits::{PING_AFTER, PONG_TIME_MAX};
 use wire::{Instant, LogHandle, LogId, Name, Number, Origin, Seq, ServerId, SessionEpoch, Slot};
 
-use super::few::Few;
+use super::handles::Handles;
 use super::limit::Bucket;
 use super::reading::Reading;
 
@@ -18,8 +18,7 @@ pub(super) struct Session {
     /// The account's home, and the slot that it has there.
     pub(super) home: ServerId,
     pub(super) slot: Slot,
-    pub(super) handles: Few<LogHandle, Handle>,
-    pub(super) by_log: Few<LogId, LogHandle>,
+    pub(super) handles: Handles,
     /// Logs that were closed while a range was under way: it may still come.
     pub(super) stale_reads: BTreeSet<LogId>,
     /// Requests that wait for answers.
@@ -45,14 +44,13 @@ pub(super) struct Session {
 impl Session {
     /// The open handle of `log`.
     pub(super) fn handle_of(&mut self, log: &LogId) -> Option<(LogHandle, &mut Handle)> {
-        let id = *self.by_log.get(log)?;
-        Some((id, self.handles.get_mut(&id)?))
+        let id = self.handles.of(log)?;
+        Some((id, self.handles.get_mut(id)?))
     }
 
     /// Forgets the handle and what was unanswered on it.
     pub(super) fn remove_handle(&mut self, id: LogHandle) -> Option<Handle> {
-        let handle = self.handles.remove(&id)?;
-        self.by_log.remove(&handle.log);
+        let handle = self.handles.remove(id)?;
         self.unanswered -= count(&handle.posts);
         Some(handle)
     }

@@ -11,7 +11,7 @@ use wire::message::{
 };
 use wire::{ExchangeId, FaultCode, Kind, Name, Origin, ServerId, SessionEpoch};
 
-use super::account::{Accounts, Asked, Entry, Outcome, Step, Stored, Wish, refuse};
+use super::account::{Accounts, Asked, Entry, Outcome, Step, Stored, Wish, Work, refuse};
 use super::claim::{Awaited, Claim};
 use super::event::Alarm;
 use super::opaque;
@@ -73,8 +73,8 @@ impl Accounts {
         turn: &mut Turn<'_>,
     ) {
         let (name, origin, epoch) = (register.account, register.origin, register.epoch);
-        match self.entries.get(&name) {
-            Some(Entry { step: Step::Held(..) | Step::Newest(..), .. }) => {
+        match self.entries.get(&name).and_then(Entry::under_way) {
+            Some(Work { step: Step::Held(..) | Step::Newest(..), .. }) => {
                 self.register(name, from, origin, epoch, turn);
                 self.reconsider(name, false, turn);
             }
@@ -324,7 +324,7 @@ impl Accounts {
 
     /// The account, if it exists, and its session record; as of the last change.
     pub(super) fn stored(&self, name: &Name) -> (Option<AccountRecord>, SessionRecord) {
-        match self.entries.get(name).map(|entry| &entry.stored) {
+        match self.entries.get(name).and_then(Entry::under_way).map(|work| &work.stored) {
             Some(Stored::Read(records)) => (**records).clone(),
             Some(Stored::Unread | Stored::Reading) | None => (None, SessionRecord::default()),
         }
@@ -335,7 +335,7 @@ impl Entry {
     /// The session with this epoch has no connection any more at its seat.
     pub(super) fn detach(&mut self, seat: ServerId, epoch: SessionEpoch) {
         self.sittings.close(seat, epoch);
-        if let Step::Writing(outcome) = &mut self.step {
+        if let Step::Writing(outcome) = &mut self.work().step {
             outcome.ended.take_if(|(_, end)| end.epoch == epoch);
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use wire::{ConnId, Instant, Name, ServerId};
 
 /// What a timer is for. One of a kind per owner.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum Timer {
     /// A client has not signed in.
     Early(ConnId),
@@ -26,7 +26,7 @@ pub(super) enum Timer {
     /// Entries of groups may have expired.
     Expiry,
     /// A sign-in waits for another session's seat.
-    Held(Name),
+    Held(Box<Name>),
     /// The lease of a seat that was lost is over.
     Leases,
     /// The lease that a home gave to this seat is over, unless it was renewed.

@@ -29,7 +29,7 @@ pub(super) enum Stage {
     /// Frames travel.
     Open,
     /// What is queued is written, then `Closed` is told with this cause.
-    Closing(CloseCause),
+    Closing(Box<CloseCause>),
     /// `Closed` was told; input is drained so that the other side gets the last bytes.
     Lingering,
 }
@@ -38,7 +38,14 @@ pub(super) enum Stage {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Way {
     Dialed,
-    Accepted { listener: ListenerId, address: SocketAddr },
+    Accepted { listener: ListenerId },
+}
+
+/// What is kept of an accepted connection while nobody has vouched for it.
+pub(super) struct Newcomer {
+    pub(super) address: SocketAddr,
+    /// Its place among the connections that have not signed in.
+    pub(super) seat: Seat,
 }
 
 /// One connection of the table.
@@ -51,8 +58,8 @@ pub(super) struct Conn {
     pub(super) policy: Policy,
     /// When the present stage ends at the latest.
     pub(super) deadline: Option<Instant>,
-    /// Its place among the connections that have not signed in.
-    pub(super) seat: Option<Seat>,
+    /// Of an accepted connection that has not signed in.
+    pub(super) newcomer: Option<Box<Newcomer>>,
     /// It waits in the run queue.
     pub(super) is_queued: bool,
     /// It waits in the list of sockets to write.
@@ -60,7 +67,7 @@ pub(super) struct Conn {
     input: BytesMut,
     input_len: usize,
     has_frames: bool,
-    end: Option<CloseCause>,
+    end: Option<Box<CloseCause>>,
 }
 
 impl Conn {
@@ -70,7 +77,7 @@ impl Conn {
             Way::Accepted { .. } => Stage::Handshaking,
         };
         let (queue, input) = (WriteQueue::new(), BytesMut::new());
-        let (deadline, seat, end) = (None, None, None);
+        let (deadline, newcomer, end) = (None, None, None);
         let (is_queued, is_dirty, has_frames, input_len) = (false, false, false, 0);
         Self {
             id,
@@ -80,7 +87,7 @@ impl Conn {
             queue,
             policy,
             deadline,
-            seat,
+            newcomer,
             is_queued,
             is_dirty,
             input,
@@ -157,7 +164,7 @@ impl Conn {
         if let Some(code) = fault_of(&cause) {
             self.queue.append(|out| Fault::new(code).append_frame(out));
         }
-        self.stage = Stage::Closing(cause);
+        self.stage = Stage::Closing(Box::new(cause));
         self.input = BytesMut::new();
     }
 
@@ -182,7 +189,9 @@ impl Conn {
         self.has_frames = !self.input.is_empty();
         events.push(match self.way {
             Way::Dialed => NetEvent::Connected { conn: self.id },
-            Way::Accepted { listener, address } => {
+            Way::Accepted { listener } => {
+                let newcomer = self.newcomer.as_ref().expect("it is one until it has signed in");
+                let address = newcomer.address;
                 NetEvent::Accepted { conn: self.id, listener, address }
             }
         });
@@ -201,12 +210,12 @@ impl Conn {
         if !self.has_frames && self.end.is_none() && self.stream.is_readable() {
             let held = self.input.len();
             // What came before the end is delivered before the end.
-            self.end = self.stream.receive(scratch, &mut self.input).err();
+            self.end = self.stream.receive(scratch, &mut self.input).err().map(Box::new);
             self.count(self.input.len() - held)?;
             self.cut(&mut budget, events)?;
         }
         match &self.end {
-            Some(cause) if !self.has_frames => Err(cause.clone()),
+            Some(cause) if !self.has_frames => Err((**cause).clone()),
             _ => Ok(()),
         }
     }
@@ -243,9 +252,9 @@ impl Conn {
 
     fn skip(&mut self, scratch: &mut [u8]) -> Result<(), CloseCause> {
         if self.stream.is_readable() && self.end.is_none() {
-            self.end = self.stream.skip(scratch).err();
+            self.end = self.stream.skip(scratch).err().map(Box::new);
         }
-        match (&self.end, &self.stage) {
+        match (self.end.as_deref(), &self.stage) {
             (None, _) => Ok(()),
             // The other side's end alone does not stop our last words.
             (Some(CloseCause::Peer), Stage::Closing(_)) => Ok(()),

@@ -10,7 +10,7 @@ use mio::net::{TcpListener, TcpStream};
 use rustls::{Connection, ServerConnection};
 
 use super::Net;
-use super::conn::{Conn, Way};
+use super::conn::{Conn, Newcomer, Way};
 use super::event::ListenerId;
 use super::policy::{ListenSecurity, Policy};
 use super::stream::Stream;
@@ -139,8 +139,8 @@ impl Net {
         let listener = ListenerId(u32::try_from(index).expect("few listeners"));
         let policy = self.listeners[index].policy;
         let id = self.table.next_id();
-        let mut conn = Conn::new(id, Way::Accepted { listener, address }, stream, policy);
-        conn.seat = Some(seat);
+        let mut conn = Conn::new(id, Way::Accepted { listener }, stream, policy);
+        conn.newcomer = Some(Box::new(Newcomer { address, seat }));
         if conn.stream.register(self.poll.registry(), Owner::Conn(id).token()).is_err() {
             return self.release(conn);
         }

@@ -217,9 +217,9 @@ impl Net {
         };
         conn.set_policy(policy);
         if policy.input_len_max.is_none()
-            && let Some(seat) = conn.seat.take()
+            && let Some(newcomer) = conn.newcomer.take()
         {
-            self.early.leave(seat);
+            self.early.leave(newcomer.seat);
         }
         if conn.has_work() {
             self.run.add(conn);

@@ -80,7 +80,7 @@ impl Net {
         conn.stream.transmit(&mut conn.queue);
         conn.queue.lend_to(&mut self.spare);
         if let Stage::Closing(cause) = conn.stage.clone() {
-            return self.finish(id, cause);
+            return self.finish(id, *cause);
         }
         if let Some(level) = conn.queue.level_change(&conn.policy) {
             self.pending.push(NetEvent::Pressure { conn: id, level });
@@ -118,7 +118,7 @@ impl Net {
             (Stage::Open, CloseCause::Frame(_) | CloseCause::TooMuchInput) => {
                 self.begin_close(id, cause)
             }
-            (Stage::Closing(first), _) => self.drop_now(id, first),
+            (Stage::Closing(first), _) => self.drop_now(id, *first),
             _ => self.drop_now(id, cause),
         }
     }
@@ -126,7 +126,7 @@ impl Net {
     /// Takes a connection out of every book; its socket closes with it.
     pub(super) fn remove(&mut self, id: ConnId) {
         if let Some(conn) = self.table.remove(id) {
-            if let (Stage::Handshaking, Way::Accepted { listener, .. }) = (&conn.stage, conn.way) {
+            if let (Stage::Handshaking, Way::Accepted { listener }) = (&conn.stage, conn.way) {
                 self.listeners[index(listener)].refused += 1;
             }
             self.release(conn);
@@ -139,8 +139,8 @@ impl Net {
             self.early.end_handshake(deadline, conn.id);
         }
         self.timers.set(&mut conn, None);
-        if let Some(seat) = conn.seat.take() {
-            self.early.leave(seat);
+        if let Some(newcomer) = conn.newcomer.take() {
+            self.early.leave(newcomer.seat);
         }
     }
 
@@ -155,9 +155,9 @@ impl Net {
                 self.timers.set(conn, None);
             }
             if conn.policy.input_len_max.is_none()
-                && let Some(seat) = conn.seat.take()
+                && let Some(newcomer) = conn.newcomer.take()
             {
-                self.early.leave(seat);
+                self.early.leave(newcomer.seat);
             }
         }
         if conn.has_work() {

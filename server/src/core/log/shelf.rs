@@ -127,7 +127,10 @@ impl Shelf {
     }
 
     /// Whether each log agrees with itself, and has this id.
-    pub(super) fn is_coherent<'a>(&self, ids: impl Iterator<Item = (&'a LogId, &'a usize)>) -> bool {
+    pub(super) fn is_coherent<'a>(
+        &self,
+        ids: impl Iterator<Item = (&'a LogId, &'a usize)>,
+    ) -> bool {
         let mut ids = ids;
         ids.all(|(id, key)| match &self.places[*key] {
             Place::Awake(log) => log.id() == id && log.is_coherent(),
