@@ -158,6 +158,8 @@ impl Seat {
         handle.reading = Some(Reading::new(cursor, discards, &self.outstanding));
         match self.readers.get_mut(&handle.log) {
             Some(readers) => readers.add(conn),
+            // The session of a mailbox's owner is found by its name.
+            None if handle.log.kind == LogKind::Mailbox => {}
             None => drop(self.readers.insert(handle.log, Readers::One(conn))),
         }
         resume_reading(session, id, turn);
@@ -187,9 +189,11 @@ impl Seat {
     /// A home pushes a new entry to the sessions here that read its log.
     pub(super) fn on_deliver(&mut self, from: ServerId, message: PeerDeliver, turn: &mut Turn<'_>) {
         let PeerDeliver { log, entry } = message;
-        let Some((last, others)) =
-            self.readers.get(&log).and_then(|readers| readers.all().split_last())
-        else {
+        let readers = match log.kind {
+            LogKind::Mailbox => self.sessions.get(&log.name).map(std::slice::from_ref),
+            LogKind::Group => self.readers.get(&log).map(Readers::all),
+        };
+        let Some((last, others)) = readers.and_then(|conns| conns.split_last()) else {
             return;
         };
         for conn in others {

@@ -38,7 +38,7 @@ pub(super) struct Seat {
     pub(super) sessions: BTreeMap<Name, ConnId>,
     /// What they were sent and have not seen.
     pub(super) outstanding: Outstanding,
-    /// Who reads which log.
+    /// Who reads which group.
     pub(super) readers: BTreeMap<LogId, Readers>,
     pub(super) exchanges: Exchanges,
     /// [`Timer::Exchanges`] is armed.
