@@ -1,11 +1,15 @@
 //! Fresh accounts: random names, passwords and installations, and the steps of their sign-up.
+//!
+//! The stretching of passwords is a toy, so that thousands of users sign up in seconds: it is the
+//! client's work alone, and servers do and see the same with the real one.
 
+use argon2::{Algorithm, Argon2, Params, Version};
 use bytes::Bytes;
 use client::crypto::{OpaqueError, SignUp};
 use rand::Rng;
 use rand::rngs::StdRng;
 use wire::message::auth::Challenge;
-use wire::message::{SignUpFinish, SignUpStart};
+use wire::message::{Bundle, SignUpFinish, SignUpStart};
 use wire::{Name, Opaque, Origin};
 
 /// Bytes of a bundle with two RSA-3072 keys and a signature. Servers do not look into it.
@@ -20,6 +24,14 @@ pub struct Account {
     pub name: Name,
     /// The installation.
     pub origin: Origin,
+    bundle: Bundle,
+}
+
+/// The least stretching that Argon2id allows.
+#[must_use]
+pub fn toy_stretch() -> Argon2<'static> {
+    let params = Params::new(Params::MIN_M_COST, 1, 1, None).expect("the least is allowed");
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
 }
 
 impl Account {
@@ -35,7 +47,14 @@ impl Account {
         Self {
             name: Name::parse(&format!("b{text}")).expect("letters and digits after a letter"),
             origin: Origin(origin),
+            bundle: blob(BUNDLE_LEN, random),
         }
+    }
+
+    /// Its public keys, as they were signed up: random bytes.
+    #[must_use]
+    pub fn bundle(&self) -> &Bundle {
+        &self.bundle
     }
 
     /// The first step: what is kept, and what is said.
@@ -50,16 +69,25 @@ impl Account {
         Ok((sign_up, SignUpStart { name, request }))
     }
 
-    /// The second step, with the record that the stretching has made. Keys are random bytes: no
-    /// body of the mode *opaque* is ever opened.
-    pub fn finish(&self, record: Challenge, random: &mut StdRng) -> SignUpFinish {
-        SignUpFinish {
-            name: self.name,
-            origin: self.origin,
-            record,
-            bundle: blob(BUNDLE_LEN, random),
-            sealed_keys: blob(SEALED_KEYS_LEN, random),
-        }
+    /// The second step. Keys are random bytes: no body of the mode *opaque* is ever opened.
+    ///
+    /// # Errors
+    /// [`OpaqueError`] when the home's answer does not fit.
+    pub fn finish(
+        &self,
+        sign_up: SignUp,
+        response: &Challenge,
+        random: &mut StdRng,
+    ) -> Result<SignUpFinish, OpaqueError> {
+        let (name, stretch) = (self.name, toy_stretch());
+        let (record, _) = sign_up.finish(name.as_bytes(), response.bytes(), &stretch, random)?;
+        Ok(self.finish_with(record, random))
+    }
+
+    fn finish_with(&self, record: Challenge, random: &mut StdRng) -> SignUpFinish {
+        let (name, origin, bundle) = (self.name, self.origin, self.bundle.clone());
+        let sealed_keys = blob(SEALED_KEYS_LEN, random);
+        SignUpFinish { name, origin, record, bundle, sealed_keys }
     }
 }
 
@@ -84,7 +112,7 @@ mod tests {
         assert_ne!(one.origin, two.origin);
         let record = Challenge::new(Bytes::from_static(&[0; 192])).expect("within the limit");
         let mut frame = bytes::BytesMut::new();
-        one.finish(record, &mut random).append_frame(&mut frame);
+        one.finish_with(record, &mut random).append_frame(&mut frame);
         let max = usize::try_from(EARLY_FRAME_LEN_MAX).expect("a small constant");
         assert!(frame.len() <= max, "{} bytes", frame.len());
     }

@@ -24,8 +24,12 @@ pub struct Args {
 pub enum Scenario {
     /// See [`Direct`].
     Direct(Direct),
-    /// See [`Connect`].
-    Connect(Connect),
+    /// See [`Group`].
+    Group(Group),
+    /// See [`Offline`].
+    Offline(Offline),
+    /// See [`Faults`].
+    Faults(Faults),
     /// See [`Seal`].
     Seal(Seal),
     /// See [`Balance`].
@@ -74,60 +78,198 @@ pub struct Balance {
     pub json: bool,
 }
 
-/// Pairs of users: one of each pair writes to the other, who reads.
-#[derive(Clone, Debug, Default, FromArgs)]
-#[argh(subcommand, name = "direct")]
-pub struct Direct {
-    /// start a cluster of this many servers in a temporary directory
-    #[argh(option, arg_name = "servers")]
+/// Declares a scenario that runs users on real servers: its own flags, and those that all have.
+macro_rules! measured {
+    (
+        $(#[$attribute:meta])* $scenario:ident {
+            $($(#[$field_attribute:meta])* $field:ident: Option<$type:ident>,)*
+        }
+    ) => {
+        #[derive(Clone, Debug, Default, FromArgs)]
+        $(#[$attribute])*
+        pub struct $scenario {
+            $($(#[$field_attribute])* pub $field: Option<$type>,)*
+
+            /// start a cluster of this many servers in a temporary directory
+            #[argh(option, arg_name = "servers")]
+            pub local: Option<u16>,
+
+            /// use a running cluster: its router, as HOST:PORT (needs --ca)
+            #[argh(option, arg_name = "host:port")]
+            pub router: Option<String>,
+
+            /// with --router: the cluster's CA certificate
+            #[argh(option, arg_name = "file")]
+            pub ca: Option<PathBuf>,
+
+            /// with --local: clients speak without TLS
+            #[argh(switch)]
+            pub plaintext: bool,
+
+            /// with --local: servers write every entry, also those that readers were quick to see
+            #[argh(switch)]
+            pub store_all: bool,
+
+            /// what readers do before they say that they have seen: journal (write, with a sync)
+            /// or nothing (default: journal)
+            #[argh(option, arg_name = "what")]
+            pub readers_keep: Option<String>,
+
+            /// bytes of a body, 16 to 63488 (default: 200)
+            #[argh(option, arg_name = "bytes")]
+            pub body_len: Option<usize>,
+
+            /// seed of the bodies (default: a random one, printed)
+            #[argh(option, arg_name = "number")]
+            pub seed: Option<u64>,
+
+            /// print one JSON object instead of the table
+            #[argh(switch)]
+            pub json: bool,
+
+            /// write latencies.hgrm and report.html into this directory
+            #[argh(option, arg_name = "dir")]
+            pub report: Option<PathBuf>,
+        }
+
+        impl $scenario {
+            /// The flags that all scenarios have.
+            #[must_use]
+            pub fn shared(&self) -> Shared {
+                Shared {
+                    local: self.local,
+                    router: self.router.clone(),
+                    ca: self.ca.clone(),
+                    plaintext: self.plaintext,
+                    store_all: self.store_all,
+                    readers_keep: self.readers_keep.clone(),
+                    body_len: self.body_len,
+                    seed: self.seed,
+                    json: self.json,
+                    report: self.report.clone(),
+                }
+            }
+        }
+    };
+}
+
+/// The flags that all scenarios with real servers have.
+#[derive(Clone, Debug, Default)]
+pub struct Shared {
+    /// `--local`.
     pub local: Option<u16>,
-
-    /// use a running cluster: its router, as HOST:PORT (needs --ca)
-    #[argh(option, arg_name = "host:port")]
+    /// `--router`.
     pub router: Option<String>,
-
-    /// with --router: the cluster's CA certificate
-    #[argh(option, arg_name = "file")]
+    /// `--ca`.
     pub ca: Option<PathBuf>,
-
-    /// pairs of users, 1 to 5000 (default: 50)
-    #[argh(option, arg_name = "pairs")]
-    pub pairs: Option<u32>,
-
-    /// posts per second over all pairs, sent by the clock (default: 1000)
-    #[argh(option, arg_name = "per-second")]
-    pub rate: Option<u64>,
-
-    /// instead of --rate: unanswered posts per pair, 1 to 64; measures throughput only
-    #[argh(option, arg_name = "posts")]
-    pub window: Option<u64>,
-
-    /// bytes of a body, 16 to 63488 (default: 200)
-    #[argh(option, arg_name = "bytes")]
-    pub body_len: Option<usize>,
-
-    /// how long posts are sent, 1 to 3600 (default: 10)
-    #[argh(option, arg_name = "seconds")]
-    pub seconds: Option<u64>,
-
-    /// so many more users, up to 4000 and even, who after --seconds read nothing for as long again,
-    /// while 200 KiB are posted to each; they begin to read at the end (needs --local and --rate)
-    #[argh(option, arg_name = "users")]
-    pub silent: Option<u32>,
-
-    /// seed of the bodies (default: a random one, printed)
-    #[argh(option, arg_name = "number")]
-    pub seed: Option<u64>,
-
-    /// with --local: clients are served without TLS
-    #[argh(switch)]
+    /// `--plaintext`.
     pub plaintext: bool,
-
-    /// with --local: servers write every post, also one that a quick reader has seen before
-    #[argh(switch)]
+    /// `--store-all`.
     pub store_all: bool,
-
-    /// print one JSON object instead of the table
-    #[argh(switch)]
+    /// `--readers-keep`.
+    pub readers_keep: Option<String>,
+    /// `--body-len`.
+    pub body_len: Option<usize>,
+    /// `--seed`.
+    pub seed: Option<u64>,
+    /// `--json`.
     pub json: bool,
+    /// `--report`.
+    pub report: Option<PathBuf>,
+}
+
+measured! {
+    /// People who write to each other.
+    #[argh(subcommand, name = "direct")]
+    Direct {
+        /// who writes to whom: pairs, to-one, to-all, random, or mixed (pairs and a group of all)
+        /// (default: pairs)
+        #[argh(option, arg_name = "name")]
+        pattern: Option<String>,
+
+        /// pairs of users, with the patterns pairs and mixed, 1 to 5000 (default: 50)
+        #[argh(option, arg_name = "pairs")]
+        pairs: Option<u32>,
+
+        /// users, with the other patterns, 2 to 1000, with to-all and random to 64 (default: 20)
+        #[argh(option, arg_name = "users")]
+        users: Option<u32>,
+
+        /// posts per second over all, sent by the clock (default: 1000)
+        #[argh(option, arg_name = "per-second")]
+        rate: Option<u64>,
+
+        /// instead of --rate: unanswered posts of a user to another, 1 to 64; measures throughput
+        /// only
+        #[argh(option, arg_name = "posts")]
+        window: Option<u64>,
+
+        /// how long posts are sent, 1 to 3600 (default: 10)
+        #[argh(option, arg_name = "seconds")]
+        seconds: Option<u64>,
+
+        /// so many more users, up to 4000 and even, who after --seconds read nothing for as long
+        /// again, while 200 KiB are posted to each; they begin to read at the end (needs --local
+        /// and --rate)
+        #[argh(option, arg_name = "users")]
+        silent: Option<u32>,
+    }
+}
+
+measured! {
+    /// A group: some of its members write to all.
+    #[argh(subcommand, name = "group")]
+    Group {
+        /// members, 2 to 1024 (default: 500)
+        #[argh(option, arg_name = "users")]
+        members: Option<u32>,
+
+        /// members who post (default: 5)
+        #[argh(option, arg_name = "users")]
+        senders: Option<u32>,
+
+        /// posts per second over all, sent by the clock
+        #[argh(option, arg_name = "per-second")]
+        rate: Option<u64>,
+
+        /// instead of --rate: unanswered posts of each sender, 1 to 64 (default: 4)
+        #[argh(option, arg_name = "posts")]
+        window: Option<u64>,
+
+        /// how long posts are sent, 1 to 3600 (default: 10)
+        #[argh(option, arg_name = "seconds")]
+        seconds: Option<u64>,
+    }
+}
+
+measured! {
+    /// Posts to people who are away: first they are stored, then their readers come back.
+    #[argh(subcommand, name = "offline")]
+    Offline {
+        /// posts in all, up to 1000 for each pair (default: 100000)
+        #[argh(option, arg_name = "posts")]
+        posts: Option<u64>,
+
+        /// pairs of users, 1 to 5000 (default: 100)
+        #[argh(option, arg_name = "pairs")]
+        pairs: Option<u32>,
+    }
+}
+
+measured! {
+    /// Pairs of users, while a server is emptied and later one is killed (needs --local, 2 at least).
+    #[argh(subcommand, name = "faults")]
+    Faults {
+        /// pairs of users, 1 to 5000 (default: 50)
+        #[argh(option, arg_name = "pairs")]
+        pairs: Option<u32>,
+
+        /// posts per second over all, sent by the clock (default: 1000)
+        #[argh(option, arg_name = "per-second")]
+        rate: Option<u64>,
+
+        /// how long posts are sent, 8 to 3600 (default: 24)
+        #[argh(option, arg_name = "seconds")]
+        seconds: Option<u64>,
+    }
 }

@@ -1,5 +1,5 @@
 //! Bodies: random bytes that say whose post they are, so that a reader can check each one without
-//! remembering any. The same user and number always give the same bytes, as a resend must.
+//! remembering any. The same lane and number always give the same bytes, as a resend must.
 
 use byteorder::{BigEndian, ByteOrder};
 use bytes::{BufMut, BytesMut};
@@ -7,7 +7,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use wire::message::Body;
 
-/// Bytes that carry the identity: mark, user, number.
+/// Bytes that carry the identity: mark, lane, number.
 pub const BODY_LEN_MIN: usize = 16;
 
 const MARK: [u8; 4] = *b"FCB1";
@@ -23,13 +23,13 @@ pub struct Bodies {
 /// Whose post a body is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Identity {
-    /// The writing user's index.
-    pub user: u32,
+    /// The index of its lane.
+    pub lane: u32,
     /// The post's number.
     pub number: u64,
 }
 
-/// Layout: mark `FCB1`, user `u32`, number `u64`, random bytes.
+/// Layout: mark `FCB1`, lane `u32`, number `u64`, random bytes.
 impl Bodies {
     /// Bodies of `body_len` bytes.
     ///
@@ -50,7 +50,7 @@ impl Bodies {
     pub fn compose(&self, identity: Identity) -> Body {
         let mut bytes = BytesMut::with_capacity(BODY_LEN_MIN + self.fill_len);
         bytes.put_slice(&MARK);
-        bytes.put_u32(identity.user);
+        bytes.put_u32(identity.lane);
         bytes.put_u64(identity.number);
         bytes.put_slice(self.fill(identity));
         Body::new(bytes.freeze()).expect("the plan keeps it within BODY_LEN_MAX")
@@ -61,15 +61,15 @@ impl Bodies {
     pub fn identify(&self, bytes: &[u8]) -> Option<Identity> {
         let (head, fill) = bytes.split_first_chunk::<BODY_LEN_MIN>()?;
         let identity = Identity {
-            user: BigEndian::read_u32(&head[4..8]),
+            lane: BigEndian::read_u32(&head[4..8]),
             number: BigEndian::read_u64(&head[8..16]),
         };
         let whole = head[..4] == MARK && fill == self.fill(identity);
         whole.then_some(identity)
     }
 
-    fn fill(&self, Identity { user, number }: Identity) -> &[u8] {
-        let place = number.wrapping_mul(40_503).wrapping_add(u64::from(user) * 9_973) % PLACES;
+    fn fill(&self, Identity { lane, number }: Identity) -> &[u8] {
+        let place = number.wrapping_mul(40_503).wrapping_add(u64::from(lane) * 9_973) % PLACES;
         let place = usize::try_from(place).expect("below PLACES");
         &self.pool[place..place + self.fill_len]
     }
@@ -79,7 +79,7 @@ impl Bodies {
 mod tests {
     use super::*;
 
-    const ONE: Identity = Identity { user: 3, number: 9 };
+    const ONE: Identity = Identity { lane: 3, number: 9 };
 
     #[test]
     fn a_body_says_whose_it_is() {

@@ -14,6 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use thiserror::Error;
 
+use crate::load::Strike;
 use crate::plan::Target;
 use crate::usage::{Process, Reading, UsageError};
 
@@ -70,6 +71,14 @@ pub enum ClusterError {
         /// Why.
         error: io::Error,
     },
+    /// A server that was to go away.
+    #[error("{name} cannot be ended: {error}")]
+    Strike {
+        /// Which.
+        name: String,
+        /// Why not.
+        error: io::Error,
+    },
     /// The processes' usage cannot be read.
     #[error(transparent)]
     Usage(#[from] UsageError),
@@ -106,11 +115,7 @@ impl Cluster {
     pub fn open(target: &Target, stop: &AtomicBool) -> Result<Self, ClusterError> {
         match target {
             Target::Own { servers, plaintext, store_all } => {
-                let switches = [("--plaintext", *plaintext), ("--store-all", *store_all)];
-                let on = switches.iter().filter(|(_, is_on)| *is_on).map(|(flag, _)| *flag);
-                let servers = servers.to_string();
-                let flags = ["--local", &servers].into_iter().chain(on);
-                Self::start(flags.map(str::to_owned).collect(), stop)
+                Self::start(*servers, (*plaintext, *store_all), stop)
             }
             Target::Running { router, ca } => {
                 let endpoint =
@@ -135,20 +140,53 @@ impl Cluster {
         let Some(own) = &self.own else {
             return Ok(None);
         };
-        let path = own.data.path().join("pids");
-        let text = file(&path, fs::read_to_string(&path))?;
-        Ok(Some(Reading::of(processes(&text))?))
+        Ok(Some(Reading::of(own.processes()?)?))
     }
 
-    /// Starts our own cluster: `fastchat-router` with these flags, and a directory for its data.
+    /// The last server goes away.
     ///
     /// # Errors
-    /// [`ClusterError`].
-    pub fn start(flags: Vec<String>, stop: &AtomicBool) -> Result<Self, ClusterError> {
+    /// [`ClusterError`] when it is gone already.
+    pub fn strike(&self, strike: Strike) -> Result<(), ClusterError> {
+        let Some(own) = &self.own else {
+            return Ok(());
+        };
+        let signal = match strike {
+            Strike::Drain => Signal::USR2,
+            Strike::Kill => Signal::KILL,
+        };
+        let processes = own.processes()?;
+        let (name, id) = processes.last().expect("there is a router at least");
+        let id = i32::try_from(*id).ok().and_then(Pid::from_raw);
+        let struck = id.map_or(Err(io::Error::other("no such process")), |id| {
+            kill_process(id, signal).map_err(io::Error::from)
+        });
+        struck.map_err(|error| ClusterError::Strike { name: name.clone(), error })
+    }
+
+    fn start(
+        servers: u16,
+        (plaintext, store_all): (bool, bool),
+        stop: &AtomicBool,
+    ) -> Result<Self, ClusterError> {
+        let path = beside_this("fastchat-router");
         let data = TempDir::with_prefix("fastchat-bench-");
         let data = file(Path::new("a temporary directory"), data)?;
-        let mut own = Own { router: launch(&flags, data.path())?, data, flags };
-        own.wait_until_ready(stop)?;
+        let log = data.path().join("router.log");
+        let words = file(&log, fs::File::create(&log))?;
+        let mut router = Command::new(&path)
+            .args(["--local", &servers.to_string(), "--data"])
+            .arg(data.path())
+            .args(plaintext.then_some("--plaintext"))
+            .args(store_all.then_some("--store-all"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(words)
+            .spawn()
+            .map_err(|error| ClusterError::Program { path, error })?;
+        let stdout = router.stdout.take().expect("it was piped");
+        let own = Own { router, data };
+        wait_until_ready(&first_line(stdout), &log, stop)?;
         let endpoint = own.endpoint()?;
         let own = Some(own);
         Ok(Self { endpoint, own })
@@ -187,9 +225,10 @@ fn log_in(data: &Path) -> PathBuf {
 }
 
 impl Own {
-    fn wait_until_ready(&mut self, stop: &AtomicBool) -> Result<(), ClusterError> {
-        let stdout = self.router.stdout.take().expect("it was piped");
-        wait_until_ready(&first_line(stdout), &log_in(self.data.path()), stop)
+    fn processes(&self) -> Result<Vec<Process>, ClusterError> {
+        let path = self.data.path().join("pids");
+        let text = file(&path, fs::read_to_string(&path))?;
+        Ok(processes(&text))
     }
 
     fn endpoint(&self) -> Result<Endpoint, ClusterError> {

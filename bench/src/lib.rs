@@ -2,7 +2,7 @@
 //!
 //! Start with [`plan`] (what is measured), then [`load`] (the core: users, posts, phases) and
 //! [`shell`] (the one loop that runs it). Everything but [`seal`], [`balance`], [`shell`],
-//! [`cluster`], [`stretch`], [`usage`] and [`machine`] is pure.
+//! [`cluster`], [`journal`], [`usage`] and [`machine`] is pure.
 //!
 //! [`balance`] simulates users instead, and seats them by the router's own code.
 
@@ -11,12 +11,17 @@ pub mod args;
 pub mod balance;
 pub mod body;
 pub mod cluster;
-pub mod connect;
+#[cfg(test)]
+mod fake_home;
+pub mod group;
+pub mod inbox;
+pub mod journal;
+pub mod layout;
 pub mod load;
 pub mod machine;
 pub mod numbers;
+pub mod opening;
 pub mod plan;
-pub mod reader;
 pub mod record;
 pub mod report;
 pub mod run;
@@ -25,7 +30,6 @@ pub mod seal;
 pub mod sender;
 pub mod shell;
 pub mod silent;
-pub mod stretch;
 pub mod traffic;
 pub mod usage;
 pub mod user;

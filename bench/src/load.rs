@@ -1,25 +1,36 @@
-//! The core of a run: users sign up, open their logs and greet; then posts flow, then drain. Pure:
-//! time, frames and finished work come in as events, what to do comes out as effects.
+//! The core of a run: users sign up, make a group, open their logs and greet; then posts flow, then
+//! drain. Pure: time, frames and finished writes come in as events, what to do comes out as effects.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::ops::Range;
 use std::time::Duration;
 
-use client::crypto::OpaqueError;
+use bytes::Bytes;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use thiserror::Error;
-use wire::message::auth::Challenge;
+use wire::message::Pong;
 use wire::net::CloseCause;
-use wire::{DecodeError, Frame, Instant, Name, ToClient};
+use wire::{DecodeError, FaultCode, Frame, FromRouter, Instant, Kind, LogHandle, LogId, ToClient};
 
-use crate::plan::Plan;
+use crate::group::Group;
+use crate::layout::{MAILBOX, Target};
+use crate::opening::Wanted;
+use crate::plan::{Course, Plan};
 use crate::record::Record;
 use crate::traffic::{Traffic, TrafficError};
 use crate::user::{Action, Progress, User, UserError};
 
+mod phase;
+
+use phase::Phase;
+
 /// Pause before a user tries again.
 const RETRY_PAUSE: Duration = Duration::from_millis(300);
+/// Pause before a user that has lost its connection comes back.
+const RETURN_PAUSE: Duration = Duration::from_millis(50);
+/// Users that sign up, or come back, at the same time.
+const AT_ONCE: usize = 64;
 /// Setup without any progress for this long is given up.
 const SETUP_SILENCE_MAX: Duration = Duration::from_secs(60);
 /// From the decision to begin to the first post: time to read the servers' CPU clocks.
@@ -28,6 +39,8 @@ const LEAD_TIME: Duration = Duration::from_millis(50);
 const BACKLOG_TIME_MAX: Duration = Duration::from_secs(5);
 /// Draining without any progress for this long is over.
 const DRAIN_SILENCE_MAX: Duration = Duration::from_secs(5);
+/// The same where servers go away: a home that comes back may take so long.
+const FAULTS_SILENCE_MAX: Duration = Duration::from_secs(20);
 
 /// What happened.
 #[derive(Debug)]
@@ -46,15 +59,8 @@ pub enum Event {
         /// Why.
         why: CloseCause,
     },
-    /// The slow step of a sign-up is done.
-    Stretched {
-        /// Which user.
-        user: usize,
-        /// Its name when the step began.
-        name: Name,
-        /// The record.
-        record: Result<Challenge, OpaqueError>,
-    },
+    /// What [`Effect::Keep`] asked for is on disk.
+    Kept,
     /// Everything that this turn of the loop brought was told.
     TurnEnd,
 }
@@ -69,6 +75,8 @@ pub enum Effect {
         /// What.
         action: Action,
     },
+    /// Write this to the readers' journal, with a sync.
+    Keep(Bytes),
     /// So many users are signed up.
     SignedUp(usize),
     /// Posts begin to flow: read the CPU clocks.
@@ -77,12 +85,25 @@ pub enum Effect {
     Hush(Range<usize>),
     /// They are read again: read first what the servers hold.
     Hear(Range<usize>),
+    /// Everything is stored for readers who are away: read the CPU clocks.
+    Stored,
+    /// The server that is not the first goes away.
+    Strike(Strike),
+}
+
+/// How a server goes away.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Strike {
+    /// It is emptied, and stops.
+    Drain,
+    /// It is killed.
+    Kill,
 }
 
 /// Why a run ends without a result.
 #[derive(Debug, Error)]
 pub enum LoadError {
-    /// A user cannot sign up.
+    /// A user cannot sign in, or open its logs.
     #[error(transparent)]
     User(#[from] UserError),
     /// A user cannot go on.
@@ -107,55 +128,44 @@ pub enum LoadError {
 /// One run.
 pub struct Load {
     users: Vec<User>,
+    group: Group,
     traffic: Traffic,
     phase: Phase,
     random: StdRng,
     duration: Duration,
-    /// Users that may sign up at the same time.
-    at_once: usize,
+    course: Course,
     started: usize,
     signed_up: usize,
     open: usize,
+    /// Frames of grants without an answer.
+    grants: usize,
     retries: BTreeSet<(Instant, usize)>,
+    strikes: VecDeque<(Instant, Strike)>,
     progress: Instant,
     actions: Vec<Action>,
 }
 
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Phase {
-    SigningUp,
-    Opening,
-    Greeting,
-    Running {
-        until: Instant,
-    },
-    /// Some users read nothing.
-    Hushed {
-        until: Instant,
-    },
-    Draining {
-        backlog_until: Instant,
-    },
-    Done,
-}
-
 impl Load {
-    /// A run of `plan` with `at_once` sign-ups under way at a time; `secret` makes passwords.
+    /// A run of `plan`; `secret` makes names and passwords.
     #[must_use]
-    pub fn new(plan: &Plan, at_once: usize, secret: [u8; 32]) -> Self {
+    pub fn new(plan: &Plan, secret: [u8; 32]) -> Self {
         let mut random = StdRng::from_seed(secret);
-        let users = (0..plan.users()).map(|_| User::new(&mut random));
+        let traffic = Traffic::new(plan);
+        let users = (0..traffic.layout().users()).map(|_| User::new(&mut random)).collect();
         Self {
-            users: users.collect(),
-            traffic: Traffic::new(plan),
+            users,
+            group: Group::new(&mut random),
+            traffic,
             phase: Phase::SigningUp,
             random,
             duration: plan.duration,
-            at_once,
+            course: plan.course,
             started: 0,
             signed_up: 0,
             open: 0,
+            grants: 0,
             retries: BTreeSet::new(),
+            strikes: VecDeque::new(),
             progress: Instant::default(),
             actions: Vec::new(),
         }
@@ -174,11 +184,8 @@ impl Load {
         match event {
             Event::Frame { user, frame } => self.on_frame(now, user, &frame, out),
             Event::Lost { user, why } => self.on_lost(now, user, why),
-            Event::Stretched { user, name, record } => {
-                let actions = &mut self.actions;
-                self.users[user].on_stretched(name, record, &mut self.random, actions)?;
-                self.progress = now;
-                self.act(user, out);
+            Event::Kept => {
+                self.traffic.on_kept(out);
                 Ok(())
             }
             Event::TurnEnd => self.on_turn_end(now, out),
@@ -190,26 +197,47 @@ impl Load {
     pub fn deadline(&self) -> Option<Instant> {
         let own = match self.phase {
             Phase::SigningUp if self.started == 0 => Some(Instant::default()),
-            Phase::SigningUp | Phase::Opening | Phase::Greeting => {
-                let retry = self.retries.first().map(|(at, _)| *at);
-                let silence = self.last_progress() + SETUP_SILENCE_MAX;
-                Some(retry.map_or(silence, |at| at.min(silence)))
-            }
             Phase::Running { until } | Phase::Hushed { until } => Some(until),
             Phase::Draining { backlog_until } => {
-                let silence = self.last_progress() + DRAIN_SILENCE_MAX;
+                let silence = self.last_progress() + self.drain_silence();
                 let backlog = (!self.traffic.is_stopped()).then_some(backlog_until);
                 Some(backlog.map_or(silence, |until| until.min(silence)))
             }
             Phase::Done => None,
+            _ => Some(self.last_progress() + SETUP_SILENCE_MAX),
         };
-        own.into_iter().chain(self.traffic.deadline()).min()
+        let retry = self.retries.first().map(|(at, _)| *at);
+        let strike = self.strikes.front().map(|(at, _)| *at);
+        [own, retry, strike, self.traffic.deadline()].into_iter().flatten().min()
     }
 
     /// Whether the run is over.
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.phase == Phase::Done
+    }
+
+    /// Users whose seat is not their home.
+    #[must_use]
+    pub fn overflow(&self) -> usize {
+        let places = self.users.iter().filter_map(User::place);
+        places.filter(|(home, seat)| home != seat).count()
+    }
+
+    /// Links between servers that a post crosses to its readers, on average: to the log's home, and
+    /// from there to each reader's seat.
+    #[must_use]
+    pub fn hops(&self) -> f64 {
+        let lanes = &self.traffic.layout().lanes()[self.traffic.layout().measured()];
+        let crossed = lanes.iter().filter_map(|lane| {
+            let Target::Mailbox(reader) = lane.target else { return None };
+            let (_, from) = self.users[lane.writer].place()?;
+            let (home, seat) = self.users[reader].place()?;
+            Some(u32::from(from != home) + u32::from(home != seat))
+        });
+        let (links, lanes) =
+            crossed.fold((0, 0), |(links, lanes), crossed| (links + crossed, lanes + 1));
+        f64::from(links) / f64::from(lanes.max(1))
     }
 
     /// What the run found.
@@ -225,14 +253,52 @@ impl Load {
         frame: &Frame,
         out: &mut Vec<Effect>,
     ) -> Result<(), LoadError> {
-        if self.users[user].is_open() {
-            let message = ToClient::decode(frame)?;
-            return Ok(self.traffic.on_message(now, user, message, out)?);
-        }
         let (random, actions) = (&mut self.random, &mut self.actions);
-        let progress = self.users[user].on_frame(frame, random, actions)?;
-        self.act(user, out);
-        self.on_progress(now, user, progress, out);
+        if self.users[user].is_at_router() {
+            let message = FromRouter::decode(frame)?;
+            let progress = self.users[user].on_router(message, random, actions)?;
+            self.act(user, out);
+            self.on_progress(now, user, progress, out);
+            return Ok(());
+        }
+        let message = ToClient::decode(frame)?;
+        let is_in = self.users[user].is_signed_in();
+        match message {
+            ToClient::Ping(ping) => {
+                actions.push(Action::Say(Pong { nonce: ping.nonce }.into()));
+                self.act(user, out);
+            }
+            ToClient::RosterChanged(changed) => {
+                self.group.on_changed(changed.version);
+                self.progress = now;
+                self.join_next(out);
+            }
+            ToClient::GrantsPut(_) => {
+                self.grants = self.grants.saturating_sub(1);
+                self.progress = now;
+            }
+            ToClient::Fault(fault) if is_in && fault.about == Kind::CHANGE_ROSTER.0 => {
+                let text = fault.text.as_str().to_owned();
+                return Err(UserError::Refused(fault.code, text).into());
+            }
+            ToClient::Fault(fault) if is_in && fault.code == FaultCode::DRAINING => {
+                self.on_away(now, user);
+                self.users[user].leave(&mut self.actions);
+                self.act(user, out);
+            }
+            ToClient::Deliver(_)
+            | ToClient::Accepted(_)
+            | ToClient::Refused(_)
+            | ToClient::Unavailable(_)
+            | ToClient::Up(_)
+            | ToClient::Receipt(_)
+            | ToClient::SessionEnded(_) => self.traffic.on_message(now, user, message)?,
+            message => {
+                let progress = self.users[user].on_seat(message, random, actions)?;
+                self.act(user, out);
+                self.on_progress(now, user, progress, out);
+            }
+        }
         Ok(())
     }
 
@@ -240,12 +306,23 @@ impl Load {
         match self.users[user].on_lost() {
             Some(Progress::TryAgain) => self.retry(now, user),
             Some(_) => {}
+            None if self.course == Course::Faults && self.phase.is_measured() => {
+                self.on_away(now, user);
+                self.users[user].leave(&mut self.actions);
+                self.actions.clear();
+            }
             None => {
                 let phase = self.phase.name();
                 return Err(LoadError::Lost { phase, why });
             }
         }
         Ok(())
+    }
+
+    /// A user has no session now, and comes back soon.
+    fn on_away(&mut self, now: Instant, user: usize) {
+        self.traffic.on_left(user);
+        self.retries.insert((now + RETURN_PAUSE, user));
     }
 
     fn on_progress(
@@ -255,15 +332,24 @@ impl Load {
         progress: Progress,
         out: &mut Vec<Effect>,
     ) {
-        self.progress = now;
         match progress {
             Progress::OnItsWay => {}
             Progress::TryAgain => self.retry(now, user),
-            Progress::SignedUp => {
+            Progress::SignedIn => {
+                self.progress = now;
+                let logs = if self.phase == Phase::SigningUp { 0..1 } else { 0..usize::MAX };
+                self.open_logs(user, logs, out);
+            }
+            Progress::Open if self.phase == Phase::SigningUp => {
+                self.progress = now;
                 self.signed_up += 1;
                 out.push(Effect::SignedUp(self.signed_up));
             }
-            Progress::Open => self.open += 1,
+            Progress::Open => {
+                self.progress = now;
+                self.open += 1;
+                self.traffic.on_back(user);
+            }
         }
     }
 
@@ -271,105 +357,35 @@ impl Load {
         self.retries.insert((now + RETRY_PAUSE, user));
     }
 
-    fn on_turn_end(&mut self, now: Instant, out: &mut Vec<Effect>) -> Result<(), LoadError> {
-        self.end_pauses(now, out);
-        match self.phase {
-            Phase::SigningUp => self.sign_up(out),
-            Phase::Opening if self.open == self.users.len() => self.greet(),
-            Phase::Greeting if self.traffic.is_greeted() => self.begin(now, out),
-            _ => {}
-        }
-        self.traffic.on_turn_end(now, out);
-        match self.phase {
-            Phase::Running { until } if until <= now => self.on_run(now, until, out),
-            Phase::Hushed { until } if until <= now => {
-                out.push(Effect::Hear(self.traffic.silent()));
-                self.drain(now);
-            }
-            Phase::Draining { backlog_until } => self.watch_drain(now, backlog_until),
-            Phase::Running { .. } | Phase::Hushed { .. } | Phase::Done => {}
-            setup if now >= self.last_progress() + SETUP_SILENCE_MAX => {
-                return Err(LoadError::Stalled(setup.name()));
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// As many at once as are allowed; when all are signed up, all open their partners' mailboxes.
-    fn sign_up(&mut self, out: &mut Vec<Effect>) {
-        while self.started < self.users.len() && self.started - self.signed_up < self.at_once {
-            let user = self.started;
-            self.started += 1;
-            self.start(user, out);
-        }
-        if self.signed_up == self.users.len() {
-            self.phase = Phase::Opening;
-            (0..self.users.len()).for_each(|user| self.start(user, out));
-        }
-    }
-
-    /// A user's first step of its phase, or that step again.
-    fn start(&mut self, user: usize, out: &mut Vec<Effect>) {
-        if self.users[user].is_signed_up() {
-            let partner = self.users[user ^ 1].name();
-            self.users[user].open_partner(partner, &mut self.actions);
-        } else {
-            self.users[user].start(&mut self.random, &mut self.actions);
-        }
+    /// Opens those of a user's logs that have these handles.
+    fn open_logs(&mut self, user: usize, handles: Range<usize>, out: &mut Vec<Effect>) {
+        let layout = self.traffic.layout();
+        let mailbox = (MAILBOX, Target::Mailbox(user));
+        let others = layout.logs(user).iter().zip(1..);
+        let others = others.map(|(target, handle)| (LogHandle(handle), *target));
+        let all = std::iter::once(mailbox).chain(others);
+        let chosen = all.skip(handles.start).take(handles.len());
+        let wanted = chosen.map(|(handle, target)| {
+            let log = match target {
+                Target::Mailbox(owner) => LogId::mailbox(self.users[owner].name()),
+                Target::Group => LogId::group(self.group.name),
+            };
+            let is_read = layout.read_log(user, handle).is_some();
+            let cursor = is_read.then(|| self.traffic.kept(user, handle));
+            Wanted { handle, log, cursor }
+        });
+        let wanted: Vec<Wanted> = wanted.collect();
+        self.users[user].open(wanted, &mut self.actions);
         self.act(user, out);
     }
 
-    fn greet(&mut self) {
-        self.phase = Phase::Greeting;
-        let names: Vec<Name> = self.users.iter().map(User::name).collect();
-        self.traffic.greet(&names);
-    }
-
-    fn begin(&mut self, now: Instant, out: &mut Vec<Effect>) {
-        let start = now + LEAD_TIME;
-        let until = start + self.duration;
-        self.phase = Phase::Running { until };
-        self.traffic.begin(start);
-        out.push(Effect::Begin);
-    }
-
-    /// The pairs have run alone for long enough.
-    fn on_run(&mut self, now: Instant, until: Instant, out: &mut Vec<Effect>) {
-        let silent = self.traffic.silent();
-        if silent.is_empty() {
-            return self.drain(now);
-        }
-        out.push(Effect::Hush(silent));
-        self.phase = Phase::Hushed { until: until + self.duration };
-    }
-
-    fn drain(&mut self, now: Instant) {
-        let backlog_until = match self.traffic.is_by_the_clock() {
-            true => now + BACKLOG_TIME_MAX,
-            false => now,
-        };
-        self.phase = Phase::Draining { backlog_until };
-        self.watch_drain(now, backlog_until);
-    }
-
-    fn watch_drain(&mut self, now: Instant, backlog_until: Instant) {
-        if backlog_until <= now {
-            self.traffic.stop_sending();
-        }
-        let silent = now >= self.last_progress() + DRAIN_SILENCE_MAX;
-        if self.traffic.is_quiet() || silent {
-            self.traffic.stop_sending();
-            self.phase = Phase::Done;
-        }
-    }
-
-    fn end_pauses(&mut self, now: Instant, out: &mut Vec<Effect>) {
-        while let Some((at, user)) = self.retries.first().copied()
-            && at <= now
-        {
-            self.retries.remove(&(at, user));
-            self.start(user, out);
+    /// Whoever is not a member yet becomes one, one after the other.
+    fn join_next(&mut self, out: &mut Vec<Effect>) {
+        let next = self.group.members();
+        if next < self.traffic.layout().members() {
+            let change = self.group.next(self.users[next].account());
+            self.actions.push(Action::Say(change.into()));
+            self.act(next, out);
         }
     }
 
@@ -377,20 +393,12 @@ impl Load {
         self.progress.max(self.traffic.progress())
     }
 
+    fn drain_silence(&self) -> Duration {
+        if self.course == Course::Faults { FAULTS_SILENCE_MAX } else { DRAIN_SILENCE_MAX }
+    }
+
     fn act(&mut self, user: usize, out: &mut Vec<Effect>) {
         out.extend(self.actions.drain(..).map(|action| Effect::Act { user, action }));
-    }
-}
-
-impl Phase {
-    fn name(self) -> &'static str {
-        match self {
-            Self::SigningUp => "signing up",
-            Self::Opening => "opening mailboxes",
-            Self::Greeting => "greeting",
-            Self::Running { .. } | Self::Hushed { .. } => "posts flow",
-            Self::Draining { .. } | Self::Done => "the last posts drain",
-        }
     }
 }
 

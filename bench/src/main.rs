@@ -3,11 +3,11 @@
 use std::io::{Write, stdout};
 use std::process::ExitCode;
 
-use bench::args::{Args, Balance, Connect, Direct, Scenario, Seal};
+use bench::args::{Args, Balance, Scenario, Seal};
 use bench::balance::plot;
 use bench::balance::report::Report;
-use bench::plan::{self, Plan};
-use bench::{balance, connect, run, seal};
+use bench::plan::{self, Plan, PlanError};
+use bench::{balance, run, seal};
 
 const VERSION: &str = concat!("fastchat-bench ", env!("CARGO_PKG_VERSION"));
 
@@ -29,15 +29,17 @@ fn main() -> ExitCode {
     }
     match &args.scenario {
         None => fail(UNSOUND, "nothing to measure; name a scenario, or see fastchat-bench --help"),
-        Some(Scenario::Direct(direct)) => measure_direct(direct),
-        Some(Scenario::Connect(connect)) => measure_connecting(connect),
+        Some(Scenario::Direct(direct)) => measure(|seed| Plan::direct(direct, seed)),
+        Some(Scenario::Group(group)) => measure(|seed| Plan::group(group, seed)),
+        Some(Scenario::Offline(offline)) => measure(|seed| Plan::offline(offline, seed)),
+        Some(Scenario::Faults(faults)) => measure(|seed| Plan::faults(faults, seed)),
         Some(Scenario::Seal(seal)) => measure_sealing(seal),
         Some(Scenario::Balance(balance)) => measure_balance(balance),
     }
 }
 
-fn measure_direct(args: &Direct) -> ExitCode {
-    let plan = match plan::random_seed().and_then(|seed| Plan::new(args, seed)) {
+fn measure(plan: impl FnOnce(u64) -> Result<Plan, PlanError>) -> ExitCode {
+    let plan = match plan::random_seed().and_then(plan) {
         Ok(plan) => plan,
         Err(error) => return fail(UNSOUND, &error.to_string()),
     };

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 pub struct Numbers {
     /// First to last number of each range.
     ranges: BTreeMap<u64, u64>,
+    /// What was added last, when all that is below is there too: the common case costs no search.
+    upto: u64,
 }
 
 impl Numbers {
@@ -16,6 +18,14 @@ impl Numbers {
     /// On 0, which is no post's number.
     pub fn insert(&mut self, number: u64) -> bool {
         assert!(number > 0, "posts are numbered from 1");
+        if number == self.upto + 1 && self.ranges.is_empty() {
+            self.upto = number;
+            return true;
+        }
+        self.insert_beyond(number)
+    }
+
+    fn insert_beyond(&mut self, number: u64) -> bool {
         if self.contains(number) {
             return false;
         }
@@ -29,12 +39,18 @@ impl Numbers {
                 self.ranges.insert(number, last);
             }
         }
+        if let Some(last) = self.ranges.remove(&(self.upto + 1)) {
+            self.upto = last;
+        }
         true
     }
 
     /// Whether a number is in the set.
     #[must_use]
     pub fn contains(&self, number: u64) -> bool {
+        if (1..=self.upto).contains(&number) {
+            return true;
+        }
         let before = self.ranges.range(..=number).next_back();
         before.is_some_and(|(_, last)| number <= *last)
     }
@@ -42,13 +58,17 @@ impl Numbers {
     /// The highest number, 0 when there is none.
     #[must_use]
     pub fn highest(&self) -> u64 {
-        self.ranges.last_key_value().map_or(0, |(_, last)| *last)
+        self.ranges.last_key_value().map_or(self.upto, |(_, last)| *last)
     }
 
     /// How many numbers of this set are not in `other`.
     #[must_use]
     pub fn missing_in(&self, other: &Self) -> u64 {
-        let all = self.ranges.iter().flat_map(|(first, last)| *first..=*last);
+        if self.ranges.is_empty() && self.upto <= other.upto {
+            return 0;
+        }
+        let beyond = self.ranges.iter().map(|(first, last)| *first..=*last);
+        let all = std::iter::once(1..=self.upto).chain(beyond).flatten();
         let missing = all.filter(|number| !other.contains(*number)).count();
         u64::try_from(missing).expect("usize fits u64")
     }
@@ -89,8 +109,8 @@ mod tests {
         for number in (1..1_000).filter(|number| *number != 5) {
             assert!(set.insert(number));
         }
-        assert_eq!(set.ranges.len(), 2);
+        assert_eq!((set.upto, set.ranges.len()), (4, 1));
         assert!(set.insert(5));
-        assert_eq!(set.ranges, BTreeMap::from([(1, 999)]));
+        assert_eq!((set.upto, set.ranges.len()), (999, 0));
     }
 }

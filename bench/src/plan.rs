@@ -6,11 +6,12 @@ use std::time::Duration;
 use rand::TryRng;
 use rand::rngs::SysRng;
 use thiserror::Error;
-use wire::limits::{BODY_LEN_MAX, UNANSWERED_MAX};
+use wire::limits::{BODY_LEN_MAX, GROUP_MEMBERS_MAX, SENDER_ENTRIES_MAX, UNANSWERED_MAX};
 
-use crate::args::Direct;
+use crate::args::{Direct, Faults, Group, Offline, Shared};
 use crate::balance::plan::SIZES_MAX;
 use crate::body::BODY_LEN_MIN;
+use crate::layout::Pattern;
 
 /// Pairs of one run: their connections must fit a process's usual file limit with room to spare.
 pub const PAIRS_MAX: u32 = 5_000;
@@ -23,6 +24,15 @@ pub const SILENT_MAX: u32 = 4_000;
 /// Servers that `--local` starts.
 pub const SERVERS_MAX: u16 = 64;
 
+/// Users who all write to one: each has a log of its session.
+pub const TO_ONE_USERS_MAX: u64 = 1_000;
+/// Users who all write to all: their lanes grow with the square.
+pub const TO_ALL_USERS_MAX: u64 = 64;
+/// Pairs whose users fit one group.
+pub const MIXED_PAIRS_MAX: u64 = 512;
+/// Offered posts per second, if nothing is said.
+const RATE_DEFAULT: u64 = 1_000;
+
 /// One run.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Plan {
@@ -30,13 +40,17 @@ pub struct Plan {
     pub scenario: &'static str,
     /// Where.
     pub target: Target,
-    /// Pairs of users.
-    pub pairs: u32,
+    /// Who posts to whom.
+    pub pattern: Pattern,
+    /// What happens meanwhile.
+    pub course: Course,
     /// How posts are paced.
     pub pace: Pace,
+    /// What readers do before they acknowledge.
+    pub keeping: Keeping,
     /// Bytes of a body.
     pub body_len: usize,
-    /// Users beside the pairs who read nothing for a while; an even number.
+    /// Users beside the others who read nothing for a while; an even number.
     pub silent: u32,
     /// How long posts are sent; as long again when some are silent.
     pub duration: Duration,
@@ -44,6 +58,8 @@ pub struct Plan {
     pub seed: u64,
     /// One JSON object instead of the table.
     pub json: bool,
+    /// Where files of the report are written.
+    pub report: Option<PathBuf>,
 }
 
 /// Which cluster is measured.
@@ -53,9 +69,9 @@ pub enum Target {
     Own {
         /// How many servers.
         servers: u16,
-        /// Clients are served without TLS.
+        /// Clients speak without TLS.
         plaintext: bool,
-        /// Every post is written, also one that a quick reader has seen before.
+        /// Servers write every entry.
         store_all: bool,
     },
     /// One that runs already.
@@ -67,19 +83,42 @@ pub enum Target {
     },
 }
 
+/// What happens while posts flow.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Course {
+    /// Nothing else.
+    Steady,
+    /// Readers are away until everything is stored.
+    Away {
+        /// Posts of each writer.
+        posts: u64,
+    },
+    /// Servers go away and come back.
+    Faults,
+}
+
 /// How posts are paced.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Pace {
     /// By the clock: a slow answer delays no later post.
     Open {
-        /// Posts per second over all pairs.
+        /// Posts per second over all.
         rate: u64,
     },
     /// By the answers: measures throughput, and no latency.
     Closed {
-        /// Unanswered posts per pair.
+        /// Unanswered posts of each writer to each log.
         window: u64,
     },
+}
+
+/// What readers do before they acknowledge.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Keeping {
+    /// They write to a journal, with a sync.
+    Journal,
+    /// Nothing.
+    Nothing,
 }
 
 /// Why the command line makes no plan.
@@ -88,15 +127,28 @@ pub enum PlanError {
     /// Neither or both ways to a cluster.
     #[error("say either --local SERVERS, or --router HOST:PORT with --ca FILE")]
     Target,
+    /// A way to start servers, with servers that run.
+    #[error("--plaintext and --store-all are for a cluster of one's own: say --local SERVERS")]
+    NotOwn,
     /// Two ways of pacing.
     #[error("--rate sends by the clock and --window by the answers: say one of them")]
     Pace,
     /// Users who read nothing, where that cannot be measured.
-    #[error("--silent takes an even number, with --local, and not with --window")]
+    #[error("--silent takes an even number, with --local, with pairs, and not with --window")]
     Silent,
-    /// What only a cluster of our own can be told.
-    #[error("--plaintext and --store-all need --local")]
-    Own,
+    /// Servers that go away, where none is left.
+    #[error("faults needs a cluster of its own with two servers at least: say --local 2 or more")]
+    Faults,
+    /// A word that is none of those it may be.
+    #[error("{flag} takes {words}, not {value:?}")]
+    Word {
+        /// The flag.
+        flag: &'static str,
+        /// What it takes.
+        words: &'static str,
+        /// What was said.
+        value: String,
+    },
     /// A value outside its range.
     #[error("{flag} takes {min} to {max}, not {value}")]
     Range {
@@ -135,50 +187,160 @@ impl Target {
     }
 }
 
+impl Keeping {
+    /// As it is typed.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Journal => "journal",
+            Self::Nothing => "nothing",
+        }
+    }
+}
+
 impl Plan {
-    /// All users: the pairs, then the silent ones.
+    /// All users: those of the pattern, then the silent ones.
     #[must_use]
     pub fn users(&self) -> u32 {
-        2 * self.pairs + self.silent
+        self.pattern.users() + self.silent
     }
 
-    /// Checks the command line.
+    /// Checks the command line of `direct`.
     ///
     /// # Errors
     /// [`PlanError`] names the flag.
-    pub fn new(direct: &Direct, random_seed: u64) -> Result<Self, PlanError> {
-        let pairs = u64::from(direct.pairs.unwrap_or(50));
-        let body_len = u64::try_from(direct.body_len.unwrap_or(200)).unwrap_or(u64::MAX);
-        let seconds = direct.seconds.unwrap_or(10);
-        let len_min = u64::try_from(BODY_LEN_MIN).expect("a small constant");
-        let len_max = u64::try_from(BODY_LEN_MAX).expect("a small constant");
-        let pairs = within("--pairs", pairs, 1, u64::from(PAIRS_MAX))?;
-        let body_len = within("--body-len", body_len, len_min, len_max)?;
+    pub fn direct(direct: &Direct, random_seed: u64) -> Result<Self, PlanError> {
         let silent = within("--silent", direct.silent.unwrap_or(0).into(), 0, SILENT_MAX.into())?;
-        if silent % 2 != 0 || silent > 0 && (direct.local.is_none() || direct.window.is_some()) {
+        let pattern = pattern(direct)?;
+        let is_odd = silent % 2 != 0;
+        let is_paired = matches!(pattern, Pattern::Pairs { .. });
+        let may = direct.local.is_some() && direct.window.is_none() && is_paired;
+        if is_odd || silent > 0 && !may {
             return Err(PlanError::Silent);
         }
         Ok(Self {
-            scenario: "direct",
-            target: target(direct)?,
-            pairs: u32::try_from(pairs).expect("at most PAIRS_MAX"),
-            pace: pace(direct)?,
-            body_len: usize::try_from(body_len).expect("at most BODY_LEN_MAX"),
+            pattern,
+            pace: pace(direct.rate, direct.window, Pace::Open { rate: RATE_DEFAULT })?,
             silent: u32::try_from(silent).expect("at most SILENT_MAX"),
-            duration: Duration::from_secs(within("--seconds", seconds, 1, SECONDS_MAX)?),
-            seed: direct.seed.unwrap_or(random_seed),
-            json: direct.json,
+            duration: seconds(direct.seconds, 1, 10)?,
+            ..Self::shared("direct", &direct.shared(), random_seed)?
+        })
+    }
+
+    /// Checks the command line of `group`.
+    ///
+    /// # Errors
+    /// [`PlanError`] names the flag.
+    pub fn group(group: &Group, random_seed: u64) -> Result<Self, PlanError> {
+        let most = u64::try_from(GROUP_MEMBERS_MAX).expect("a small constant");
+        let members = count("--members", group.members, 500, (2, most))?;
+        let senders = count("--senders", group.senders, 5, (1, members.into()))?;
+        Ok(Self {
+            pattern: Pattern::Group { members, senders },
+            pace: pace(group.rate, group.window, Pace::Closed { window: 4 })?,
+            duration: seconds(group.seconds, 1, 10)?,
+            ..Self::shared("group", &group.shared(), random_seed)?
+        })
+    }
+
+    /// Checks the command line of `offline`.
+    ///
+    /// # Errors
+    /// [`PlanError`] names the flag.
+    pub fn offline(offline: &Offline, random_seed: u64) -> Result<Self, PlanError> {
+        let pairs = count("--pairs", offline.pairs, 100, (1, PAIRS_MAX.into()))?;
+        let posts = offline.posts.unwrap_or(100_000);
+        let posts = within("--posts", posts, pairs.into(), u64::from(pairs) * SENDER_ENTRIES_MAX)?;
+        Ok(Self {
+            pattern: Pattern::Pairs { pairs },
+            course: Course::Away { posts: posts / u64::from(pairs) },
+            pace: Pace::Closed { window: UNANSWERED_MAX },
+            ..Self::shared("offline", &offline.shared(), random_seed)?
+        })
+    }
+
+    /// Checks the command line of `faults`.
+    ///
+    /// # Errors
+    /// [`PlanError`] names the flag.
+    pub fn faults(faults: &Faults, random_seed: u64) -> Result<Self, PlanError> {
+        if faults.local.is_none_or(|servers| servers < 2) {
+            return Err(PlanError::Faults);
+        }
+        let pairs = count("--pairs", faults.pairs, 50, (1, PAIRS_MAX.into()))?;
+        Ok(Self {
+            pattern: Pattern::Pairs { pairs },
+            course: Course::Faults,
+            pace: pace(faults.rate, None, Pace::Open { rate: RATE_DEFAULT })?,
+            duration: seconds(faults.seconds, 8, 24)?,
+            ..Self::shared("faults", &faults.shared(), random_seed)?
+        })
+    }
+
+    fn shared(
+        scenario: &'static str,
+        shared: &Shared,
+        random_seed: u64,
+    ) -> Result<Self, PlanError> {
+        let body_len = u64::try_from(shared.body_len.unwrap_or(200)).unwrap_or(u64::MAX);
+        let len_min = u64::try_from(BODY_LEN_MIN).expect("a small constant");
+        let len_max = u64::try_from(BODY_LEN_MAX).expect("a small constant");
+        let body_len = within("--body-len", body_len, len_min, len_max)?;
+        Ok(Self {
+            scenario,
+            target: target(shared)?,
+            pattern: Pattern::Pairs { pairs: 50 },
+            course: Course::Steady,
+            pace: Pace::Open { rate: RATE_DEFAULT },
+            keeping: keeping(shared)?,
+            body_len: usize::try_from(body_len).expect("at most BODY_LEN_MAX"),
+            silent: 0,
+            duration: Duration::ZERO,
+            seed: shared.seed.unwrap_or(random_seed),
+            json: shared.json,
+            report: shared.report.clone(),
         })
     }
 }
 
-fn target(direct: &Direct) -> Result<Target, PlanError> {
-    match (direct.local, &direct.router, &direct.ca) {
+fn pattern(direct: &Direct) -> Result<Pattern, PlanError> {
+    let pairs = count("--pairs", direct.pairs, 50, (1, PAIRS_MAX.into()))?;
+    let users = |most| count("--users", direct.users, 20, (2, most));
+    Ok(match direct.pattern.as_deref().unwrap_or("pairs") {
+        "pairs" => Pattern::Pairs { pairs },
+        "mixed" => {
+            let pairs = count("--pairs", direct.pairs, 50, (1, MIXED_PAIRS_MAX))?;
+            Pattern::Mixed { pairs }
+        }
+        "to-one" => Pattern::ToOne { users: users(TO_ONE_USERS_MAX)? },
+        "to-all" => Pattern::ToAll { users: users(TO_ALL_USERS_MAX)? },
+        "random" => Pattern::Random { users: users(TO_ALL_USERS_MAX)? },
+        other => {
+            let (flag, words) = ("--pattern", "pairs, to-one, to-all, random or mixed");
+            return Err(PlanError::Word { flag, words, value: other.to_owned() });
+        }
+    })
+}
+
+fn keeping(shared: &Shared) -> Result<Keeping, PlanError> {
+    match shared.readers_keep.as_deref() {
+        None | Some("journal") => Ok(Keeping::Journal),
+        Some("nothing") => Ok(Keeping::Nothing),
+        Some(other) => {
+            let (flag, words) = ("--readers-keep", "journal or nothing");
+            Err(PlanError::Word { flag, words, value: other.to_owned() })
+        }
+    }
+}
+
+fn target(shared: &Shared) -> Result<Target, PlanError> {
+    let Shared { plaintext, store_all, .. } = *shared;
+    match (shared.local, &shared.router, &shared.ca) {
         (Some(servers), None, None) => {
             within("--local", servers.into(), 1, SERVERS_MAX.into())?;
-            Ok(Target::Own { servers, plaintext: direct.plaintext, store_all: direct.store_all })
+            Ok(Target::Own { servers, plaintext, store_all })
         }
-        (None, _, _) if direct.plaintext || direct.store_all => Err(PlanError::Own),
+        (None, Some(_), Some(_)) if plaintext || store_all => Err(PlanError::NotOwn),
         (None, Some(router), Some(ca)) => {
             Ok(Target::Running { router: router.clone(), ca: ca.clone() })
         }
@@ -186,20 +348,33 @@ fn target(direct: &Direct) -> Result<Target, PlanError> {
     }
 }
 
-fn pace(direct: &Direct) -> Result<Pace, PlanError> {
-    match (direct.rate, direct.window) {
+fn pace(rate: Option<u64>, window: Option<u64>, default: Pace) -> Result<Pace, PlanError> {
+    match (rate, window) {
         (Some(_), Some(_)) => Err(PlanError::Pace),
         (None, Some(window)) => {
-            within("--window", window, 1, UNANSWERED_MAX).map(|window| Pace::Closed { window })
+            let window = within("--window", window, 1, UNANSWERED_MAX)?;
+            Ok(Pace::Closed { window })
         }
-        (rate, None) => {
-            let rate = rate.unwrap_or(1_000);
-            within("--rate", rate, 1, RATE_MAX).map(|rate| Pace::Open { rate })
-        }
+        (Some(rate), None) => Ok(Pace::Open { rate: within("--rate", rate, 1, RATE_MAX)? }),
+        (None, None) => Ok(default),
     }
 }
 
-/// `value`, or the error that names `flag` and its range.
+fn seconds(said: Option<u64>, least: u64, default: u64) -> Result<Duration, PlanError> {
+    let seconds = within("--seconds", said.unwrap_or(default), least, SECONDS_MAX)?;
+    Ok(Duration::from_secs(seconds))
+}
+
+fn count(
+    flag: &'static str,
+    said: Option<u32>,
+    default: u32,
+    (min, max): (u64, u64),
+) -> Result<u32, PlanError> {
+    let value = within(flag, said.unwrap_or(default).into(), min, max)?;
+    Ok(u32::try_from(value).expect("it was one"))
+}
+
 pub(crate) fn within(flag: &'static str, value: u64, min: u64, max: u64) -> Result<u64, PlanError> {
     if (min..=max).contains(&value) {
         return Ok(value);
@@ -212,7 +387,7 @@ mod tests {
     use super::*;
 
     fn plan(direct: &Direct) -> Result<Plan, PlanError> {
-        Plan::new(direct, 7)
+        Plan::direct(direct, 7)
     }
 
     fn local() -> Direct {
@@ -223,7 +398,8 @@ mod tests {
     fn the_defaults_are_fifty_pairs_by_the_clock() {
         let plan = plan(&local()).expect("a good command line");
         assert_eq!(plan.target, Target::Own { servers: 3, plaintext: false, store_all: false });
-        assert_eq!((plan.pairs, plan.body_len, plan.seed), (50, 200, 7));
+        assert_eq!(plan.pattern, Pattern::Pairs { pairs: 50 });
+        assert_eq!((plan.keeping, plan.body_len, plan.seed), (Keeping::Journal, 200, 7));
         assert_eq!(plan.pace, Pace::Open { rate: 1_000 });
         assert_eq!(plan.duration, Duration::from_secs(10));
     }
@@ -246,7 +422,7 @@ mod tests {
         for direct in
             [Direct { plaintext: true, ..running.clone() }, Direct { store_all: true, ..running }]
         {
-            assert_eq!(plan(&direct), Err(PlanError::Own));
+            assert_eq!(plan(&direct), Err(PlanError::NotOwn));
         }
         let own = plan(&Direct { plaintext: true, ..local() }).expect("good");
         assert!(own.target.is_plaintext());

@@ -73,8 +73,12 @@ pub struct Counts {
     pub seen: u64,
     /// Received by the reader, each counted once.
     pub delivered: u64,
+    /// What readers must receive: what was accepted, once for each reader.
+    pub owed: u64,
     /// Received again.
     pub doubled: u64,
+    /// Received again after connections were lost, and dropped as clients drop it.
+    pub repeated: u64,
     /// Received after a later one.
     pub disordered: u64,
     /// Received with other bytes, or by somebody else.
@@ -94,8 +98,9 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// A post is safe.
-    pub fn add_accepted(&mut self, class: Class) {
+    /// A post is safe that has so many readers.
+    pub fn add_accepted(&mut self, class: Class, readers: u64) {
+        self.owed += readers;
         match class {
             Class::Stored => self.stored += 1,
             Class::Seen => self.seen += 1,
@@ -105,7 +110,7 @@ impl Counts {
     /// Whether what was sent is answered, and what was accepted delivered.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.posted == self.accepted() + self.refused() && self.delivered >= self.accepted()
+        self.posted == self.accepted() + self.refused() && self.delivered >= self.owed
     }
 
     /// Posts that are safe.
@@ -154,6 +159,8 @@ pub struct Record {
     pub counts: Counts,
     /// When the first post was due.
     pub began: Instant,
+    /// When everything was stored for readers who were away.
+    pub stored: Instant,
     /// When the last post reached its reader.
     pub ended: Instant,
 }
@@ -173,12 +180,20 @@ impl Record {
     /// Posts delivered per second, from the first that was due to the last that arrived.
     #[must_use]
     pub fn per_second(&self) -> f64 {
-        let seconds = self.ended.since(self.began).as_secs_f64();
-        if seconds == 0.0 {
-            return 0.0;
-        }
-        float(self.counts.delivered) / seconds
+        rate(self.counts.delivered, self.ended.since(self.began))
     }
+
+    /// Posts stored per second for readers who were away, and delivered per second when they were
+    /// back, from the first that dialed.
+    #[must_use]
+    pub fn away_per_second(&self) -> (f64, f64) {
+        let stored = rate(self.counts.accepted(), self.stored.since(self.began));
+        (stored, rate(self.counts.delivered, self.ended.since(self.stored)))
+    }
+}
+
+fn rate(count: u64, time: Duration) -> f64 {
+    if time.is_zero() { 0.0 } else { float(count) / time.as_secs_f64() }
 }
 
 /// A count as a fraction; exact below 2^53.

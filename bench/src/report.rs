@@ -4,8 +4,9 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
+use crate::layout::Pattern;
 use crate::machine::Machine;
-use crate::plan::{Pace, Plan, Target};
+use crate::plan::{Course, Keeping, Pace, Plan, Target};
 use crate::record::{Latencies, Quantiles, float};
 use crate::shell::Measured;
 use crate::usage::Reading;
@@ -40,6 +41,7 @@ impl Report {
         let delivered = record.delivered.quantiles();
         let rejected = counts.rejected.iter();
         let rejected = rejected.map(|(code, count)| (code.to_string(), json!(count)));
+        let (store, drain) = self.away();
         let object = json!({
             "scenario": self.plan.scenario,
             "version": env!("CARGO_PKG_VERSION"),
@@ -76,6 +78,11 @@ impl Report {
             "unavailable": counts.unavailable,
             "rss_kib": self.after().map(Reading::rss_kib),
             "silent": self.silent(),
+            "store": store,
+            "drain": drain,
+            "repeated": counts.repeated,
+            "overflow": self.measured.overflow,
+            "hops": rounded(self.measured.hops),
         });
         object.to_string()
     }
@@ -113,19 +120,42 @@ impl Report {
         };
         let plaintext = plan.target.is_plaintext();
         json!({
-            "local": servers, "pairs": plan.pairs, "rate": rate, "window": window,
-            "body_len": plan.body_len, "seconds": plan.duration.as_secs(), "seed": plan.seed,
-            "mode": "opaque", "tls": !plaintext, "plaintext": plaintext, "store_all": store_all,
-            "readers_keep": "nothing",
+            "local": servers, "rate": rate, "window": window, "users": plan.users(),
+            "pattern": described(plan.pattern), "body_len": plan.body_len,
+            "seconds": plan.duration.as_secs(), "seed": plan.seed, "mode": "opaque",
+            "tls": !plaintext, "plaintext": plaintext, "store_all": store_all,
+            "readers_keep": plan.keeping.name(),
         })
+    }
+
+    /// What was stored for readers who were away, and how fast they took it.
+    fn away(&self) -> (Value, Value) {
+        let Measured { record, stored, cluster, .. } = &self.measured;
+        if !matches!(self.plan.course, Course::Away { .. }) {
+            return (Value::Null, Value::Null);
+        }
+        let (stored_per_s, drained_per_s) = record.away_per_second();
+        let costs = cluster.as_ref().zip(stored.as_ref()).map(|((before, after), stored)| {
+            let first = stored.cpu_since(before).and_then(|cpu| self.per_message(cpu));
+            let then = after.cpu_since(stored).and_then(|cpu| self.per_message(cpu));
+            (first.map(rounded), then.map(rounded))
+        });
+        let (stored_us, drained_us) = costs.unwrap_or_default();
+        (
+            json!({ "per_s": rounded(stored_per_s), "server_us": stored_us }),
+            json!({ "per_s": rounded(drained_per_s), "server_us": drained_us }),
+        )
     }
 
     fn head(&self) -> String {
         let (plan, machine) = (&self.plan, &self.machine);
         let pace = match plan.pace {
-            Pace::Open { rate } => format!("open loop, {rate} posts/s offered"),
+            Pace::Open { rate } => {
+                let seconds = plan.duration.as_secs();
+                format!("open loop, {rate} posts/s offered, {seconds} s")
+            }
             Pace::Closed { window } => {
-                format!("closed loop, window {window} per pair: throughput only")
+                format!("closed loop, window {window} per writer: throughput only")
             }
         };
         let target = match &plan.target {
@@ -136,14 +166,17 @@ impl Report {
             Target::Running { router, .. } => format!("the cluster of {router}"),
         };
         format!(
-            "fastchat-bench {version} {scenario}: {pace}, {seconds} s\n\
-             {pairs} pairs, bodies of {len} random bytes, {security}, {target}; readers keep nothing\n\
+            "fastchat-bench {version} {scenario}: {pace}\n\
+             {pattern}, bodies of {len} random bytes, {security}, {target}; readers keep {kept}\n\
              {cores} cores, {processor}, Linux {kernel}, load {load} before; seed {seed}\n",
             version = env!("CARGO_PKG_VERSION"),
             scenario = plan.scenario,
+            pattern = described(plan.pattern),
             security = if plan.target.is_plaintext() { "no TLS" } else { "TLS" },
-            seconds = plan.duration.as_secs(),
-            pairs = plan.pairs,
+            kept = match plan.keeping {
+                Keeping::Journal => "a journal",
+                Keeping::Nothing => "nothing",
+            },
             len = plan.body_len,
             cores = machine.cores,
             processor = machine.processor,
@@ -223,6 +256,7 @@ impl Report {
             (counts.damaged, "arrived changed, or at the wrong reader"),
             (counts.unanswered, "were never answered"),
             (counts.resent, "were sent again"),
+            (counts.repeated, "came again after a connection was lost, and were dropped"),
             (counts.held, "times a home asked to go back"),
             (counts.unavailable, "times a home could not be reached"),
             (
@@ -241,6 +275,13 @@ impl Report {
     fn resources(&self) -> String {
         let mut text = String::new();
         let mut add = |line: String| writeln!(text, "{line}").expect("a string takes all");
+        if let Course::Away { .. } = self.plan.course {
+            let (store, drain) = self.away();
+            let cost = |part: &Value| part["server_us"].as_f64().unwrap_or(f64::NAN);
+            let (stored, drained) = self.measured.record.away_per_second();
+            add(format!("stored {stored:.0} per second, server CPU {:.1} µs each", cost(&store)));
+            add(format!("drained {drained:.0} per second, server CPU {:.1} µs each", cost(&drain)));
+        }
         match (self.server_us(), &self.measured.cluster) {
             (Some(cost), _) => add(format!("server CPU {cost:.1} µs per delivered message")),
             (None, Some(_)) => add("server CPU not measured: a server was restarted".to_owned()),
@@ -301,6 +342,19 @@ fn quantiles(latencies: &Latencies) -> Value {
             "max": rounded(quantiles.max_us),
         })
     })
+}
+
+fn described(pattern: Pattern) -> String {
+    match pattern {
+        Pattern::Pairs { pairs } => format!("{pairs} pairs"),
+        Pattern::ToOne { users } => format!("{users} users, all to one"),
+        Pattern::ToAll { users } => format!("{users} users, all to all"),
+        Pattern::Random { users } => format!("{users} users, random pairs"),
+        Pattern::Group { members, senders } => {
+            format!("a group of {members}, {senders} of them post")
+        }
+        Pattern::Mixed { pairs } => format!("{pairs} pairs, and a group of all of them"),
+    }
 }
 
 /// One decimal is all that these figures are good for.

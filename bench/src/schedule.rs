@@ -6,12 +6,12 @@ use wire::Instant;
 
 const NANOS_PER_SECOND: u128 = 1_000_000_000;
 
-/// `rate` posts per second from `start` on; post `index` belongs to pair `index % pairs`.
+/// `rate` posts per second from `start` on; post `index` belongs to lane `index % lanes`, if it is in turn.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Schedule {
     start: Instant,
     rate: u64,
-    pairs: u64,
+    lanes: u64,
     posts: u64,
 }
 
@@ -19,15 +19,15 @@ impl Schedule {
     /// The posts of `duration`.
     ///
     /// # Panics
-    /// When `rate` or `pairs` is 0: the plan has checked them.
+    /// When `rate` or `lanes` is 0: the plan has checked them.
     #[must_use]
-    pub fn new(start: Instant, rate: u64, pairs: u32, duration: Duration) -> Self {
-        assert!(rate > 0 && pairs > 0, "the plan has checked both");
+    pub fn new(start: Instant, rate: u64, lanes: u32, duration: Duration) -> Self {
+        assert!(rate > 0 && lanes > 0, "the plan has checked both");
         let posts = duration.as_nanos() * u128::from(rate) / NANOS_PER_SECOND;
         Self {
             start,
             rate,
-            pairs: pairs.into(),
+            lanes: lanes.into(),
             posts: u64::try_from(posts).expect("an hour at RATE_MAX fits"),
         }
     }
@@ -56,16 +56,10 @@ impl Schedule {
         self.start + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
-    /// The pair that sends post `index`.
+    /// The lane that sends post `index`, when all do in turn.
     #[must_use]
-    pub fn pair(&self, index: u64) -> usize {
-        usize::try_from(index % self.pairs).expect("below pairs, a u32")
-    }
-
-    /// The index of a pair's post, counted from 0 within the pair.
-    #[must_use]
-    pub fn index(&self, pair: usize, ordinal: u64) -> u64 {
-        ordinal * self.pairs + u64::try_from(pair).expect("usize fits u64")
+    pub fn lane(&self, index: u64) -> usize {
+        usize::try_from(index % self.lanes).expect("below lanes, a u32")
     }
 }
 
@@ -86,13 +80,6 @@ mod tests {
             if at.0 > start {
                 prop_assert!(schedule.due(Instant(at.0 - 1)) <= index);
             }
-        }
-
-        #[test]
-        fn pair_and_ordinal_name_the_index(pairs in 1u32..100, index in 0u64..100_000) {
-            let schedule = Schedule::new(Instant(0), 10, pairs, Duration::from_secs(1));
-            let ordinal = index / u64::from(pairs);
-            prop_assert_eq!(schedule.index(schedule.pair(index), ordinal), index);
         }
     }
 

@@ -169,6 +169,12 @@ impl Sender {
         self.is_held = false;
     }
 
+    /// Whether everything that may be sent was sent and answered.
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        self.highest == self.released && self.unanswered() == 0
+    }
+
     /// Posts that were sent and not answered.
     #[must_use]
     pub fn unanswered(&self) -> u64 {

@@ -1,7 +1,8 @@
-//! The one loop of a run: sockets, the clock, the timer and the workers around a [`Load`].
+//! The one loop of a run: sockets, the clock, the timer and the journal around a [`Load`].
 
 use std::collections::BTreeMap;
 use std::io;
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,10 +18,10 @@ use wire::net::{Clock, Net, NetEvent, Policy, Security};
 use wire::{ConnId, Instant};
 
 use crate::cluster::{Cluster, ClusterError};
+use crate::journal::Journal;
 use crate::load::{Effect, Event, Load, LoadError};
 use crate::plan::Plan;
 use crate::record::Record;
-use crate::stretch::{Job, Stretchers, threads};
 use crate::usage::{Reading, Usage, UsageError};
 use crate::user::Action;
 
@@ -63,6 +64,12 @@ pub struct Measured {
     pub record: Record,
     /// The cluster's figures before and after, when it is our own.
     pub cluster: Option<(Reading, Reading)>,
+    /// Its figures when everything was stored for readers who were away.
+    pub stored: Option<Reading>,
+    /// Users whose seat is not their home.
+    pub overflow: usize,
+    /// Links between servers that a direct post crosses, on average.
+    pub hops: f64,
     /// Its figures when silent users had read nothing for longest.
     pub hushed: Option<Reading>,
     /// CPU time of this process meanwhile.
@@ -82,12 +89,14 @@ struct Shell<'a> {
     net: Net,
     clock: Clock,
     timer: Timer,
-    stretchers: Stretchers,
+    journal: Journal,
+    is_plain: bool,
     load: Load,
     users: BTreeMap<ConnId, usize>,
     conns: Vec<Option<ConnId>>,
     effects: Vec<Effect>,
     before: Option<Before>,
+    stored: Option<Reading>,
     hushed: Option<Reading>,
     bar: ProgressBar,
 }
@@ -115,7 +124,7 @@ impl<'a> Shell<'a> {
         net.register(&mut timer)?;
         let waker = net.waker();
         // A loop that cannot be woken looks again within LOOK_INTERVAL.
-        let stretchers = Stretchers::start(move || waker.wake().unwrap_or_default())?;
+        let journal = Journal::start(move || waker.wake().unwrap_or_default())?;
         let mut secret = [0; 32];
         SysRng.try_fill_bytes(&mut secret).map_err(io::Error::other)?;
         let users = plan.users();
@@ -126,12 +135,14 @@ impl<'a> Shell<'a> {
             net,
             clock: Clock::new(),
             timer,
-            stretchers,
-            load: Load::new(plan, 2 * threads(), secret),
+            journal,
+            is_plain: plan.target.is_plaintext(),
+            load: Load::new(plan, secret),
             users: BTreeMap::new(),
             conns: (0..users).map(|_| None).collect(),
             effects: Vec::new(),
             before: None,
+            stored: None,
             hushed: None,
             bar: progress_bar(users),
         })
@@ -147,9 +158,8 @@ impl<'a> Shell<'a> {
                 self.feed(now, event)?;
             }
         }
-        while let Some(done) = self.stretchers.poll() {
-            let (user, name, record) = (done.user, done.name, done.record);
-            self.feed(now, Event::Stretched { user, name, record })?;
+        if self.journal.poll()? {
+            self.feed(now, Event::Kept)?;
         }
         self.feed(self.clock.now(), Event::TurnEnd)?;
         self.net.flush();
@@ -191,6 +201,9 @@ impl<'a> Shell<'a> {
             Effect::SignedUp(count) => {
                 self.bar.set_position(u64::try_from(count).unwrap_or(u64::MAX));
             }
+            Effect::Keep(bytes) => self.journal.write(bytes),
+            Effect::Stored => self.stored = self.cluster.usage()?,
+            Effect::Strike(strike) => self.cluster.strike(strike)?,
             Effect::Begin => {
                 self.bar.finish_and_clear();
                 let cluster = self.cluster.usage()?;
@@ -224,9 +237,7 @@ impl<'a> Shell<'a> {
             Action::DialSeat { address, server } => {
                 self.dial(user, address, server.certificate_name(), Policy::seat());
             }
-            Action::Stretch { name, sign_up, response } => {
-                self.stretchers.submit(Job { user, name, sign_up, response });
-            }
+            Action::HangUp => self.hang_up(user),
         }
     }
 
@@ -236,15 +247,19 @@ impl<'a> Shell<'a> {
         }
     }
 
-    /// Hangs up first: what still comes from there is nobody's.
-    fn dial(&mut self, user: usize, address: std::net::SocketAddr, name: String, policy: Policy) {
+    /// What still comes from there is nobody's.
+    fn hang_up(&mut self, user: usize) {
         if let Some(old) = self.conns[user].take() {
             self.users.remove(&old);
             self.net.close(old);
         }
-        let security = match &self.tls {
-            Some(tls) => Security::Connect(Arc::clone(tls), name),
-            None => Security::Plain,
+    }
+
+    fn dial(&mut self, user: usize, address: SocketAddr, name: String, policy: Policy) {
+        self.hang_up(user);
+        let security = match self.is_plain {
+            true => Security::Plain,
+            false => Security::Connect(Arc::clone(&self.tls), name),
         };
         let conn = self.net.dial(address, security, policy);
         self.users.insert(conn, user);
@@ -257,7 +272,10 @@ impl<'a> Shell<'a> {
         Ok(Measured {
             cluster: before.cluster.zip(self.cluster.usage()?),
             own_cpu: own.cpu.saturating_sub(before.own.cpu),
+            stored: self.stored,
             hushed: self.hushed,
+            overflow: self.load.overflow(),
+            hops: self.load.hops(),
             record: self.load.finish(),
         })
     }

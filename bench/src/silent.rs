@@ -7,6 +7,7 @@ use std::time::Duration;
 use wire::Instant;
 
 use crate::body::Bodies;
+use crate::layout::Layout;
 use crate::plan::Plan;
 use crate::schedule::Schedule;
 
@@ -18,6 +19,7 @@ const POSTS: u64 = 13;
 /// See the module.
 pub struct Silent {
     users: Range<usize>,
+    lanes: Range<usize>,
     bodies: Bodies,
     schedule: Option<Schedule>,
     released: u64,
@@ -27,10 +29,11 @@ pub struct Silent {
 impl Silent {
     /// Those of a plan.
     #[must_use]
-    pub fn new(plan: &Plan) -> Self {
-        let index = |user: u32| usize::try_from(user).expect("32 bits");
+    pub fn new(plan: &Plan, layout: &Layout) -> Self {
+        let lanes = layout.silent();
         Self {
-            users: index(2 * plan.pairs)..index(plan.users()),
+            users: layout.users() - lanes.len()..layout.users(),
+            lanes,
             bodies: Bodies::new(plan.seed, BODY_LEN),
             schedule: None,
             released: 0,
@@ -67,7 +70,13 @@ impl Silent {
         }
     }
 
-    /// Who posts once more now.
+    /// Whether a lane is of one of them.
+    #[must_use]
+    pub fn has_lane(&self, lane: usize) -> bool {
+        self.lanes.contains(&lane)
+    }
+
+    /// The lanes of the posts that are due now.
     pub fn release(&mut self, now: Instant) -> Vec<usize> {
         let Some(schedule) = self.schedule else {
             return Vec::new();
@@ -75,7 +84,7 @@ impl Silent {
         let due = schedule.due(now);
         let posts = self.released..due.max(self.released);
         self.released = posts.end;
-        posts.map(|index| self.users.start + schedule.pair(index)).collect()
+        posts.map(|index| self.lanes.start + schedule.lane(index)).collect()
     }
 
     /// When somebody posts next.

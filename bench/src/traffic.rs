@@ -1,25 +1,30 @@
-//! Posts and deliveries of users whose logs are open. Users 2p and 2p + 1 are pair p: the first
-//! writes, the second reads. Before that both greet each other, as people do: it opens both
-//! mailboxes for more than a stranger's posts, and warms the path; greetings are not measured.
+//! Posts and deliveries of users whose logs are open. Before anything is measured every lane
+//! carries a greeting, as people greet each other: it opens mailboxes for more than a stranger's
+//! posts, and warms the path; greetings are not measured.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use bytes::Bytes;
 use thiserror::Error;
 use wire::limits::{NUMBER_MAX, UNANSWERED_MAX};
-use wire::message::{Accepted, Deliver, Pong, Post, Refused, Seen};
-use wire::{FaultCode, Instant, Kind, LogHandle, MessageSession, Name, Number, ToClient};
+use wire::message::{Accepted, Post, Refused, Seen};
+use wire::{FaultCode, Instant, Kind, LogHandle, MessageSession, Name, Number, Seq, ToClient};
 
 use crate::body::{Bodies, Identity};
+use crate::group::MESSAGE_SESSION;
+use crate::inbox::{Acknowledgement, Inboxes};
+use crate::layout::{Layout, Target};
 use crate::load::Effect;
 use crate::numbers::Numbers;
-use crate::plan::{Pace, Plan};
-use crate::reader::{Arrival, Reader};
+use crate::plan::{Course, Pace, Plan};
 use crate::record::{Counts, Record};
 use crate::schedule::Schedule;
 use crate::sender::{Consequence, Misanswer, Sender};
 use crate::silent::Silent;
-use crate::user::{Action, MAILBOX, PARTNER};
+use crate::user::Action;
+
+mod arrivals;
 
 /// The number of the greeting.
 const GREETING: u64 = 1;
@@ -29,9 +34,6 @@ const HOLD_TIME: Duration = Duration::from_millis(10);
 /// What a cluster must not say while posts flow.
 #[derive(Debug, Error)]
 pub enum TrafficError {
-    /// A fault that is no answer to a post.
-    #[error("the cluster refuses a user in mid-run: {0}: {1}")]
-    Refused(FaultCode, String),
     /// The session was ended by its home.
     #[error("a session was ended: {0}")]
     Ended(FaultCode),
@@ -45,33 +47,42 @@ pub enum TrafficError {
 
 /// Every user's posts and deliveries.
 pub struct Traffic {
+    layout: Layout,
+    names: Vec<Name>,
     bodies: Bodies,
-    /// Users of the pairs; silent ones follow.
-    paired: usize,
     silent: Silent,
-    parties: Vec<Party>,
+    /// One for each lane.
+    writers: Vec<Writer>,
+    /// What each reader of each lane has; a lane's begin at its `first_receipt`.
+    receipts: Vec<Numbers>,
+    inboxes: Inboxes,
+    /// Users who have received nothing since they left.
+    away: Vec<bool>,
     pace: Pace,
+    course: Course,
     duration: Duration,
     schedule: Option<Schedule>,
-    /// Posts of the schedule that were released to their writers.
+    /// Posts of the schedule that were released to their lanes.
     released: u64,
     record: Record,
     /// Greetings that are not accepted, or not delivered.
     greetings: usize,
-    /// Users that may have something to send.
+    /// Lanes that may have something to send.
     ready: Vec<usize>,
-    /// Users with entries to acknowledge.
-    unseen: Vec<usize>,
     holds: BTreeSet<(Instant, usize)>,
     is_stopped: bool,
+    /// Connections were lost: what comes twice since is what clients drop.
+    is_disturbed: bool,
     progress: Instant,
+    said: Vec<Acknowledgement>,
 }
 
-struct Party {
-    name: Name,
+struct Writer {
     sender: Sender,
     accepted: Numbers,
-    reader: Reader,
+    /// When each post after the greeting was meant to be sent, if the clock says so.
+    intended: Vec<Instant>,
+    first_receipt: usize,
     is_ready: bool,
 }
 
@@ -79,40 +90,58 @@ impl Traffic {
     /// The traffic of one run.
     #[must_use]
     pub fn new(plan: &Plan) -> Self {
+        let layout = Layout::new(plan.pattern, plan.silent);
         Self {
+            names: Vec::new(),
             bodies: Bodies::new(plan.seed, plan.body_len),
-            paired: usize::try_from(2 * plan.pairs).expect("32 bits"),
-            silent: Silent::new(plan),
-            parties: Vec::new(),
+            silent: Silent::new(plan, &layout),
+            writers: Vec::new(),
+            receipts: Vec::new(),
+            inboxes: Inboxes::new(layout.users(), plan.keeping),
+            away: vec![false; layout.users()],
             pace: plan.pace,
+            course: plan.course,
             duration: plan.duration,
             schedule: None,
             released: 0,
             record: Record::default(),
             greetings: 0,
             ready: Vec::new(),
-            unseen: Vec::new(),
             holds: BTreeSet::new(),
             is_stopped: false,
+            is_disturbed: false,
             progress: Instant::default(),
+            said: Vec::new(),
+            layout,
         }
     }
 
-    /// Everybody's logs are open: each greets its partner.
-    pub fn greet(&mut self, names: &[Name]) {
-        self.greetings = 2 * names.len();
-        for name in names {
+    /// Who posts where.
+    #[must_use]
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Everybody's logs are open: each lane carries a greeting.
+    pub fn greet(&mut self, names: Vec<Name>) {
+        self.names = names;
+        for lane in 0..self.layout.lanes().len() {
             let mut sender = Sender::new(UNANSWERED_MAX);
             sender.release(GREETING);
-            self.parties.push(Party {
-                name: *name,
+            let (accepted, intended) = (Numbers::default(), Vec::new());
+            let first_receipt = self.receipts.len();
+            let readers = self.layout.readers(lane);
+            self.receipts.resize(first_receipt + readers, Numbers::default());
+            self.greetings += 1 + readers;
+            self.writers.push(Writer {
                 sender,
-                accepted: Numbers::default(),
-                reader: Reader::default(),
+                accepted,
+                intended,
+                first_receipt,
                 is_ready: false,
             });
+            self.mark_ready(lane);
         }
-        (0..names.len()).for_each(|user| self.mark_ready(user));
     }
 
     /// Whether every greeting was accepted and delivered.
@@ -126,19 +155,23 @@ impl Traffic {
         (self.record.began, self.record.ended) = (start, start);
         match self.pace {
             Pace::Open { rate } => {
-                let pairs = u32::try_from(self.paired / 2).expect("the plan bounds it");
+                let lanes = u32::try_from(self.layout.measured().len()).expect("few lanes");
                 let rounds = if self.silent.users().is_empty() { 1 } else { 2 };
                 let duration = rounds * self.duration;
-                self.schedule = Some(Schedule::new(start, rate, pairs, duration));
+                self.schedule = Some(Schedule::new(start, rate, lanes, duration));
                 self.record.hushed = start + self.duration;
                 self.silent.begin(self.record.hushed);
             }
             Pace::Closed { window } => {
-                for writer in writers(self.paired) {
-                    let sender = &mut self.parties[writer].sender;
+                let posts = match self.course {
+                    Course::Away { posts } => posts,
+                    Course::Steady | Course::Faults => NUMBER_MAX - GREETING,
+                };
+                for lane in self.layout.measured() {
+                    let sender = &mut self.writers[lane].sender;
                     sender.set_window(window);
-                    sender.release(NUMBER_MAX - GREETING);
-                    self.mark_ready(writer);
+                    sender.release(posts);
+                    self.mark_ready(lane);
                 }
             }
         }
@@ -153,55 +186,92 @@ impl Traffic {
         now: Instant,
         user: usize,
         message: ToClient,
-        out: &mut Vec<Effect>,
     ) -> Result<(), TrafficError> {
+        let kind = message.kind();
         match message {
-            ToClient::Accepted(accepted) if accepted.handle == PARTNER => {
-                self.on_accepted(now, user, &accepted)?;
+            ToClient::Accepted(accepted) => {
+                let lane = self.lane(user, accepted.handle, kind)?;
+                self.on_accepted(now, lane, &accepted)?;
             }
-            ToClient::Deliver(deliver) if deliver.handle == MAILBOX => {
-                self.on_deliver(now, user, &deliver);
+            ToClient::Deliver(deliver) => self.on_deliver(now, user, &deliver)?,
+            ToClient::Refused(refused) => {
+                let lane = self.lane(user, refused.handle, kind)?;
+                self.on_refused(now, lane, &refused)?;
             }
-            ToClient::Refused(refused) if refused.handle == PARTNER => {
-                self.on_refused(now, user, &refused)?;
+            ToClient::Unavailable(lost) => {
+                if let Some(lane) = self.layout.lane(user, lost.handle) {
+                    self.counts(lane).unavailable += 1;
+                    self.writers[lane].sender.on_down();
+                }
             }
-            ToClient::Unavailable(lost) => self.on_unavailable(user, lost.handle),
             ToClient::Up(up) => self.on_up(user, up.handle),
-            ToClient::CaughtUp(_) | ToClient::Ready(_) | ToClient::Pong(_) => {}
-            ToClient::Ping(ping) => say(user, Pong { nonce: ping.nonce }, out),
-            ToClient::Fault(fault) => {
-                let text = fault.text.as_str().to_owned();
-                return Err(TrafficError::Refused(fault.code, text));
-            }
+            ToClient::Receipt(_) => {}
             ToClient::SessionEnded(ended) => return Err(TrafficError::Ended(ended.code)),
             other => return Err(TrafficError::OutOfTurn(other.kind())),
         }
         Ok(())
     }
 
-    /// The end of a turn: sends what is due and possible, and acknowledges what came.
-    pub fn on_turn_end(&mut self, now: Instant, out: &mut Vec<Effect>) {
-        self.release(now);
-        self.end_holds(now);
-        while let Some(user) = self.ready.pop() {
-            self.parties[user].is_ready = false;
-            self.send(now, user, out);
-        }
-        while let Some(user) = self.unseen.pop() {
-            if let Some(upto) = self.parties[user].reader.take_seen() {
-                let handle = MAILBOX;
-                say(user, Seen { handle, upto }, out);
+    /// A user's connection is gone: what it has posted without an answer will be sent again.
+    pub fn on_left(&mut self, user: usize) {
+        self.away[user] = true;
+        self.inboxes.on_left(user);
+        for (lane, _) in self.lanes_of(user).collect::<Vec<_>>() {
+            if let Some(writer) = self.writers.get_mut(lane) {
+                writer.sender.on_down();
             }
         }
     }
 
-    /// When the next post or resend is due.
+    /// A user that had left is back, with its logs open.
+    pub fn on_back(&mut self, user: usize) {
+        self.away[user] = false;
+        for (_, handle) in self.lanes_of(user).collect::<Vec<_>>() {
+            self.on_up(user, handle);
+        }
+    }
+
+    /// From now on what comes twice is dropped, as clients drop it, and counted apart.
+    pub fn disturb(&mut self) {
+        self.is_disturbed = true;
+    }
+
+    /// Up to where a user has kept a log.
+    #[must_use]
+    pub fn kept(&self, user: usize, handle: LogHandle) -> Seq {
+        self.inboxes.kept(user, handle)
+    }
+
+    /// The end of a turn: sends what is due and possible, and acknowledges what is kept. What is to
+    /// be written before more can be acknowledged is returned.
+    pub fn on_turn_end(&mut self, now: Instant, out: &mut Vec<Effect>) -> Option<Bytes> {
+        self.release(now);
+        self.end_holds(now);
+        while let Some(lane) = self.ready.pop() {
+            self.writers[lane].is_ready = false;
+            self.send(now, lane, out);
+        }
+        let mut said = std::mem::take(&mut self.said);
+        let bytes = self.inboxes.on_turn_end(now, &mut said);
+        self.acknowledge(said, out);
+        bytes
+    }
+
+    /// What was last returned to be written is on disk.
+    pub fn on_kept(&mut self, out: &mut Vec<Effect>) {
+        let mut said = std::mem::take(&mut self.said);
+        self.inboxes.on_kept(&mut said);
+        self.acknowledge(said, out);
+    }
+
+    /// When the next post, resend or acknowledgement is due.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         let next = self.schedule.filter(|all| self.released < all.posts());
         let next = next.map(|all| all.intended(self.released));
         let hold = self.holds.first().map(|(until, _)| *until);
-        next.into_iter().chain(hold).chain(self.silent.deadline()).min()
+        let others = [hold, self.silent.deadline(), self.inboxes.deadline()];
+        next.into_iter().chain(others.into_iter().flatten()).min()
     }
 
     /// Who reads nothing in the second half.
@@ -231,11 +301,23 @@ impl Traffic {
     /// Sends nothing for the first time any more.
     pub fn stop_sending(&mut self) {
         self.is_stopped = true;
-        let unsent: u64 =
-            writers(self.paired).map(|writer| self.parties[writer].sender.withdraw()).sum();
+        let measured = self.layout.measured();
+        let unsent: u64 = measured.map(|lane| self.writers[lane].sender.withdraw()).sum();
         if self.schedule.is_some() {
             self.record.counts.unsent += unsent;
         }
+    }
+
+    /// Whether every post that was to be sent has its answer.
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        let mut lanes = self.layout.measured();
+        lanes.all(|lane| self.writers[lane].sender.is_answered())
+    }
+
+    /// Everything is answered while its readers are away.
+    pub fn on_all_stored(&mut self, now: Instant) {
+        self.record.stored = now;
     }
 
     /// Whether everything that was sent is answered, and everything accepted delivered.
@@ -250,214 +332,180 @@ impl Traffic {
     /// What the run found.
     #[must_use]
     pub fn finish(mut self) -> Record {
-        for (user, party) in self.parties.iter().enumerate() {
-            let received = self.parties[partner(user)].reader.numbers();
-            let counts = self.record.counts_mut(self.silent.has(user));
-            counts.lost += party.accepted.missing_in(received);
-            counts.unanswered += party.sender.unanswered();
+        for (lane, writer) in self.writers.iter().enumerate() {
+            let all = writer.first_receipt..writer.first_receipt + self.layout.readers(lane);
+            let lost = |received: &Numbers| writer.accepted.missing_in(received);
+            let lost: u64 = self.receipts[all].iter().map(lost).sum();
+            let counts = self.record.counts_mut(self.silent.has_lane(lane));
+            counts.lost += lost;
+            counts.unanswered += writer.sender.unanswered();
         }
         self.record
+    }
+
+    fn lane(&self, user: usize, handle: LogHandle, kind: Kind) -> Result<usize, TrafficError> {
+        self.layout.lane(user, handle).ok_or(TrafficError::OutOfTurn(kind))
+    }
+
+    fn lanes_of(&self, user: usize) -> impl Iterator<Item = (usize, LogHandle)> + '_ {
+        (0..=self.layout.logs(user).len()).filter_map(move |handle| {
+            let handle = LogHandle(u32::try_from(handle).ok()?);
+            Some((self.layout.lane(user, handle)?, handle))
+        })
+    }
+
+    fn acknowledge(&mut self, mut said: Vec<Acknowledgement>, out: &mut Vec<Effect>) {
+        for (user, handle, upto) in said.drain(..) {
+            // Who comes back says it with its cursor.
+            if !self.away[user] {
+                say(user, Seen { handle, upto }, out);
+            }
+        }
+        self.said = said;
     }
 
     fn on_accepted(
         &mut self,
         now: Instant,
-        user: usize,
+        lane: usize,
         accepted: &Accepted,
     ) -> Result<(), Misanswer> {
-        let is_silent = self.silent.has(user);
-        let pace = (self.schedule.filter(|_| !is_silent), user);
-        let party = &mut self.parties[user];
+        let is_silent = self.silent.has_lane(lane);
+        let readers = u64::try_from(self.layout.readers(lane)).expect("usize fits u64");
+        let Writer { accepted: known, sender, intended, .. } = &mut self.writers[lane];
         let (record, greetings) = (&mut self.record, &mut self.greetings);
-        let (known, sender) = (&mut party.accepted, &mut party.sender);
         sender.on_accepted(accepted.upto, |number| {
             known.insert(number);
             if number == GREETING {
                 *greetings -= 1;
                 return;
             }
-            record.counts_mut(is_silent).add_accepted(accepted.class);
-            if let Some(at) = intended(pace, number) {
+            record.counts_mut(is_silent).add_accepted(accepted.class, readers);
+            if let Some(at) = intended_of(intended, number) {
                 record.accepted.add(now.since(at));
             }
         })?;
         self.progress = now;
-        self.mark_ready(user);
+        self.mark_ready(lane);
         Ok(())
     }
 
     fn on_refused(
         &mut self,
         now: Instant,
-        user: usize,
+        lane: usize,
         refused: &Refused,
     ) -> Result<(), Misanswer> {
-        let sender = &mut self.parties[user].sender;
+        let sender = &mut self.writers[lane].sender;
         match sender.on_refused(refused.number, refused.refusal)? {
             Consequence::Spent(code) => {
-                *self.counts(user).rejected.entry(code).or_default() += 1;
+                *self.counts(lane).rejected.entry(code).or_default() += 1;
                 self.progress = now;
-                self.mark_ready(user);
+                self.mark_ready(lane);
             }
             Consequence::Hold => {
-                self.counts(user).held += 1;
-                self.holds.insert((now + HOLD_TIME, user));
+                self.counts(lane).held += 1;
+                self.holds.insert((now + HOLD_TIME, lane));
             }
             Consequence::Nothing => {}
         }
         Ok(())
     }
 
-    fn on_deliver(&mut self, now: Instant, user: usize, deliver: &Deliver) {
-        let entry = &deliver.entry;
-        self.progress = now;
-        if !self.parties[user].reader.is_unseen() {
-            self.unseen.push(user);
-        }
-        let writer = partner(user);
-        let identity = self.bodies_of(writer).identify(entry.body.bytes());
-        let number = entry.number.value();
-        let is_own = identity == Some(identity_of(writer, number));
-        if number == 0 || !is_own || entry.sender != self.parties[writer].name {
-            self.counts(user).damaged += 1;
-            return self.parties[user].reader.on_foreign(entry.seq);
-        }
-        match self.parties[user].reader.on_entry(entry.seq, number) {
-            Arrival::Doubled => self.counts(user).doubled += 1,
-            Arrival::OutOfOrder => {
-                self.counts(user).disordered += 1;
-                self.on_new(now, writer, number);
-            }
-            Arrival::InOrder => self.on_new(now, writer, number),
-        }
+    fn counts(&mut self, lane: usize) -> &mut Counts {
+        self.record.counts_mut(self.silent.has_lane(lane))
     }
 
-    fn on_new(&mut self, now: Instant, writer: usize, number: u64) {
-        if number == GREETING {
-            self.greetings -= 1;
-            return;
-        }
-        self.counts(writer).delivered += 1;
-        if self.silent.has(writer) {
-            return;
-        }
-        self.record.ended = now;
-        if let Some(at) = intended((self.schedule, writer), number) {
-            let is_beside = !self.silent.users().is_empty() && at >= self.record.hushed;
-            let record = &mut self.record;
-            let latencies = if is_beside { &mut record.beside } else { &mut record.delivered };
-            latencies.add(now.since(at));
-        }
-    }
-
-    fn counts(&mut self, user: usize) -> &mut Counts {
-        self.record.counts_mut(self.silent.has(user))
-    }
-
-    fn bodies_of(&self, writer: usize) -> &Bodies {
-        if self.silent.has(writer) { self.silent.bodies() } else { &self.bodies }
-    }
-
-    fn on_unavailable(&mut self, user: usize, handle: LogHandle) {
-        self.counts(user).unavailable += 1;
-        if handle == PARTNER {
-            self.parties[user].sender.on_down();
-        }
+    fn bodies_of(&self, user: usize) -> &Bodies {
+        if self.silent.has(user) { self.silent.bodies() } else { &self.bodies }
     }
 
     fn on_up(&mut self, user: usize, handle: LogHandle) {
-        if handle == PARTNER {
-            self.parties[user].sender.on_up();
-            self.mark_ready(user);
+        if let Some(lane) = self.layout.lane(user, handle)
+            && lane < self.writers.len()
+        {
+            self.writers[lane].sender.on_up();
+            self.mark_ready(lane);
         }
     }
 
     fn release(&mut self, now: Instant) {
-        for writer in self.silent.release(now) {
-            self.parties[writer].sender.release(1);
-            self.mark_ready(writer);
+        for lane in self.silent.release(now) {
+            self.writers[lane].sender.release(1);
+            self.mark_ready(lane);
         }
         let Some(schedule) = self.schedule else {
             return;
         };
         let due = schedule.due(now);
         for index in self.released..due {
-            let writer = 2 * schedule.pair(index);
-            self.parties[writer].sender.release(1);
-            self.mark_ready(writer);
+            let lane = self.layout.lane_of_post(index);
+            self.writers[lane].sender.release(1);
+            self.writers[lane].intended.push(schedule.intended(index));
+            self.mark_ready(lane);
         }
         self.released = self.released.max(due);
     }
 
     fn end_holds(&mut self, now: Instant) {
-        while let Some((until, user)) = self.holds.first().copied()
+        while let Some((until, lane)) = self.holds.first().copied()
             && until <= now
         {
-            self.holds.remove(&(until, user));
-            self.parties[user].sender.resume();
-            self.mark_ready(user);
+            self.holds.remove(&(until, lane));
+            self.writers[lane].sender.resume();
+            self.mark_ready(lane);
         }
     }
 
-    fn mark_ready(&mut self, user: usize) {
-        let party = &mut self.parties[user];
-        if !std::mem::replace(&mut party.is_ready, true) {
-            self.ready.push(user);
+    fn mark_ready(&mut self, lane: usize) {
+        if !std::mem::replace(&mut self.writers[lane].is_ready, true) {
+            self.ready.push(lane);
         }
     }
 
-    fn send(&mut self, now: Instant, user: usize, out: &mut Vec<Effect>) {
-        while let Some(post) = self.parties[user].sender.next_post() {
-            self.count_sent(now, user, post.number, post.is_first);
-            let identity = identity_of(user, post.number);
+    fn send(&mut self, now: Instant, lane: usize, out: &mut Vec<Effect>) {
+        let to = self.layout.lanes()[lane];
+        while let Some(post) = self.writers[lane].sender.next_post() {
+            self.count_sent(now, lane, post.number, post.is_first);
             let message = Post {
-                handle: PARTNER,
+                handle: to.handle,
                 number: number(post.number),
                 settled: number(post.settled),
-                message_session: MessageSession(0),
+                message_session: match to.target {
+                    Target::Mailbox(_) => MessageSession(0),
+                    Target::Group => MESSAGE_SESSION,
+                },
                 again: !post.is_first,
-                body: self.bodies_of(user).compose(identity),
+                body: self.bodies_of(to.writer).compose(identity_of(lane, post.number)),
             };
-            say(user, message, out);
+            say(to.writer, message, out);
         }
     }
 
-    fn count_sent(&mut self, now: Instant, user: usize, number: u64, is_first: bool) {
+    fn count_sent(&mut self, now: Instant, lane: usize, number: u64, is_first: bool) {
         if number == GREETING {
             return;
         }
         if !is_first {
-            self.counts(user).resent += 1;
+            self.counts(lane).resent += 1;
             return;
         }
-        self.counts(user).posted += 1;
-        if self.silent.has(user) {
-            return;
-        }
-        if let Some(at) = intended((self.schedule, user), number) {
+        self.counts(lane).posted += 1;
+        if let Some(at) = intended_of(&self.writers[lane].intended, number) {
             self.record.sent.add(now.since(at));
         }
     }
 }
 
-/// The other one of the pair.
-fn partner(user: usize) -> usize {
-    user ^ 1
-}
-
-fn writers(users: usize) -> impl Iterator<Item = usize> {
-    (0..users).step_by(2)
-}
-
-/// When a writer's post was meant to be sent, if the clock says so.
-fn intended((schedule, writer): (Option<Schedule>, usize), number: u64) -> Option<Instant> {
+/// When a post was meant to be sent, if the clock says so.
+fn intended_of(intended: &[Instant], number: u64) -> Option<Instant> {
     let ordinal = number.checked_sub(GREETING + 1)?;
-    schedule.map(|all| all.intended(all.index(writer / 2, ordinal)))
+    intended.get(usize::try_from(ordinal).ok()?).copied()
 }
 
-fn identity_of(user: usize, number: u64) -> Identity {
-    let user = u32::try_from(user).expect("the plan bounds the pairs");
-    Identity { user, number }
+fn identity_of(lane: usize, number: u64) -> Identity {
+    let lane = u32::try_from(lane).expect("the plan bounds the lanes");
+    Identity { lane, number }
 }
 
 fn number(value: u64) -> Number {

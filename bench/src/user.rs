@@ -1,26 +1,21 @@
-//! One user's way from a name to two open logs: router, seat, sign-up, own mailbox, partner's.
-//! Pure: it says what to dial and to send.
+//! One user's way to a session: router, seat, sign-up; or back to it with its token. Then its logs
+//! are opened. Pure: it says what to dial and to send.
 
 use std::net::SocketAddr;
 
 use client::crypto::{OpaqueError, SignUp};
 use rand::rngs::StdRng;
 use thiserror::Error;
-use wire::message::auth::Challenge;
-use wire::message::{Attach, Fault, Hello, OpenLog, Place, Placed, Pong, Redeem, SignUpChallenge};
+use wire::message::{Fault, Hello, Place, Placed, Pong, Redeem, Resume, SignUpChallenge, Welcome};
 use wire::{
-    DecodeError, FaultCode, Frame, FromRouter, LogHandle, LogId, Name, Seq, ServerId, ToClient,
-    ToRouter, ToServer,
+    DecodeError, FaultCode, FromRouter, Kind, Name, ServerId, ToClient, ToRouter, ToServer, Token,
 };
 
 use crate::account::Account;
+use crate::opening::{Opening, Wanted};
 
-/// The handle of a user's own mailbox.
-pub const MAILBOX: LogHandle = LogHandle(0);
-/// The handle of its partner's mailbox.
-pub const PARTNER: LogHandle = LogHandle(1);
-/// Tries of one user to sign up before the run is given up.
-const TRIES_MAX: u32 = 20;
+/// Tries of one user in a row before the run is given up.
+const TRIES_MAX: u32 = 40;
 
 /// What a user does.
 #[derive(Debug)]
@@ -34,19 +29,12 @@ pub enum Action {
         /// Who it must be.
         server: ServerId,
     },
+    /// Hang up.
+    HangUp,
     /// Say something to the router.
     Ask(ToRouter),
     /// Say something to the seat.
     Say(ToServer),
-    /// The slow step of sign-up.
-    Stretch {
-        /// The account's name.
-        name: Name,
-        /// From the first step.
-        sign_up: Box<SignUp>,
-        /// The home's answer.
-        response: Challenge,
-    },
 }
 
 /// What a user has reached.
@@ -56,9 +44,9 @@ pub enum Progress {
     OnItsWay,
     /// It must try again after a pause: the cluster was not ready for it.
     TryAgain,
-    /// It is signed in and reads its mailbox.
-    SignedUp,
-    /// Its partner's mailbox is open too.
+    /// It has a session.
+    SignedIn,
+    /// The logs that it was to open are open.
     Open,
 }
 
@@ -73,44 +61,56 @@ pub enum UserError {
     Refused(FaultCode, String),
     /// A message at the wrong time.
     #[error("the cluster said {0} out of turn")]
-    OutOfTurn(wire::Kind),
+    OutOfTurn(Kind),
     /// The password computation failed.
     #[error("sign-up failed: {0}")]
     Opaque(#[from] OpaqueError),
 }
 
-/// One user until its logs are open.
+/// One user.
 #[derive(Debug)]
 pub struct User {
     account: Account,
     stage: Stage,
     tries: u32,
+    /// What brings its session back.
+    token: Option<Token>,
+    /// Where its account is at home, and where it sits.
+    place: Option<(ServerId, ServerId)>,
+    opening: Opening,
 }
 
 #[derive(Debug)]
 enum Stage {
-    /// Not begun, or waiting to try again.
+    /// Not begun, gone, or waiting to try again.
     Idle,
     /// The router was asked for a seat.
     Placing,
     /// The seat was asked to sign the account up.
     Starting(Box<SignUp>),
-    /// The slow step is under way.
-    Stretching,
-    /// Waiting for the welcome, then for the mailbox.
+    /// Waiting for the welcome.
     Finishing,
-    /// Reads its mailbox.
-    SignedUp,
-    /// The partner's mailbox was asked for.
-    Opening,
-    /// Everything is open.
-    Open,
+    /// It has a session.
+    SignedIn,
 }
 
 impl User {
     /// A user with a fresh account.
     pub fn new(random: &mut StdRng) -> Self {
-        Self { account: Account::new(random), stage: Stage::Idle, tries: 0 }
+        Self {
+            account: Account::new(random),
+            stage: Stage::Idle,
+            tries: 0,
+            token: None,
+            place: None,
+            opening: Opening::default(),
+        }
+    }
+
+    /// The account.
+    #[must_use]
+    pub fn account(&self) -> &Account {
+        &self.account
     }
 
     /// The account's name.
@@ -119,86 +119,66 @@ impl User {
         self.account.name
     }
 
-    /// Whether it is signed in and its partner's mailbox is not asked for yet.
+    /// The servers of its account and of its session.
     #[must_use]
-    pub fn is_signed_up(&self) -> bool {
-        matches!(self.stage, Stage::SignedUp)
+    pub fn place(&self) -> Option<(ServerId, ServerId)> {
+        self.place
     }
 
-    /// Whether both logs are open.
+    /// Whether its connection leads to the router.
+    #[must_use]
+    pub fn is_at_router(&self) -> bool {
+        matches!(self.stage, Stage::Placing)
+    }
+
+    /// Whether it has a session.
+    #[must_use]
+    pub fn is_signed_in(&self) -> bool {
+        matches!(self.stage, Stage::SignedIn)
+    }
+
+    /// Whether its session is there, and every log that was to be opened.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        matches!(self.stage, Stage::Open)
+        self.is_signed_in() && self.opening.is_done()
     }
 
-    /// Begins, or begins again with another account.
+    /// Begins to sign up, with another account than the last time; or comes back.
     pub fn start(&mut self, random: &mut StdRng, out: &mut Vec<Action>) {
-        if self.tries > 0 {
+        if self.tries > 0 && self.token.is_none() {
             self.account = Account::new(random);
         }
         self.tries += 1;
         self.stage = Stage::Placing;
+        self.opening = Opening::default();
         let name = self.account.name;
         out.push(Action::DialRouter);
         out.push(Action::Ask(Hello::client().into()));
         out.push(Action::Ask(Place { name }.into()));
     }
 
-    /// A frame came on the user's connection.
+    /// Hangs up; [`User::start`] brings it back.
+    pub fn leave(&mut self, out: &mut Vec<Action>) {
+        self.stage = Stage::Idle;
+        out.push(Action::HangUp);
+    }
+
+    /// Opens these logs too.
+    pub fn open(&mut self, wanted: Vec<Wanted>, out: &mut Vec<Action>) {
+        self.opening.add(wanted);
+        self.opening.go_on(out);
+    }
+
+    /// A pause is over: what could not be opened is opened now.
+    pub fn open_again(&mut self, out: &mut Vec<Action>) {
+        self.opening.go_on(out);
+    }
+
+    /// The router said something.
     ///
     /// # Errors
-    /// [`UserError`]: this user cannot be signed up.
-    pub fn on_frame(
-        &mut self,
-        frame: &Frame,
-        random: &mut StdRng,
-        out: &mut Vec<Action>,
-    ) -> Result<Progress, UserError> {
-        match self.stage {
-            Stage::Placing => self.on_router(FromRouter::decode(frame)?, random, out),
-            _ => self.on_seat(ToClient::decode(frame)?, out),
-        }
-    }
-
-    /// The slow step is done, for the account `name`.
-    ///
-    /// # Errors
-    /// [`UserError::Opaque`] when it failed.
-    pub fn on_stretched(
-        &mut self,
-        name: Name,
-        record: Result<Challenge, OpaqueError>,
-        random: &mut StdRng,
-        out: &mut Vec<Action>,
-    ) -> Result<(), UserError> {
-        let record = record?;
-        if name == self.account.name && matches!(self.stage, Stage::Stretching) {
-            out.push(Action::Say(self.account.finish(record, random).into()));
-            self.stage = Stage::Finishing;
-        }
-        Ok(())
-    }
-
-    /// Both users of the pair are signed up: opens the partner's mailbox.
-    pub fn open_partner(&mut self, partner: Name, out: &mut Vec<Action>) {
-        self.stage = Stage::Opening;
-        self.tries += 1;
-        out.push(open(PARTNER, partner));
-    }
-
-    /// The connection ended. On the way to a session that is a reason to try again.
-    #[must_use]
-    pub fn on_lost(&mut self) -> Option<Progress> {
-        match self.stage {
-            Stage::Placing | Stage::Starting(_) | Stage::Stretching | Stage::Finishing => {
-                Some(self.try_again()).filter(|_| self.tries < TRIES_MAX)
-            }
-            Stage::Idle => Some(Progress::OnItsWay),
-            Stage::SignedUp | Stage::Opening | Stage::Open => None,
-        }
-    }
-
-    fn on_router(
+    /// [`UserError`]: this user cannot sign in.
+    pub fn on_router(
         &mut self,
         message: FromRouter,
         random: &mut StdRng,
@@ -213,6 +193,40 @@ impl User {
         Ok(Progress::OnItsWay)
     }
 
+    /// The seat said something about signing in or opening logs.
+    ///
+    /// # Errors
+    /// [`UserError`]: this user cannot go on.
+    pub fn on_seat(
+        &mut self,
+        message: ToClient,
+        random: &mut StdRng,
+        out: &mut Vec<Action>,
+    ) -> Result<Progress, UserError> {
+        match message {
+            ToClient::Ready(_) | ToClient::Pong(_) => Ok(Progress::OnItsWay),
+            ToClient::Fault(fault) => self.on_fault(&fault),
+            ToClient::SignUpChallenge(challenge) => self.on_challenge(&challenge, random, out),
+            ToClient::Welcome(welcome) => self.on_welcome(&welcome),
+            ToClient::LogOpened(opened) => Ok(self.opening.on_opened(opened.handle, out)),
+            ToClient::CaughtUp(caught_up) => Ok(self.opening.on_caught_up(caught_up.handle, out)),
+            other => Err(UserError::OutOfTurn(other.kind())),
+        }
+    }
+
+    /// The connection ended. On the way to a session that is a reason to try again.
+    #[must_use]
+    pub fn on_lost(&mut self) -> Option<Progress> {
+        match self.stage {
+            Stage::Placing | Stage::Starting(_) | Stage::Finishing => {
+                self.stage = Stage::Idle;
+                (self.tries < TRIES_MAX).then_some(Progress::TryAgain)
+            }
+            Stage::Idle => Some(Progress::OnItsWay),
+            Stage::SignedIn => None,
+        }
+    }
+
     fn on_placed(
         &mut self,
         placed: &Placed,
@@ -221,79 +235,70 @@ impl User {
     ) -> Result<(), UserError> {
         let (address, server) = (placed.address, placed.seat);
         let reservation = placed.reservation;
-        let (sign_up, start) = self.account.begin(random)?;
-        self.stage = Stage::Starting(Box::new(sign_up));
+        self.place = Some((placed.home, placed.seat));
         out.push(Action::DialSeat { address, server });
         out.push(Action::Say(Hello::client().into()));
         out.push(Action::Say(Redeem { reservation }.into()));
+        let Account { name, origin, .. } = self.account;
+        if let Some(token) = self.token {
+            self.stage = Stage::Finishing;
+            out.push(Action::Say(Resume { name, origin, token }.into()));
+            return Ok(());
+        }
+        let (sign_up, start) = self.account.begin(random)?;
+        self.stage = Stage::Starting(Box::new(sign_up));
         out.push(Action::Say(start.into()));
         Ok(())
     }
 
-    fn on_seat(&mut self, message: ToClient, out: &mut Vec<Action>) -> Result<Progress, UserError> {
-        let kind = message.kind();
-        match (message, &self.stage) {
-            (ToClient::Ready(_) | ToClient::Pong(_) | ToClient::Up(_), _) => {}
-            (ToClient::Ping(ping), _) => out.push(Action::Say(Pong { nonce: ping.nonce }.into())),
-            (ToClient::Fault(fault), _) => return self.on_fault(&fault),
-            (ToClient::SignUpChallenge(challenge), Stage::Starting(_)) => {
-                self.stretch(challenge, out);
+    fn on_challenge(
+        &mut self,
+        challenge: &SignUpChallenge,
+        random: &mut StdRng,
+        out: &mut Vec<Action>,
+    ) -> Result<Progress, UserError> {
+        match std::mem::replace(&mut self.stage, Stage::Finishing) {
+            Stage::Starting(sign_up) => {
+                let finish = self.account.finish(*sign_up, &challenge.response, random)?;
+                out.push(Action::Say(finish.into()));
+                Ok(Progress::OnItsWay)
             }
-            (ToClient::Welcome(_), Stage::Finishing) => self.read_mailbox(out),
-            (ToClient::LogOpened(opened), Stage::Finishing) if opened.handle == MAILBOX => {}
-            (ToClient::CaughtUp(_), Stage::Finishing) => {
-                self.stage = Stage::SignedUp;
-                return Ok(Progress::SignedUp);
-            }
-            (ToClient::LogOpened(opened), Stage::Opening) if opened.handle == PARTNER => {
-                self.stage = Stage::Open;
-                return Ok(Progress::Open);
-            }
-            _ => return Err(UserError::OutOfTurn(kind)),
-        }
-        Ok(Progress::OnItsWay)
-    }
-
-    fn stretch(&mut self, challenge: SignUpChallenge, out: &mut Vec<Action>) {
-        if let Stage::Starting(sign_up) = std::mem::replace(&mut self.stage, Stage::Stretching) {
-            out.push(Action::Stretch {
-                name: self.account.name,
-                sign_up,
-                response: challenge.response,
-            });
+            _ => Err(UserError::OutOfTurn(Kind::SIGN_UP_CHALLENGE)),
         }
     }
 
-    fn read_mailbox(&self, out: &mut Vec<Action>) {
-        let (handle, cursor) = (MAILBOX, Seq::default());
-        out.push(open(handle, self.account.name));
-        out.push(Action::Say(Attach { handle, cursor }.into()));
+    fn on_welcome(&mut self, welcome: &Welcome) -> Result<Progress, UserError> {
+        if !matches!(self.stage, Stage::Finishing) {
+            return Err(UserError::OutOfTurn(Kind::WELCOME));
+        }
+        self.stage = Stage::SignedIn;
+        self.token = Some(welcome.token);
+        self.tries = 1;
+        Ok(Progress::SignedIn)
     }
 
     fn on_fault(&mut self, fault: &Fault) -> Result<Progress, UserError> {
         let passing = matches!(
             fault.code,
-            FaultCode::UNAVAILABLE | FaultCode::SEAT_FULL | FaultCode::TOO_MANY_CONNECTIONS
+            FaultCode::UNAVAILABLE
+                | FaultCode::SEAT_FULL
+                | FaultCode::TOO_MANY_CONNECTIONS
+                | FaultCode::DRAINING
         );
-        if passing && !self.is_open() && self.tries < TRIES_MAX {
-            return Ok(self.try_again());
+        if passing && self.tries < TRIES_MAX {
+            if self.is_signed_in() && fault.about == Kind::OPEN_LOG.0 {
+                self.tries += 1;
+                self.opening.on_fault(fault.reference);
+                return Ok(Progress::TryAgain);
+            }
+            if !self.is_signed_in() {
+                self.stage = Stage::Idle;
+                return Ok(Progress::TryAgain);
+            }
         }
         let text = fault.text.as_str().to_owned();
         Err(UserError::Refused(fault.code, text))
     }
-
-    fn try_again(&mut self) -> Progress {
-        self.stage = match self.stage {
-            Stage::SignedUp | Stage::Opening => Stage::SignedUp,
-            _ => Stage::Idle,
-        };
-        Progress::TryAgain
-    }
-}
-
-fn open(handle: LogHandle, owner: Name) -> Action {
-    let log = LogId::mailbox(owner);
-    Action::Say(OpenLog { handle, log }.into())
 }
 
 #[cfg(test)]

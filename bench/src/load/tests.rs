@@ -1,6 +1,6 @@
 //! Whole runs in virtual time against a small model of a cluster, which can be told to misbehave.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use bytes::BytesMut;
 use wire::message::{
@@ -8,13 +8,17 @@ use wire::message::{
     SignUpChallenge, Unavailable, Up, Welcome,
 };
 use wire::{
-    FaultCode, LogHandle, Message, Number, Opaque, Origin, Reservation, Seq, ServerId,
+    FaultCode, LogHandle, Message, Name, Number, Opaque, Origin, Reservation, Seq, ServerId,
     SessionEpoch, ToRouter, ToServer, Token, Wall,
 };
 
 use super::*;
-use crate::plan::{Pace, Target};
-use crate::user::{MAILBOX, PARTNER};
+use crate::fake_home::FakeHome;
+use crate::layout::Pattern;
+use crate::plan::{Keeping, Pace, Target as Where};
+
+/// The handle of the partner's mailbox.
+const PARTNER: LogHandle = LogHandle(1);
 
 /// What the cluster does with the post of this count.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -38,6 +42,7 @@ enum Trick {
 
 struct World {
     load: Load,
+    home: FakeHome,
     now: Instant,
     inbox: VecDeque<Event>,
     users: BTreeMap<usize, Name>,
@@ -49,6 +54,11 @@ struct World {
     /// The cluster answers the first so many questions for a seat with `unavailable`.
     not_ready: u32,
     begins: u32,
+    stored: u32,
+    strikes: Vec<Strike>,
+    /// Who has no connection; what is delivered to them waits.
+    away: BTreeSet<usize>,
+    waiting: BTreeMap<usize, Vec<Deliver>>,
     /// Who reads nothing now, and what waits for them.
     hushed: Range<usize>,
     withheld: VecDeque<Event>,
@@ -59,14 +69,17 @@ struct World {
 fn plan(pace: Pace) -> Plan {
     Plan {
         scenario: "direct",
-        target: Target::Own { servers: 1, plaintext: false, store_all: false },
-        pairs: 3,
+        target: Where::Own { servers: 1, plaintext: false, store_all: false },
+        pattern: Pattern::Pairs { pairs: 3 },
+        course: Course::Steady,
         pace,
+        keeping: Keeping::Journal,
         body_len: 32,
         silent: 0,
         duration: Duration::from_secs(1),
         seed: 1,
         json: false,
+        report: None,
     }
 }
 
@@ -83,7 +96,8 @@ fn run(plan: &Plan, trick: Trick) -> Record {
 impl World {
     fn new(plan: &Plan) -> Self {
         Self {
-            load: Load::new(plan, 2, [1; 32]),
+            load: Load::new(plan, [1; 32]),
+            home: FakeHome::new(),
             now: Instant(0),
             inbox: VecDeque::new(),
             users: BTreeMap::new(),
@@ -93,6 +107,10 @@ impl World {
             trick: (0, Trick::Honest),
             not_ready: 0,
             begins: 0,
+            stored: 0,
+            strikes: Vec::new(),
+            away: BTreeSet::new(),
+            waiting: BTreeMap::new(),
             hushed: 0..0,
             withheld: VecDeque::new(),
             at_once: 0,
@@ -105,7 +123,7 @@ impl World {
             self.turn()?;
         }
         assert_eq!(self.begins, 1);
-        assert!(self.at_once <= 2, "{} sign-ups at once", self.at_once);
+        assert!(self.at_once <= AT_ONCE, "{} sign-ups at once", self.at_once);
         Ok(self.load.finish())
     }
 
@@ -125,6 +143,9 @@ impl World {
                 Effect::Act { user, action } => self.act(user, action),
                 Effect::SignedUp(_) => self.under_way -= 1,
                 Effect::Begin => self.begins += 1,
+                Effect::Keep(_) => self.inbox.push_back(Event::Kept),
+                Effect::Stored => self.stored += 1,
+                Effect::Strike(strike) => self.strikes.push(strike),
                 Effect::Hush(users) => self.hushed = users,
                 Effect::Hear(users) => {
                     assert_eq!(users, std::mem::take(&mut self.hushed));
@@ -139,9 +160,8 @@ impl World {
         match action {
             Action::Ask(ToRouter::Place(place)) => self.place(user, place.name),
             Action::Say(message) => self.hear(user, message),
-            Action::Stretch { name, .. } => {
-                let record = Ok(Challenge::default());
-                self.inbox.push_back(Event::Stretched { user, name, record });
+            Action::HangUp => {
+                self.away.insert(user);
             }
             Action::Ask(_) | Action::DialRouter | Action::DialSeat { .. } => {}
         }
@@ -168,16 +188,21 @@ impl World {
         let base = Number::NONE;
         match message {
             ToServer::SignUpStart(start) => {
-                let response = start.request;
+                let response = self.home.challenge(start.name, &start.request);
                 self.tell(user, &SignUpChallenge { response });
             }
-            ToServer::SignUpFinish(_) => self.welcome(user),
+            ToServer::SignUpFinish(_) | ToServer::Resume(_) => self.welcome(user),
             ToServer::OpenLog(open) => {
                 let handle = open.handle;
                 self.tell(user, &LogOpened { handle, base });
             }
             ToServer::Attach(attach) => {
                 let (handle, upto) = (attach.handle, attach.cursor);
+                self.away.remove(&user);
+                for deliver in self.waiting.remove(&user).unwrap_or_default() {
+                    assert!(deliver.entry.seq > upto);
+                    self.tell(user, &deliver);
+                }
                 self.tell(user, &CaughtUp { handle, upto, expired: 0 });
             }
             ToServer::Post(post) => self.post(user, post),
@@ -268,7 +293,11 @@ impl World {
             at: Wall(0),
             body: Opaque::new(bytes.into()).expect("as long as before"),
         };
-        self.tell(user ^ 1, &Deliver { handle: MAILBOX, entry });
+        let deliver = Deliver { handle: MAILBOX, entry };
+        match self.away.contains(&(user ^ 1)) {
+            true => self.waiting.entry(user ^ 1).or_default().push(deliver),
+            false => self.tell(user ^ 1, &deliver),
+        }
     }
 
     fn tell(&mut self, user: usize, message: &impl Message) {
@@ -413,4 +442,44 @@ fn an_answer_for_another_log_ends_the_run() {
     world.tell(0, &Accepted { handle, upto, seq, class });
     let error = world.run().expect_err("it cannot go on");
     assert!(matches!(error, LoadError::Traffic(_)), "{error}");
+}
+
+#[test]
+fn what_was_stored_for_the_away_is_drained_when_they_are_back() {
+    let away = Plan {
+        scenario: "offline",
+        course: Course::Away { posts: 40 },
+        ..plan(Pace::Closed { window: 8 })
+    };
+    let mut world = World::new(&away);
+    while !world.load.is_done() {
+        world.turn().expect("goes on");
+        assert!(
+            world.stored > 0 || world.begins == 0 || world.load.traffic.progress() > Instant(0)
+        );
+    }
+    assert_eq!(world.stored, 1);
+    let record = world.load.finish();
+    let counts = &record.counts;
+    assert_eq!((counts.posted, counts.stored, counts.delivered), (120, 120, 120));
+    assert!(record.is_sound() && record.stored > record.began && record.ended > record.stored);
+}
+
+#[test]
+fn who_loses_its_connection_among_faults_comes_back_and_loses_nothing() {
+    let faults = Plan { course: Course::Faults, ..open_loop() };
+    let mut world = World::new(&faults);
+    while world.begins == 0 {
+        world.turn().expect("setup goes on");
+    }
+    for user in [0, 1] {
+        world.inbox.push_back(Event::Lost { user, why: CloseCause::Peer });
+        world.away.insert(user);
+    }
+    while !world.load.is_done() {
+        world.turn().expect("goes on");
+    }
+    assert_eq!(world.strikes, [Strike::Drain, Strike::Kill]);
+    let counts = world.load.finish().counts;
+    assert_eq!((counts.delivered, counts.lost, counts.unanswered), (300, 0, 0), "{counts:?}");
 }

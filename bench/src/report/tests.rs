@@ -13,13 +13,16 @@ fn plan(pace: Pace) -> Plan {
     Plan {
         scenario: "direct",
         target: Target::Own { servers: 3, plaintext: false, store_all: false },
-        pairs: 50,
+        pattern: Pattern::Pairs { pairs: 50 },
+        course: Course::Steady,
         pace,
+        keeping: Keeping::Nothing,
         body_len: 200,
         silent: 0,
         duration: Duration::from_secs(10),
         seed: 42,
         json: false,
+        report: None,
     }
 }
 
@@ -51,6 +54,9 @@ fn measured() -> Measured {
         cluster: Some((reading(1_000), reading(1_150))),
         own_cpu: Duration::from_millis(50),
         hushed: None,
+        stored: None,
+        overflow: 0,
+        hops: 0.0,
     }
 }
 
@@ -85,7 +91,7 @@ fn a_closed_loop_reports_no_latency_and_says_so() {
     let object: Value = serde_json::from_str(&report.json()).expect("one object");
     assert!(object["p50_us"].is_null() && object["delivered_us"].is_null());
     let table = report.table();
-    assert!(table.contains("window 64 per pair: throughput only"), "{table}");
+    assert!(table.contains("window 64 per writer: throughput only"), "{table}");
     assert!(table.contains("not measured"), "{table}");
 }
 
@@ -139,4 +145,19 @@ fn a_run_that_delivered_nothing_divides_by_nothing() {
     measured.record.counts.delivered = 0;
     let object: Value = serde_json::from_str(&report(OPEN, measured).json()).expect("an object");
     assert!(object["server_us"].is_null());
+}
+
+#[test]
+fn what_was_stored_and_what_was_drained_have_figures_of_their_own() {
+    let mut measured = measured();
+    measured.record.stored = Instant(4_000_000_000);
+    measured.stored = Some(reading(1_100));
+    let mut plan = plan(Pace::Closed { window: 64 });
+    plan.course = Course::Away { posts: 100 };
+    let report = Report::new(&plan, machine(), measured);
+    let object: Value = serde_json::from_str(&report.json()).expect("one object");
+    assert_eq!(object["store"], json!({ "per_s": 2_500.0, "server_us": 10.0 }));
+    assert_eq!(object["drain"], json!({ "per_s": 1_666.7, "server_us": 5.0 }));
+    let table = report.table();
+    assert!(table.contains("stored 2500 per second, server CPU 10.0 µs each"), "{table}");
 }

@@ -1,11 +1,18 @@
 //! A user's way, step by step, against hand-made answers.
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use rand::SeedableRng;
-use wire::message::{CaughtUp, LogOpened, Ping, Ready, Welcome};
-use wire::{Message, Number, Opaque, Reservation, SessionEpoch, Token, Wall};
+use wire::message::{CaughtUp, LogOpened, Ready};
+use wire::{
+    Frame, LogHandle, LogId, Message, Number, Opaque, Reservation, Seq, SessionEpoch, Wall,
+};
 
 use super::*;
+use crate::fake_home::FakeHome;
+use crate::layout::MAILBOX;
+
+/// The handle of another one's mailbox.
+const OTHER: LogHandle = LogHandle(1);
 
 struct Way {
     user: User,
@@ -31,7 +38,17 @@ impl Way {
         message.append_frame(&mut bytes);
         let frame = Frame::split(&mut bytes, u32::MAX).expect("a frame");
         let frame = frame.expect("a whole frame");
-        self.user.on_frame(&frame, &mut self.random, &mut self.actions)
+        let (user, random, actions) = (&mut self.user, &mut self.random, &mut self.actions);
+        match user.is_at_router() {
+            true => user.on_router(FromRouter::decode(&frame)?, random, actions),
+            false => user.on_seat(ToClient::decode(&frame)?, random, actions),
+        }
+    }
+
+    fn open(&mut self, handle: LogHandle, cursor: Option<Seq>) {
+        self.actions.clear();
+        let log = LogId::mailbox(Name::parse("other").expect("a name"));
+        self.user.open(vec![Wanted { handle, log, cursor }], &mut self.actions);
     }
 
     fn said(&self) -> Vec<wire::Kind> {
@@ -51,28 +68,16 @@ impl Way {
             panic!("it signs up")
         };
         assert_eq!(start.name, way.user.name());
-        way.hear(&SignUpChallenge { response: start.request }).expect("challenged");
+        let response = FakeHome::new().challenge(start.name, &start.request);
+        way.hear(&SignUpChallenge { response }).expect("challenged");
         way
     }
 
     fn signed_up() -> Self {
         let mut way = Self::challenged();
-        way.stretched(Ok(Opaque::default()));
-        way.hear(&welcome(way.user.name())).expect("welcome");
-        way.hear(&opened(MAILBOX)).expect("opened");
-        let upto = Seq::default();
-        let caught_up = CaughtUp { handle: MAILBOX, upto, expired: 0 };
-        let progress = way.hear(&caught_up).expect("caught up");
-        assert_eq!(progress, Progress::SignedUp);
+        let progress = way.hear(&welcome(way.user.name())).expect("welcome");
+        assert_eq!(progress, Progress::SignedIn);
         way
-    }
-
-    fn stretched(&mut self, record: Result<Challenge, OpaqueError>) {
-        self.actions.clear();
-        let name = self.user.name();
-        self.user
-            .on_stretched(name, record, &mut self.random, &mut self.actions)
-            .expect("stretched");
     }
 }
 
@@ -122,32 +127,33 @@ fn it_asks_the_router_then_signs_up_at_the_seat() {
 }
 
 #[test]
-fn it_stretches_finishes_and_reads_its_mailbox() {
+fn it_finishes_and_reads_its_mailbox() {
     let mut way = Way::challenged();
-    assert!(matches!(way.actions[..], [Action::Stretch { .. }]));
-    way.stretched(Ok(Challenge::new(Bytes::new()).expect("empty")));
     assert_eq!(way.said(), [wire::Kind::SIGN_UP_FINISH]);
-    way.hear(&welcome(way.user.name())).expect("welcome");
-    assert_eq!(way.said(), [wire::Kind::OPEN_LOG, wire::Kind::ATTACH]);
-}
-
-#[test]
-fn it_opens_its_partners_mailbox_when_told() {
-    let mut way = Way::signed_up();
-    assert!(way.user.is_signed_up() && !way.user.is_open());
-    let partner = Name::parse("partner").expect("a name");
-    way.user.open_partner(partner, &mut way.actions);
+    assert_eq!(way.hear(&welcome(way.user.name())).expect("welcome"), Progress::SignedIn);
+    way.open(MAILBOX, Some(Seq(0)));
+    assert!(way.user.is_signed_in() && !way.user.is_open());
     assert_eq!(way.said(), [wire::Kind::OPEN_LOG]);
-    let progress = way.hear(&opened(PARTNER)).expect("opened");
-    assert_eq!(progress, Progress::Open);
+    way.hear(&opened(MAILBOX)).expect("opened");
+    assert_eq!(way.said(), [wire::Kind::ATTACH]);
+    let caught_up = CaughtUp { handle: MAILBOX, upto: Seq(0), expired: 0 };
+    assert_eq!(way.hear(&caught_up).expect("caught up"), Progress::Open);
     assert!(way.user.is_open());
 }
 
 #[test]
-fn a_ping_is_answered_in_every_stage() {
+fn it_comes_back_with_its_token() {
     let mut way = Way::signed_up();
-    way.hear(&Ping { nonce: 9 }).expect("a ping");
-    assert_eq!(way.said(), [wire::Kind::PONG]);
+    let name = way.user.name();
+    way.user.leave(&mut way.actions);
+    assert!(!way.user.is_signed_in());
+    way.actions.clear();
+    way.start();
+    way.hear(&placed()).expect("placed");
+    let kinds = [wire::Kind::HELLO, wire::Kind::REDEEM, wire::Kind::RESUME];
+    assert_eq!(way.said(), kinds);
+    assert_eq!(way.user.name(), name, "the same account");
+    assert_eq!(way.hear(&welcome(name)).expect("welcome"), Progress::SignedIn);
 }
 
 #[test]
@@ -169,11 +175,13 @@ fn a_cluster_that_is_not_ready_is_tried_again_with_another_account() {
 #[test]
 fn an_unreachable_partners_home_is_asked_again() {
     let mut way = Way::signed_up();
-    let partner = Name::parse("partner").expect("a name");
-    way.user.open_partner(partner, &mut way.actions);
-    let progress = way.hear(&fault(FaultCode::UNAVAILABLE)).expect("tried again");
-    assert_eq!(progress, Progress::TryAgain);
-    assert!(way.user.is_signed_up());
+    way.open(OTHER, None);
+    let fault = Fault::about(FaultCode::UNAVAILABLE, Kind::OPEN_LOG, OTHER.0);
+    assert_eq!(way.hear(&fault).expect("tried again"), Progress::TryAgain);
+    assert!(way.user.is_signed_in() && !way.user.is_open());
+    way.actions.clear();
+    way.user.open_again(&mut way.actions);
+    assert_eq!(way.said(), [wire::Kind::OPEN_LOG]);
 }
 
 #[test]
@@ -181,19 +189,10 @@ fn refusals_and_wrong_turns_end_the_way() {
     let mut way = Way::begin();
     let error = way.hear(&fault(FaultCode::BAD_VERSION)).expect_err("refused");
     assert!(matches!(error, UserError::Refused(FaultCode::BAD_VERSION, _)));
-    let mut way = Way::challenged();
-    let error = way.hear(&opened(PARTNER)).expect_err("out of turn");
-    assert!(matches!(error, UserError::OutOfTurn(wire::Kind::LOG_OPENED)));
-}
-
-#[test]
-fn a_record_of_an_earlier_try_is_not_used() {
-    let mut way = Way::challenged();
-    way.actions.clear();
-    let other = Name::parse("other").expect("a name");
-    let record = Ok(Challenge::default());
-    way.user.on_stretched(other, record, &mut way.random, &mut way.actions).expect("ignored");
-    assert!(way.actions.is_empty());
+    let mut way = Way::begin();
+    way.hear(&placed()).expect("placed");
+    let error = way.hear(&welcome(way.user.name())).expect_err("out of turn");
+    assert!(matches!(error, UserError::OutOfTurn(wire::Kind::WELCOME)));
 }
 
 #[test]
