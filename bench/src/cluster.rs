@@ -14,10 +14,13 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use thiserror::Error;
 
+use crate::committed::{self, Committed, CommittedError};
 use crate::load::Strike;
 use crate::plan::Target;
 use crate::usage::{Process, Reading, UsageError};
 
+/// The router's name among the processes.
+const ROUTER: &str = "router";
 /// How long a cluster may take to be ready.
 const START_TIME_MAX: Duration = Duration::from_secs(60);
 /// How long a cluster may take to stop.
@@ -71,6 +74,9 @@ pub enum ClusterError {
         /// Why.
         error: io::Error,
     },
+    /// A server does not say what it has committed.
+    #[error(transparent)]
+    Committed(#[from] CommittedError),
     /// A server that was to go away.
     #[error("{name} cannot be ended: {error}")]
     Strike {
@@ -143,6 +149,22 @@ impl Cluster {
         Ok(Some(Reading::of(own.processes()?)?))
     }
 
+    /// What its servers have committed until now, up to a second late; `None` when it is not our
+    /// own.
+    ///
+    /// # Errors
+    /// [`ClusterError`] when a server does not say.
+    pub fn committed(&self) -> Result<Option<Committed>, ClusterError> {
+        let Some(own) = &self.own else {
+            return Ok(None);
+        };
+        let mut all = Committed::default();
+        for (name, _) in own.processes()?.iter().filter(|(name, _)| name != ROUTER) {
+            all += committed::of(&own.data.path().join(name).join("log"))?;
+        }
+        Ok(Some(all))
+    }
+
     /// The last server goes away.
     ///
     /// # Errors
@@ -177,6 +199,7 @@ impl Cluster {
         let mut router = Command::new(&path)
             .args(["--local", &servers.to_string(), "--data"])
             .arg(data.path())
+            .args(["--admin", "127.0.0.1:0", "--log-format", "json"])
             .args(plaintext.then_some("--plaintext"))
             .args(store_all.then_some("--store-all"))
             .stdin(Stdio::null())

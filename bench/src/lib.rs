@@ -2,7 +2,8 @@
 //!
 //! Start with [`plan`] (what is measured), then [`load`] (the core: users, posts, phases) and
 //! [`shell`] (the one loop that runs it). Everything but [`seal`], [`balance`], [`shell`],
-//! [`cluster`], [`journal`], [`usage`] and [`machine`] is pure.
+//! [`cluster`], [`committed`], [`journal`], [`usage`] and [`machine`] is
+//! pure.
 //!
 //! [`balance`] simulates users instead, and seats them by the router's own code.
 
@@ -11,6 +12,7 @@ pub mod args;
 pub mod balance;
 pub mod body;
 pub mod cluster;
+pub mod committed;
 #[cfg(test)]
 mod fake_home;
 pub mod group;

@@ -35,6 +35,9 @@ const AT_ONCE: usize = 64;
 const SETUP_SILENCE_MAX: Duration = Duration::from_secs(60);
 /// From the decision to begin to the first post: time to read the servers' CPU clocks.
 const LEAD_TIME: Duration = Duration::from_millis(50);
+/// How long servers rest before the first post and after the last: they count their syncs once a
+/// second for those who ask.
+const REST_TIME: Duration = Duration::from_millis(1_200);
 /// After the last post was due, posts that could not be sent in time are still sent for this long.
 const BACKLOG_TIME_MAX: Duration = Duration::from_secs(5);
 /// Draining without any progress for this long is over.
@@ -81,6 +84,8 @@ pub enum Effect {
     SignedUp(usize),
     /// Posts begin to flow: read the CPU clocks.
     Begin,
+    /// The last one has arrived: read them again.
+    End,
     /// These users' sockets are not read from now on.
     Hush(Range<usize>),
     /// They are read again: read first what the servers hold.
@@ -198,6 +203,7 @@ impl Load {
         let own = match self.phase {
             Phase::SigningUp if self.started == 0 => Some(Instant::default()),
             Phase::Running { until } | Phase::Hushed { until } => Some(until),
+            Phase::Resting { until } | Phase::Ending { until } => Some(until),
             Phase::Draining { backlog_until } => {
                 let silence = self.last_progress() + self.drain_silence();
                 let backlog = (!self.traffic.is_stopped()).then_some(backlog_until);

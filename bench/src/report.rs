@@ -76,6 +76,8 @@ impl Report {
             "resent": counts.resent,
             "held": counts.held,
             "unavailable": counts.unavailable,
+            "syncs": self.measured.committed.map(|committed| committed.syncs),
+            "entries_per_sync": self.entries_per_sync().map(rounded),
             "rss_kib": self.after().map(Reading::rss_kib),
             "silent": self.silent(),
             "store": store,
@@ -287,6 +289,9 @@ impl Report {
             (None, Some(_)) => add("server CPU not measured: a server was restarted".to_owned()),
             (None, None) => add("server CPU not measured: only with --local".to_owned()),
         }
+        if let (Some(all), Some(each)) = (self.measured.committed, self.entries_per_sync()) {
+            add(format!("{} syncs of stores, {each:.1} entries each", all.syncs));
+        }
         if let Some(cost) = self.bench_us() {
             add(format!("generator CPU {cost:.1} µs per delivered message"));
         }
@@ -298,6 +303,11 @@ impl Report {
             add(format!("{name} holds {} KiB", usage.rss_kib));
         }
         text
+    }
+
+    fn entries_per_sync(&self) -> Option<f64> {
+        let committed = self.measured.committed?;
+        (committed.syncs > 0).then(|| float(committed.entries) / float(committed.syncs))
     }
 
     /// Where our own cluster keeps its stores.

@@ -18,6 +18,7 @@ use wire::net::{Clock, Net, NetEvent, Policy, Security};
 use wire::{ConnId, Instant};
 
 use crate::cluster::{Cluster, ClusterError};
+use crate::committed::Committed;
 use crate::journal::Journal;
 use crate::load::{Effect, Event, Load, LoadError};
 use crate::plan::Plan;
@@ -64,6 +65,8 @@ pub struct Measured {
     pub record: Record,
     /// The cluster's figures before and after, when it is our own.
     pub cluster: Option<(Reading, Reading)>,
+    /// What its servers committed meanwhile.
+    pub committed: Option<Committed>,
     /// Its figures when everything was stored for readers who were away.
     pub stored: Option<Reading>,
     /// Users whose seat is not their home.
@@ -76,9 +79,10 @@ pub struct Measured {
     pub own_cpu: Duration,
 }
 
-/// The figures before the first post.
-struct Before {
+/// The figures at one moment.
+struct Moment {
     cluster: Option<Reading>,
+    committed: Option<Committed>,
     own: Usage,
 }
 
@@ -95,7 +99,8 @@ struct Shell<'a> {
     users: BTreeMap<ConnId, usize>,
     conns: Vec<Option<ConnId>>,
     effects: Vec<Effect>,
-    before: Option<Before>,
+    before: Option<Moment>,
+    after: Option<Moment>,
     stored: Option<Reading>,
     hushed: Option<Reading>,
     bar: ProgressBar,
@@ -142,6 +147,7 @@ impl<'a> Shell<'a> {
             conns: (0..users).map(|_| None).collect(),
             effects: Vec::new(),
             before: None,
+            after: None,
             stored: None,
             hushed: None,
             bar: progress_bar(users),
@@ -206,10 +212,9 @@ impl<'a> Shell<'a> {
             Effect::Strike(strike) => self.cluster.strike(strike)?,
             Effect::Begin => {
                 self.bar.finish_and_clear();
-                let cluster = self.cluster.usage()?;
-                let own = Usage::of(std::process::id())?;
-                self.before = Some(Before { cluster, own });
+                self.before = Some(self.moment()?);
             }
+            Effect::End => self.after = Some(self.moment()?),
             Effect::Hush(users) => self.set_reading(users, false),
             Effect::Hear(users) => {
                 self.hushed = self.cluster.usage()?;
@@ -217,6 +222,13 @@ impl<'a> Shell<'a> {
             }
         }
         Ok(())
+    }
+
+    fn moment(&self) -> Result<Moment, ShellError> {
+        let committed = self.cluster.committed()?;
+        let cluster = self.cluster.usage()?;
+        let own = Usage::of(std::process::id())?;
+        Ok(Moment { cluster, committed, own })
     }
 
     fn set_reading(&mut self, users: Range<usize>, is_reading: bool) {
@@ -268,10 +280,12 @@ impl<'a> Shell<'a> {
 
     fn finish(self) -> Result<Measured, ShellError> {
         let before = self.before.expect("a load begins before it is done");
-        let own = Usage::of(std::process::id())?;
+        let after = self.after.expect("a load ends before it is done");
+        let committed = self.cluster.committed()?;
         Ok(Measured {
-            cluster: before.cluster.zip(self.cluster.usage()?),
-            own_cpu: own.cpu.saturating_sub(before.own.cpu),
+            cluster: before.cluster.zip(after.cluster),
+            committed: before.committed.zip(committed).map(|(before, after)| after - before),
+            own_cpu: after.own.cpu.saturating_sub(before.own.cpu),
             stored: self.stored,
             hushed: self.hushed,
             overflow: self.load.overflow(),

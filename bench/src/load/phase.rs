@@ -5,7 +5,8 @@ use std::time::Duration;
 use wire::{Instant, Name};
 
 use super::{
-    AT_ONCE, BACKLOG_TIME_MAX, Effect, LEAD_TIME, Load, LoadError, SETUP_SILENCE_MAX, Strike,
+    AT_ONCE, BACKLOG_TIME_MAX, Effect, LEAD_TIME, Load, LoadError, REST_TIME, SETUP_SILENCE_MAX,
+    Strike,
 };
 use crate::layout::Target;
 use crate::plan::Course;
@@ -19,6 +20,10 @@ pub(super) enum Phase {
     Opening,
     Granting,
     Greeting,
+    /// What was said to get here is over and counted.
+    Resting {
+        until: Instant,
+    },
     Running {
         until: Instant,
     },
@@ -31,6 +36,10 @@ pub(super) enum Phase {
     Draining {
         backlog_until: Instant,
     },
+    /// Everything is counted.
+    Ending {
+        until: Instant,
+    },
     Done,
 }
 
@@ -42,9 +51,10 @@ impl Phase {
             Self::Opening => "opening logs",
             Self::Granting => "granting message sessions",
             Self::Greeting => "greeting",
+            Self::Resting { .. } => "resting",
             Self::Running { .. } | Self::Hushed { .. } => "posts flow",
             Self::Storing => "posts are stored",
-            Self::Draining { .. } | Self::Done => "the last posts drain",
+            Self::Draining { .. } | Self::Ending { .. } | Self::Done => "the last posts drain",
         }
     }
 
@@ -73,11 +83,12 @@ impl Load {
             Phase::Running { until } if until <= now => self.on_run(now, until, out),
             Phase::Hushed { until } if until <= now => {
                 out.push(Effect::Hear(self.traffic.silent()));
-                self.drain(now);
+                self.drain(now, out);
             }
             Phase::Storing if self.traffic.is_answered() => self.bring_back(now, out),
-            Phase::Draining { backlog_until } => self.watch_drain(now, backlog_until),
-            Phase::Running { .. } | Phase::Hushed { .. } | Phase::Done => {}
+            Phase::Draining { backlog_until } => self.watch_drain(now, backlog_until, out),
+            Phase::Ending { until } if until <= now => self.phase = Phase::Done,
+            Phase::Ending { .. } | Phase::Running { .. } | Phase::Hushed { .. } | Phase::Done => {}
             setup if now >= self.last_progress() + SETUP_SILENCE_MAX => {
                 return Err(LoadError::Stalled(setup.name()));
             }
@@ -92,7 +103,10 @@ impl Load {
             Phase::Joining => self.join(out),
             Phase::Opening if self.open == self.users.len() => self.grant(out),
             Phase::Granting if self.grants == 0 => self.greet(),
-            Phase::Greeting if self.traffic.is_greeted() => self.begin(now, out),
+            Phase::Greeting if self.traffic.is_greeted() => {
+                self.phase = Phase::Resting { until: now + REST_TIME };
+            }
+            Phase::Resting { until } if until <= now => self.begin(now, out),
             _ => {}
         }
     }
@@ -183,7 +197,7 @@ impl Load {
         self.traffic.on_all_stored(now);
         out.push(Effect::Stored);
         self.readers().for_each(|user| self.start(user, out));
-        self.drain(now);
+        self.drain(now, out);
     }
 
     fn strike(&mut self, now: Instant, out: &mut Vec<Effect>) {
@@ -199,30 +213,31 @@ impl Load {
     fn on_run(&mut self, now: Instant, until: Instant, out: &mut Vec<Effect>) {
         let silent = self.traffic.silent();
         if silent.is_empty() {
-            return self.drain(now);
+            return self.drain(now, out);
         }
         out.push(Effect::Hush(silent));
         self.phase = Phase::Hushed { until: until + self.duration };
     }
 
-    fn drain(&mut self, now: Instant) {
+    fn drain(&mut self, now: Instant, out: &mut Vec<Effect>) {
         let backlog_until = match self.traffic.is_by_the_clock() {
             true => now + BACKLOG_TIME_MAX,
             false => now,
         };
         self.progress = now;
         self.phase = Phase::Draining { backlog_until };
-        self.watch_drain(now, backlog_until);
+        self.watch_drain(now, backlog_until, out);
     }
 
-    fn watch_drain(&mut self, now: Instant, backlog_until: Instant) {
+    fn watch_drain(&mut self, now: Instant, backlog_until: Instant, out: &mut Vec<Effect>) {
         if backlog_until <= now {
             self.traffic.stop_sending();
         }
         let silent = now >= self.last_progress() + self.drain_silence();
         if self.traffic.is_quiet() || silent {
             self.traffic.stop_sending();
-            self.phase = Phase::Done;
+            out.push(Effect::End);
+            self.phase = Phase::Ending { until: now + REST_TIME };
         }
     }
 

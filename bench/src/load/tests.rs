@@ -54,6 +54,7 @@ struct World {
     /// The cluster answers the first so many questions for a seat with `unavailable`.
     not_ready: u32,
     begins: u32,
+    ends: u32,
     stored: u32,
     strikes: Vec<Strike>,
     /// Who has no connection; what is delivered to them waits.
@@ -107,6 +108,7 @@ impl World {
             trick: (0, Trick::Honest),
             not_ready: 0,
             begins: 0,
+            ends: 0,
             stored: 0,
             strikes: Vec::new(),
             away: BTreeSet::new(),
@@ -122,7 +124,7 @@ impl World {
         while !self.load.is_done() {
             self.turn()?;
         }
-        assert_eq!(self.begins, 1);
+        assert_eq!((self.begins, self.ends), (1, 1));
         assert!(self.at_once <= AT_ONCE, "{} sign-ups at once", self.at_once);
         Ok(self.load.finish())
     }
@@ -143,6 +145,7 @@ impl World {
                 Effect::Act { user, action } => self.act(user, action),
                 Effect::SignedUp(_) => self.under_way -= 1,
                 Effect::Begin => self.begins += 1,
+                Effect::End => self.ends += 1,
                 Effect::Keep(_) => self.inbox.push_back(Event::Kept),
                 Effect::Stored => self.stored += 1,
                 Effect::Strike(strike) => self.strikes.push(strike),

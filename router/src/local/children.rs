@@ -65,6 +65,7 @@ pub struct Plan {
     cluster: Cluster,
     router: SocketAddr,
     sessions_max: Option<u32>,
+    has_admin: bool,
     log: Option<Filter>,
     log_format: LogFormat,
     is_plaintext: bool,
@@ -113,11 +114,13 @@ impl Plan {
         };
         let LocalConfig { sessions_max, log_format, is_plaintext, stores_all, .. } = *config;
         let (cluster, log) = (cluster.clone(), config.log.clone());
+        let has_admin = config.admin.is_some();
         Ok(Self {
             program,
             cluster,
             router,
             sessions_max,
+            has_admin,
             log,
             log_format,
             is_plaintext,
@@ -138,6 +141,9 @@ impl Plan {
         flags.extend(["--router".into(), self.router.to_string().into()]);
         if let Some(sessions) = self.sessions_max {
             flags.extend(["--sessions-max".into(), sessions.to_string().into()]);
+        }
+        if self.has_admin {
+            flags.extend(["--admin".into(), any_port.into()]);
         }
         if let Some(filter) = &self.log {
             flags.extend(["--log".into(), filter.text().into()]);
