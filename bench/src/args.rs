@@ -30,6 +30,10 @@ pub enum Scenario {
     Offline(Offline),
     /// See [`Faults`].
     Faults(Faults),
+    /// See [`Servers`].
+    Servers(Servers),
+    /// See [`Sweep`].
+    Sweep(Sweep),
     /// See [`Seal`].
     Seal(Seal),
     /// See [`Balance`].
@@ -269,6 +273,47 @@ measured! {
         rate: Option<u64>,
 
         /// how long posts are sent, 8 to 3600 (default: 24)
+        #[argh(option, arg_name = "seconds")]
+        seconds: Option<u64>,
+    }
+}
+
+measured! {
+    /// The same pairs over one server, over two, and so on to --local.
+    #[argh(subcommand, name = "servers")]
+    Servers {
+        /// pairs of users, 1 to 5000 (default: 50)
+        #[argh(option, arg_name = "pairs")]
+        pairs: Option<u32>,
+
+        /// posts per second over all, sent by the clock (default: 1000)
+        #[argh(option, arg_name = "per-second")]
+        rate: Option<u64>,
+
+        /// instead of --rate: unanswered posts of each writer, 1 to 64; measures throughput only
+        #[argh(option, arg_name = "posts")]
+        window: Option<u64>,
+
+        /// how long posts are sent in each run, 1 to 3600 (default: 10)
+        #[argh(option, arg_name = "seconds")]
+        seconds: Option<u64>,
+    }
+}
+
+measured! {
+    /// The same pairs at one rate after the other, to where latencies grow.
+    #[argh(subcommand, name = "sweep")]
+    Sweep {
+        /// posts per second over all, with commas between (default:
+        /// 1000,2000,5000,10000,20000,50000,100000,200000)
+        #[argh(option, arg_name = "list")]
+        rates: Option<String>,
+
+        /// pairs of users, 1 to 5000 (default: 50)
+        #[argh(option, arg_name = "pairs")]
+        pairs: Option<u32>,
+
+        /// how long posts are sent in each run, 1 to 3600 (default: 10)
         #[argh(option, arg_name = "seconds")]
         seconds: Option<u64>,
     }

@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use bench::args::{Args, Balance, Scenario, Seal};
 use bench::balance::plot;
 use bench::balance::report::Report;
-use bench::plan::{self, Plan, PlanError};
-use bench::{balance, run, seal};
+use bench::plan::{self, Plan, PlanError, SeriesPlan};
+use bench::run::RunError;
+use bench::{balance, run, seal, series};
 
 const VERSION: &str = concat!("fastchat-bench ", env!("CARGO_PKG_VERSION"));
 
@@ -33,17 +34,29 @@ fn main() -> ExitCode {
         Some(Scenario::Group(group)) => measure(|seed| Plan::group(group, seed)),
         Some(Scenario::Offline(offline)) => measure(|seed| Plan::offline(offline, seed)),
         Some(Scenario::Faults(faults)) => measure(|seed| Plan::faults(faults, seed)),
+        Some(Scenario::Servers(servers)) => measure_series(|seed| Plan::servers(servers, seed)),
+        Some(Scenario::Sweep(sweep)) => measure_series(|seed| Plan::sweep(sweep, seed)),
         Some(Scenario::Seal(seal)) => measure_sealing(seal),
         Some(Scenario::Balance(balance)) => measure_balance(balance),
     }
 }
 
 fn measure(plan: impl FnOnce(u64) -> Result<Plan, PlanError>) -> ExitCode {
-    let plan = match plan::random_seed().and_then(plan) {
-        Ok(plan) => plan,
-        Err(error) => return fail(UNSOUND, &error.to_string()),
-    };
-    match run::run(&plan) {
+    match plan::random_seed().and_then(plan) {
+        Ok(plan) => ended(run::run(&plan)),
+        Err(error) => fail(UNSOUND, &error.to_string()),
+    }
+}
+
+fn measure_series(plan: impl FnOnce(u64) -> Result<SeriesPlan, PlanError>) -> ExitCode {
+    match plan::random_seed().and_then(plan) {
+        Ok(plan) => ended(series::run(&plan)),
+        Err(error) => fail(UNSOUND, &error.to_string()),
+    }
+}
+
+fn ended(run: Result<bool, RunError>) -> ExitCode {
+    match run {
         Ok(true) => ExitCode::from(SOUND),
         Ok(false) => ExitCode::from(UNSOUND),
         Err(error) => fail(FAILED, &error.to_string()),

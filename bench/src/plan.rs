@@ -8,7 +8,7 @@ use rand::rngs::SysRng;
 use thiserror::Error;
 use wire::limits::{BODY_LEN_MAX, GROUP_MEMBERS_MAX, SENDER_ENTRIES_MAX, UNANSWERED_MAX};
 
-use crate::args::{Direct, Faults, Group, Offline, Shared};
+use crate::args::{Direct, Faults, Group, Offline, Servers, Shared, Sweep};
 use crate::balance::plan::SIZES_MAX;
 use crate::body::BODY_LEN_MIN;
 use crate::layout::Pattern;
@@ -30,6 +30,8 @@ pub const TO_ONE_USERS_MAX: u64 = 1_000;
 pub const TO_ALL_USERS_MAX: u64 = 64;
 /// Pairs whose users fit one group.
 pub const MIXED_PAIRS_MAX: u64 = 512;
+/// Offered posts per second of a sweep, if nothing is said.
+const RATES_DEFAULT: &str = "1000,2000,5000,10000,20000,50000,100000,200000";
 /// Offered posts per second, if nothing is said.
 const RATE_DEFAULT: u64 = 1_000;
 
@@ -60,6 +62,37 @@ pub struct Plan {
     pub json: bool,
     /// Where files of the report are written.
     pub report: Option<PathBuf>,
+}
+
+/// Several runs that differ in one thing.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SeriesPlan {
+    /// The scenario's name, as typed.
+    pub scenario: &'static str,
+    /// What differs.
+    pub varied: Varied,
+    /// What it is in each run.
+    pub runs: Vec<(u64, Plan)>,
+}
+
+/// What differs between the runs of a series.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Varied {
+    /// Posts offered per second.
+    Rate,
+    /// Servers.
+    Servers,
+}
+
+impl Varied {
+    /// With its unit.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rate => "offered per s",
+            Self::Servers => "servers",
+        }
+    }
 }
 
 /// Which cluster is measured.
@@ -275,6 +308,52 @@ impl Plan {
             duration: seconds(faults.seconds, 8, 24)?,
             ..Self::shared("faults", &faults.shared(), random_seed)?
         })
+    }
+
+    /// Checks the command line of `servers`.
+    ///
+    /// # Errors
+    /// [`PlanError`] names the flag.
+    pub fn servers(servers: &Servers, random_seed: u64) -> Result<SeriesPlan, PlanError> {
+        let most = servers.local.ok_or(PlanError::Target)?;
+        let pairs = count("--pairs", servers.pairs, 50, (1, PAIRS_MAX.into()))?;
+        let each = |count: u16| {
+            let shared = Shared { local: Some(count), ..servers.shared() };
+            let plan = Self {
+                pattern: Pattern::Pairs { pairs },
+                pace: pace(servers.rate, servers.window, Pace::Open { rate: RATE_DEFAULT })?,
+                duration: seconds(servers.seconds, 1, 10)?,
+                ..Self::shared("direct", &shared, random_seed)?
+            };
+            Ok((count.into(), plan))
+        };
+        let runs = (1..=most.max(1)).map(each).collect::<Result<_, _>>()?;
+        Ok(SeriesPlan { scenario: "servers", varied: Varied::Servers, runs })
+    }
+
+    /// Checks the command line of `sweep`.
+    ///
+    /// # Errors
+    /// [`PlanError`] names the flag.
+    pub fn sweep(sweep: &Sweep, random_seed: u64) -> Result<SeriesPlan, PlanError> {
+        let text = sweep.rates.as_deref().unwrap_or(RATES_DEFAULT);
+        let pairs = count("--pairs", sweep.pairs, 50, (1, PAIRS_MAX.into()))?;
+        let each = |word: &str| {
+            let rate = word.trim().parse().map_err(|_| PlanError::Word {
+                flag: "--rates",
+                words: "numbers with commas between, such as 1000,10000",
+                value: text.to_owned(),
+            })?;
+            let plan = Self {
+                pattern: Pattern::Pairs { pairs },
+                pace: pace(Some(rate), None, Pace::Open { rate })?,
+                duration: seconds(sweep.seconds, 1, 10)?,
+                ..Self::shared("direct", &sweep.shared(), random_seed)?
+            };
+            Ok((rate, plan))
+        };
+        let runs = text.split(',').map(each).collect::<Result<_, _>>()?;
+        Ok(SeriesPlan { scenario: "sweep", varied: Varied::Rate, runs })
     }
 
     fn shared(

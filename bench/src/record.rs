@@ -1,6 +1,7 @@
 //! What one run found: latencies in HDR histograms, and counts.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -9,6 +10,8 @@ use wire::{FaultCode, Instant};
 
 /// The longest latency told apart; a run ends before.
 const LATENCY_MAX: Duration = Duration::from_secs(7_200);
+/// Steps of a table of percentiles for each halving of what is above.
+const HALVING_STEPS: u32 = 5;
 /// Significant digits of a latency.
 const DIGITS: u8 = 3;
 
@@ -44,6 +47,52 @@ impl Latencies {
     pub fn add(&mut self, latency: Duration) {
         let nanos = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
         self.0.saturating_record(nanos);
+    }
+
+    /// In the text format of `HdrHistogram`'s plotters (`.hgrm`), in microseconds.
+    #[must_use]
+    pub fn hgrm(&self) -> String {
+        let mut text = format!(
+            "{:>12} {:>14} {:>10} {:>14}\n\n",
+            "Value", "Percentile", "TotalCount", "1/(1-Percentile)"
+        );
+        let mut passed = 0;
+        for step in self.0.iter_quantiles(HALVING_STEPS) {
+            passed += step.count_since_last_iteration();
+            let (value, quantile) = (micros(step.value_iterated_to()), step.quantile_iterated_to());
+            write!(text, "{value:>12.3} {quantile:>14.12} {passed:>10}").expect("it takes all");
+            let rest = if quantile < 1.0 {
+                format!(" {:>14.2}", 1.0 / (1.0 - quantile))
+            } else {
+                String::new()
+            };
+            writeln!(text, "{rest}").expect("a string takes all");
+        }
+        let (mean, deviation) = (self.0.mean() / 1_000.0, self.0.stdev() / 1_000.0);
+        let (max, count) = (micros(self.0.max()), self.0.len());
+        let buckets = self.0.buckets();
+        write!(
+            text,
+            "#[Mean    = {mean:>12.3}, StdDeviation   = {deviation:>12.3}]\n\
+             #[Max     = {max:>12.3}, Total count    = {count:>12}]\n\
+             #[Buckets = {buckets:>12}, SubBuckets     = {:>12}]\n",
+            self.0.distinct_values() / usize::from(buckets).max(1),
+        )
+        .expect("a string takes all");
+        text
+    }
+
+    /// Latencies in microseconds over nines: at 1 the one that 90 % do not exceed, at 2 of 99 %.
+    #[must_use]
+    pub fn curve(&self) -> Vec<(f64, f64)> {
+        if self.0.is_empty() {
+            return Vec::new();
+        }
+        let tenths = 0..=50;
+        let nines = tenths.map(|tenth| f64::from(tenth) / 10.0);
+        let told_apart = nines.take_while(|nines| 10f64.powf(*nines) <= float(self.0.len()));
+        let at = |nines: f64| micros(self.0.value_at_quantile(1.0 - 10f64.powf(-nines)));
+        told_apart.map(|nines| (nines, at(nines))).collect()
     }
 
     /// The figures, when there is anything.
@@ -225,6 +274,24 @@ mod tests {
         assert!(near(quantiles.p50_us, 500.0), "{quantiles:?}");
         assert!(near(quantiles.p99_us, 990.0), "{quantiles:?}");
         assert!(near(quantiles.max_us, 1_000.0), "{quantiles:?}");
+    }
+
+    #[test]
+    fn the_table_of_percentiles_is_whole_and_rises() {
+        let mut latencies = Latencies::default();
+        (1..=1_000).for_each(|micros| latencies.add(Duration::from_micros(micros)));
+        let text = latencies.hgrm();
+        let rows = text.lines().skip(2).take_while(|line| !line.starts_with('#'));
+        let rows: Vec<Vec<f64>> = rows
+            .map(|row| row.split_whitespace().map(|word| word.parse().expect("a number")).collect())
+            .collect();
+        assert!(rows.len() > 20 && rows.is_sorted_by(|one, next| one[0] <= next[0]));
+        assert_eq!(rows.last().map(|row| row[2]), Some(1_000.0));
+        assert!(text.contains("Total count    =         1000]"), "{text}");
+        let curve = latencies.curve();
+        assert_eq!(curve.len(), 31, "1,000 values tell 99.9 % and no more");
+        assert!(curve.is_sorted_by(|one, next| one.1 <= next.1));
+        assert_eq!(Latencies::default().curve(), []);
     }
 
     #[test]

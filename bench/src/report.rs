@@ -4,8 +4,10 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
+use crate::chart::{Axis, Chart, ChartError, Scale};
 use crate::layout::Pattern;
 use crate::machine::Machine;
+use crate::page::Page;
 use crate::plan::{Course, Keeping, Pace, Plan, Target};
 use crate::record::{Latencies, Quantiles, float};
 use crate::shell::Measured;
@@ -87,6 +89,39 @@ impl Report {
             "hops": rounded(self.measured.hops),
         });
         object.to_string()
+    }
+
+    /// The same for a browser, with the latencies drawn.
+    ///
+    /// # Errors
+    /// [`ChartError`] when they cannot be drawn.
+    pub fn html(&self) -> Result<String, ChartError> {
+        let record = &self.measured.record;
+        let latencies = [
+            ("delivered", &record.delivered),
+            ("accepted", &record.accepted),
+            ("sent", &record.sent),
+        ];
+        let percentiles = Chart {
+            title: "Latency from the intended time".to_owned(),
+            x: Axis { title: "so many were at most as late", scale: Scale::Nines },
+            y: Axis { title: "µs", scale: Scale::Tenfold },
+            lines: latencies.map(|(name, all)| (name.to_owned(), all.curve())).into(),
+        };
+        let title = format!("fastchat-bench {}", self.plan.scenario);
+        Page { title, text: self.table(), charts: vec![percentiles] }.html()
+    }
+
+    /// Latencies until delivery as a table of percentiles.
+    #[must_use]
+    pub fn hgrm(&self) -> String {
+        self.measured.record.delivered.hgrm()
+    }
+
+    /// Whether the promise held.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.measured.record.is_sound()
     }
 
     /// What users found who read nothing for a while, and the pairs beside them.
