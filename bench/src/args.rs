@@ -34,6 +34,8 @@ pub enum Scenario {
     Servers(Servers),
     /// See [`Sweep`].
     Sweep(Sweep),
+    /// See [`ScaleArgs`].
+    Scale(ScaleArgs),
     /// See [`Seal`].
     Seal(Seal),
     /// See [`Balance`].
@@ -312,6 +314,25 @@ measured! {
         /// pairs of users, 1 to 5000 (default: 50)
         #[argh(option, arg_name = "pairs")]
         pairs: Option<u32>,
+
+        /// how long posts are sent in each run, 1 to 3600 (default: 10)
+        #[argh(option, arg_name = "seconds")]
+        seconds: Option<u64>,
+    }
+}
+
+measured! {
+    /// The same loads while accounts, groups and stored entries double (needs --local).
+    #[argh(subcommand, name = "scale")]
+    ScaleArgs {
+        /// accounts in the end, 1000 to 10000000, with a tenth as many groups and ten times as many
+        /// entries (default: 1000000)
+        #[argh(option, arg_name = "accounts")]
+        accounts: Option<u64>,
+
+        /// how often they double, 1 to 10 (default: 3)
+        #[argh(option, arg_name = "times")]
+        doublings: Option<u64>,
 
         /// how long posts are sent in each run, 1 to 3600 (default: 10)
         #[argh(option, arg_name = "seconds")]

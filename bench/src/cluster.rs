@@ -165,6 +165,15 @@ impl Cluster {
         Ok(Some(all))
     }
 
+    /// Bytes of its files: stores and logs; `None` when it is not our own.
+    ///
+    /// # Errors
+    /// [`ClusterError`] when they cannot be looked at.
+    pub fn stored_len(&self) -> Result<Option<u64>, ClusterError> {
+        let own = self.own.as_ref();
+        own.map(|own| file(own.data.path(), len_of(own.data.path()))).transpose()
+    }
+
     /// The last server goes away.
     ///
     /// # Errors
@@ -364,6 +373,21 @@ fn processes(pids: &str) -> Vec<Process> {
     let lines = pids.lines().filter_map(|line| line.split_once(' '));
     let parsed = lines.map(|(name, pid)| Some((name.to_owned(), pid.parse().ok()?)));
     parsed.flatten().collect()
+}
+
+/// Files that are gone when they are looked at count nothing.
+fn len_of(dir: &Path) -> io::Result<u64> {
+    let mut len = 0;
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        match entry.metadata() {
+            Ok(metadata) if metadata.is_dir() => len += len_of(&entry.path())?,
+            Ok(metadata) => len += metadata.len(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(len)
 }
 
 fn file<T>(path: &Path, result: io::Result<T>) -> Result<T, ClusterError> {

@@ -29,6 +29,7 @@ pub mod plan;
 pub mod record;
 pub mod report;
 pub mod run;
+pub mod scale;
 pub mod schedule;
 pub mod seal;
 pub mod sender;

@@ -130,6 +130,29 @@ pub enum LoadError {
     Stalled(&'static str),
 }
 
+/// What a shell runs: users who do something until they are done. Pure.
+pub trait Core {
+    /// Takes one event in.
+    ///
+    /// # Errors
+    /// [`LoadError`]: there will be no result.
+    fn handle(
+        &mut self,
+        now: Instant,
+        event: Event,
+        out: &mut Vec<Effect>,
+    ) -> Result<(), LoadError>;
+
+    /// When the loop must turn again, at the latest.
+    fn deadline(&self) -> Option<Instant>;
+
+    /// Whether it is over.
+    fn is_done(&self) -> bool;
+
+    /// Accounts that will be signed up.
+    fn sign_ups(&self) -> u64;
+}
+
 /// One run.
 pub struct Load {
     users: Vec<User>,
@@ -174,53 +197,6 @@ impl Load {
             progress: Instant::default(),
             actions: Vec::new(),
         }
-    }
-
-    /// Takes one event in.
-    ///
-    /// # Errors
-    /// [`LoadError`]: the run cannot give a result.
-    pub fn handle(
-        &mut self,
-        now: Instant,
-        event: Event,
-        out: &mut Vec<Effect>,
-    ) -> Result<(), LoadError> {
-        match event {
-            Event::Frame { user, frame } => self.on_frame(now, user, &frame, out),
-            Event::Lost { user, why } => self.on_lost(now, user, why),
-            Event::Kept => {
-                self.traffic.on_kept(out);
-                Ok(())
-            }
-            Event::TurnEnd => self.on_turn_end(now, out),
-        }
-    }
-
-    /// When the loop must turn again, at the latest.
-    #[must_use]
-    pub fn deadline(&self) -> Option<Instant> {
-        let own = match self.phase {
-            Phase::SigningUp if self.started == 0 => Some(Instant::default()),
-            Phase::Running { until } | Phase::Hushed { until } => Some(until),
-            Phase::Resting { until } | Phase::Ending { until } => Some(until),
-            Phase::Draining { backlog_until } => {
-                let silence = self.last_progress() + self.drain_silence();
-                let backlog = (!self.traffic.is_stopped()).then_some(backlog_until);
-                Some(backlog.map_or(silence, |until| until.min(silence)))
-            }
-            Phase::Done => None,
-            _ => Some(self.last_progress() + SETUP_SILENCE_MAX),
-        };
-        let retry = self.retries.first().map(|(at, _)| *at);
-        let strike = self.strikes.front().map(|(at, _)| *at);
-        [own, retry, strike, self.traffic.deadline()].into_iter().flatten().min()
-    }
-
-    /// Whether the run is over.
-    #[must_use]
-    pub fn is_done(&self) -> bool {
-        self.phase == Phase::Done
     }
 
     /// Users whose seat is not their home.
@@ -405,6 +381,51 @@ impl Load {
 
     fn act(&mut self, user: usize, out: &mut Vec<Effect>) {
         out.extend(self.actions.drain(..).map(|action| Effect::Act { user, action }));
+    }
+}
+
+impl Core for Load {
+    fn handle(
+        &mut self,
+        now: Instant,
+        event: Event,
+        out: &mut Vec<Effect>,
+    ) -> Result<(), LoadError> {
+        match event {
+            Event::Frame { user, frame } => self.on_frame(now, user, &frame, out),
+            Event::Lost { user, why } => self.on_lost(now, user, why),
+            Event::Kept => {
+                self.traffic.on_kept(out);
+                Ok(())
+            }
+            Event::TurnEnd => self.on_turn_end(now, out),
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let own = match self.phase {
+            Phase::SigningUp if self.started == 0 => Some(Instant::default()),
+            Phase::Running { until } | Phase::Hushed { until } => Some(until),
+            Phase::Resting { until } | Phase::Ending { until } => Some(until),
+            Phase::Draining { backlog_until } => {
+                let silence = self.last_progress() + self.drain_silence();
+                let backlog = (!self.traffic.is_stopped()).then_some(backlog_until);
+                Some(backlog.map_or(silence, |until| until.min(silence)))
+            }
+            Phase::Done => None,
+            _ => Some(self.last_progress() + SETUP_SILENCE_MAX),
+        };
+        let retry = self.retries.first().map(|(at, _)| *at);
+        let strike = self.strikes.front().map(|(at, _)| *at);
+        [own, retry, strike, self.traffic.deadline()].into_iter().flatten().min()
+    }
+
+    fn is_done(&self) -> bool {
+        self.phase == Phase::Done
+    }
+
+    fn sign_ups(&self) -> u64 {
+        u64::try_from(self.users.len()).expect("usize fits u64")
     }
 }
 

@@ -8,7 +8,7 @@ use bench::balance::plot;
 use bench::balance::report::Report;
 use bench::plan::{self, Plan, PlanError, SeriesPlan};
 use bench::run::RunError;
-use bench::{balance, run, seal, series};
+use bench::{balance, run, scale, seal, series};
 
 const VERSION: &str = concat!("fastchat-bench ", env!("CARGO_PKG_VERSION"));
 
@@ -36,6 +36,12 @@ fn main() -> ExitCode {
         Some(Scenario::Faults(faults)) => measure(|seed| Plan::faults(faults, seed)),
         Some(Scenario::Servers(servers)) => measure_series(|seed| Plan::servers(servers, seed)),
         Some(Scenario::Sweep(sweep)) => measure_series(|seed| Plan::sweep(sweep, seed)),
+        Some(Scenario::Scale(args)) => {
+            match plan::random_seed().and_then(|seed| Plan::scale(args, seed)) {
+                Ok(plan) => ended(scale::run(&plan)),
+                Err(error) => fail(UNSOUND, &error.to_string()),
+            }
+        }
         Some(Scenario::Seal(seal)) => measure_sealing(seal),
         Some(Scenario::Balance(balance)) => measure_balance(balance),
     }

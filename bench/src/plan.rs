@@ -8,10 +8,11 @@ use rand::rngs::SysRng;
 use thiserror::Error;
 use wire::limits::{BODY_LEN_MAX, GROUP_MEMBERS_MAX, SENDER_ENTRIES_MAX, UNANSWERED_MAX};
 
-use crate::args::{Direct, Faults, Group, Offline, Servers, Shared, Sweep};
+use crate::args::{Direct, Faults, Group, Offline, ScaleArgs, Servers, Shared, Sweep};
 use crate::balance::plan::SIZES_MAX;
 use crate::body::BODY_LEN_MIN;
 use crate::layout::Pattern;
+use crate::scale::filler::Filled;
 
 /// Pairs of one run: their connections must fit a process's usual file limit with room to spare.
 pub const PAIRS_MAX: u32 = 5_000;
@@ -30,6 +31,10 @@ pub const TO_ONE_USERS_MAX: u64 = 1_000;
 pub const TO_ALL_USERS_MAX: u64 = 64;
 /// Pairs whose users fit one group.
 pub const MIXED_PAIRS_MAX: u64 = 512;
+/// Accounts of the largest store.
+pub const ACCOUNTS_MAX: u64 = 10_000_000;
+/// Doublings of a store.
+pub const DOUBLINGS_MAX: u64 = 10;
 /// Offered posts per second of a sweep, if nothing is said.
 const RATES_DEFAULT: &str = "1000,2000,5000,10000,20000,50000,100000,200000";
 /// Offered posts per second, if nothing is said.
@@ -73,6 +78,17 @@ pub struct SeriesPlan {
     pub varied: Varied,
     /// What it is in each run.
     pub runs: Vec<(u64, Plan)>,
+}
+
+/// The same loads while what is stored grows.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ScalePlan {
+    /// A load of messages that are read at once.
+    pub direct: Plan,
+    /// A load of messages to people who are away.
+    pub offline: Plan,
+    /// What is stored before each measurement, rising.
+    pub sizes: Vec<Filled>,
 }
 
 /// What differs between the runs of a series.
@@ -169,6 +185,9 @@ pub enum PlanError {
     /// Users who read nothing, where that cannot be measured.
     #[error("--silent takes an even number, with --local, with pairs, and not with --window")]
     Silent,
+    /// What is stored for good, in a cluster that stays.
+    #[error("scale fills a cluster of its own: say --local SERVERS")]
+    ScaleTarget,
     /// Servers that go away, where none is left.
     #[error("faults needs a cluster of its own with two servers at least: say --local 2 or more")]
     Faults,
@@ -329,6 +348,37 @@ impl Plan {
         };
         let runs = (1..=most.max(1)).map(each).collect::<Result<_, _>>()?;
         Ok(SeriesPlan { scenario: "servers", varied: Varied::Servers, runs })
+    }
+
+    /// Checks the command line of `scale`.
+    ///
+    /// # Errors
+    /// [`PlanError`] names the flag.
+    pub fn scale(scale: &ScaleArgs, random_seed: u64) -> Result<ScalePlan, PlanError> {
+        if scale.local.is_none() {
+            return Err(PlanError::ScaleTarget);
+        }
+        let accounts = scale.accounts.unwrap_or(1_000_000);
+        let accounts = within("--accounts", accounts, 1_000, ACCOUNTS_MAX)?;
+        let doublings = scale.doublings.unwrap_or(3);
+        let doublings = within("--doublings", doublings, 1, DOUBLINGS_MAX)?;
+        let shared = scale.shared();
+        let direct = Self {
+            pace: Pace::Closed { window: UNANSWERED_MAX },
+            duration: seconds(scale.seconds, 1, 10)?,
+            ..Self::shared("direct", &shared, random_seed)?
+        };
+        let offline = Self {
+            pattern: Pattern::Pairs { pairs: 100 },
+            course: Course::Away { posts: SENDER_ENTRIES_MAX },
+            pace: direct.pace,
+            ..Self::shared("offline", &shared, random_seed)?
+        };
+        let size = |doubling: u64| {
+            let accounts = accounts >> (doublings - doubling);
+            Filled { accounts, groups: accounts / 10, entries: 10 * accounts }
+        };
+        Ok(ScalePlan { direct, offline, sizes: (0..=doublings).map(size).collect() })
     }
 
     /// Checks the command line of `sweep`.

@@ -104,6 +104,7 @@ fn opening(plan: &Plan) -> String {
     }
 }
 
-fn say(line: &str) {
+/// One line for a person, on standard error.
+pub fn say(line: &str) {
     eprintln!("fastchat-bench: {line}");
 }

@@ -1,4 +1,4 @@
-//! The one loop of a run: sockets, the clock, the timer and the journal around a [`Load`].
+//! The one loop of a run: sockets, the clock, the timer and the journal around a [`Core`].
 
 use std::collections::BTreeMap;
 use std::io;
@@ -20,9 +20,10 @@ use wire::{ConnId, Instant};
 use crate::cluster::{Cluster, ClusterError};
 use crate::committed::Committed;
 use crate::journal::Journal;
-use crate::load::{Effect, Event, Load, LoadError};
+use crate::load::{Core, Effect, Event, Load, LoadError};
 use crate::plan::Plan;
 use crate::record::Record;
+use crate::scale::filler::{Filled, Filler, HANDS};
 use crate::usage::{Reading, Usage, UsageError};
 use crate::user::Action;
 
@@ -86,7 +87,7 @@ struct Moment {
     own: Usage,
 }
 
-struct Shell<'a> {
+struct Shell<'a, C> {
     cluster: &'a Cluster,
     /// None without TLS.
     tls: Option<Arc<ClientConfig>>,
@@ -95,7 +96,7 @@ struct Shell<'a> {
     timer: Timer,
     journal: Journal,
     is_plain: bool,
-    load: Load,
+    core: C,
     users: BTreeMap<ConnId, usize>,
     conns: Vec<Option<ConnId>>,
     effects: Vec<Effect>,
@@ -111,29 +112,44 @@ struct Shell<'a> {
 /// # Errors
 /// [`ShellError`].
 pub fn run(plan: &Plan, cluster: &Cluster, stop: &AtomicBool) -> Result<Measured, ShellError> {
-    let mut shell = Shell::new(plan, cluster)?;
-    let mut events = Vec::new();
-    while !shell.load.is_done() {
-        if stop.load(Ordering::Relaxed) {
-            return Err(ShellError::Interrupted);
-        }
-        shell.turn(&mut events)?;
-    }
-    shell.finish()
+    let load = Load::new(plan, secret()?);
+    let shell = Shell::new(load, plan.users(), plan.target.is_plaintext(), cluster)?;
+    shell.run(stop)?.finish()
 }
 
-impl<'a> Shell<'a> {
-    fn new(plan: &Plan, cluster: &'a Cluster) -> Result<Self, ShellError> {
+/// Fills the stores of `cluster` as `filler` says, over so many connections, until it is done or
+/// `stop` is set.
+///
+/// # Errors
+/// [`ShellError`].
+pub fn fill(
+    filler: Filler,
+    is_plain: bool,
+    cluster: &Cluster,
+    stop: &AtomicBool,
+) -> Result<Filled, ShellError> {
+    let shell = Shell::new(filler, HANDS, is_plain, cluster)?;
+    Ok(shell.run(stop)?.core.finish())
+}
+
+/// What makes names and passwords of a run.
+///
+/// # Errors
+/// The system gives no random bytes.
+pub fn secret() -> io::Result<[u8; 32]> {
+    let mut secret = [0; 32];
+    SysRng.try_fill_bytes(&mut secret).map_err(io::Error::other)?;
+    Ok(secret)
+}
+
+impl<'a, C: Core> Shell<'a, C> {
+    fn new(core: C, users: u32, is_plain: bool, cluster: &'a Cluster) -> Result<Self, ShellError> {
         let mut net = Net::new()?;
         let mut timer = Timer::new()?;
         net.register(&mut timer)?;
         let waker = net.waker();
         // A loop that cannot be woken looks again within LOOK_INTERVAL.
         let journal = Journal::start(move || waker.wake().unwrap_or_default())?;
-        let mut secret = [0; 32];
-        SysRng.try_fill_bytes(&mut secret).map_err(io::Error::other)?;
-        let users = plan.users();
-        let ca_pem = (!plan.target.is_plaintext()).then_some(&cluster.endpoint().ca_pem);
         Ok(Self {
             cluster,
             tls: ca_pem.map(|ca_pem| tls::client_config(ca_pem, None)).transpose()?,
@@ -141,8 +157,9 @@ impl<'a> Shell<'a> {
             clock: Clock::new(),
             timer,
             journal,
-            is_plain: plan.target.is_plaintext(),
-            load: Load::new(plan, secret),
+            is_plain,
+            bar: progress_bar(core.sign_ups()),
+            core,
             users: BTreeMap::new(),
             conns: (0..users).map(|_| None).collect(),
             effects: Vec::new(),
@@ -150,12 +167,23 @@ impl<'a> Shell<'a> {
             after: None,
             stored: None,
             hushed: None,
-            bar: progress_bar(users),
         })
     }
 
+    fn run(mut self, stop: &AtomicBool) -> Result<Self, ShellError> {
+        let mut events = Vec::new();
+        while !self.core.is_done() {
+            if stop.load(Ordering::Relaxed) {
+                return Err(ShellError::Interrupted);
+            }
+            self.turn(&mut events)?;
+        }
+        self.bar.finish_and_clear();
+        Ok(self)
+    }
+
     fn turn(&mut self, events: &mut Vec<NetEvent>) -> Result<(), ShellError> {
-        let timeout = self.timer.arm(self.clock.now(), self.load.deadline())?;
+        let timeout = self.timer.arm(self.clock.now(), self.core.deadline())?;
         let timeout = timeout.unwrap_or(LOOK_INTERVAL).min(LOOK_INTERVAL);
         self.net.poll(Some(timeout), events)?;
         let now = self.clock.now();
@@ -172,7 +200,7 @@ impl<'a> Shell<'a> {
         Ok(())
     }
 
-    /// What the network's event is to the load.
+    /// What the network's event is to the core.
     fn event(&mut self, event: NetEvent) -> Result<Option<Event>, ShellError> {
         Ok(match event {
             NetEvent::Frame { conn, frame } => {
@@ -193,7 +221,7 @@ impl<'a> Shell<'a> {
 
     fn feed(&mut self, now: Instant, event: Event) -> Result<(), ShellError> {
         let mut effects = std::mem::take(&mut self.effects);
-        let fed = self.load.handle(now, event, &mut effects);
+        let fed = self.core.handle(now, event, &mut effects);
         for effect in effects.drain(..) {
             self.perform(effect)?;
         }
@@ -277,7 +305,9 @@ impl<'a> Shell<'a> {
         self.users.insert(conn, user);
         self.conns[user] = Some(conn);
     }
+}
 
+impl Shell<'_, Load> {
     fn finish(self) -> Result<Measured, ShellError> {
         let before = self.before.expect("a load begins before it is done");
         let after = self.after.expect("a load ends before it is done");
@@ -288,15 +318,15 @@ impl<'a> Shell<'a> {
             own_cpu: after.own.cpu.saturating_sub(before.own.cpu),
             stored: self.stored,
             hushed: self.hushed,
-            overflow: self.load.overflow(),
-            hops: self.load.hops(),
-            record: self.load.finish(),
+            overflow: self.core.overflow(),
+            hops: self.core.hops(),
+            record: self.core.finish(),
         })
     }
 }
 
-fn progress_bar(users: u32) -> ProgressBar {
+fn progress_bar(users: u64) -> ProgressBar {
     let style = ProgressStyle::with_template("signing up {pos} of {len} users {wide_bar} {eta}");
-    let bar = ProgressBar::new(users.into());
+    let bar = ProgressBar::new(users);
     bar.with_style(style.expect("the template is well-formed"))
 }
