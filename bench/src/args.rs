@@ -193,6 +193,11 @@ measured! {
         #[argh(option, arg_name = "name")]
         pattern: Option<String>,
 
+        /// what bodies are: opaque (random bytes: measures the servers) or sealed (real message
+        /// sessions under real grants: measures everything) (default: opaque)
+        #[argh(option, arg_name = "what")]
+        mode: Option<String>,
+
         /// pairs of users, with the patterns pairs and mixed, 1 to 5000 (default: 50)
         #[argh(option, arg_name = "pairs")]
         pairs: Option<u32>,

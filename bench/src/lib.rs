@@ -32,6 +32,7 @@ pub mod run;
 pub mod scale;
 pub mod schedule;
 pub mod seal;
+pub mod sealing;
 pub mod sender;
 pub mod series;
 pub mod shell;

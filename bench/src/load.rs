@@ -18,6 +18,7 @@ use crate::layout::{MAILBOX, Target};
 use crate::opening::Wanted;
 use crate::plan::{Course, Plan};
 use crate::record::Record;
+use crate::sealing::work::{Done, Job};
 use crate::traffic::{Traffic, TrafficError};
 use crate::user::{Action, Progress, User, UserError};
 
@@ -64,6 +65,8 @@ pub enum Event {
     },
     /// What [`Effect::Keep`] asked for is on disk.
     Kept,
+    /// A [`Effect::Work`] is done; it took so much CPU time.
+    Worked(Done, Duration),
     /// Everything that this turn of the loop brought was told.
     TurnEnd,
 }
@@ -80,6 +83,8 @@ pub enum Effect {
     },
     /// Write this to the readers' journal, with a sync.
     Keep(Bytes),
+    /// Do this beside the loop.
+    Work(Job),
     /// So many users are signed up.
     SignedUp(usize),
     /// Posts begin to flow: read the CPU clocks.
@@ -255,10 +260,12 @@ impl Load {
                 self.progress = now;
                 self.join_next(out);
             }
-            ToClient::GrantsPut(_) => {
+            ToClient::GrantsPut(_) if self.phase == Phase::Granting => {
                 self.grants = self.grants.saturating_sub(1);
                 self.progress = now;
             }
+            ToClient::GrantsPut(put) => self.traffic.on_granted(put.request),
+            ToClient::Grant(grant) => self.traffic.on_grant(user, grant, out),
             ToClient::Fault(fault) if is_in && fault.about == Kind::CHANGE_ROSTER.0 => {
                 let text = fault.text.as_str().to_owned();
                 return Err(UserError::Refused(fault.code, text).into());
@@ -274,7 +281,7 @@ impl Load {
             | ToClient::Unavailable(_)
             | ToClient::Up(_)
             | ToClient::Receipt(_)
-            | ToClient::SessionEnded(_) => self.traffic.on_message(now, user, message)?,
+            | ToClient::SessionEnded(_) => self.traffic.on_message(now, user, message, out)?,
             message => {
                 let progress = self.users[user].on_seat(message, random, actions)?;
                 self.act(user, out);
@@ -398,6 +405,7 @@ impl Core for Load {
                 self.traffic.on_kept(out);
                 Ok(())
             }
+            Event::Worked(done, cost) => Ok(self.traffic.on_worked(now, (done, cost), out)?),
             Event::TurnEnd => self.on_turn_end(now, out),
         }
     }

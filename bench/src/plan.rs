@@ -8,11 +8,16 @@ use rand::rngs::SysRng;
 use thiserror::Error;
 use wire::limits::{BODY_LEN_MAX, GROUP_MEMBERS_MAX, SENDER_ENTRIES_MAX, UNANSWERED_MAX};
 
-use crate::args::{Direct, Faults, Group, Offline, ScaleArgs, Servers, Shared, Sweep};
+use client::crypto::plaintext::TEXT_LEN_MAX;
+
+use crate::args::{Direct, Faults, Group, Offline, Shared};
 use crate::balance::plan::SIZES_MAX;
 use crate::body::BODY_LEN_MIN;
 use crate::layout::Pattern;
-use crate::scale::filler::Filled;
+
+mod series;
+
+pub use series::{ScalePlan, SeriesPlan, Varied};
 
 /// Pairs of one run: their connections must fit a process's usual file limit with room to spare.
 pub const PAIRS_MAX: u32 = 5_000;
@@ -31,12 +36,6 @@ pub const TO_ONE_USERS_MAX: u64 = 1_000;
 pub const TO_ALL_USERS_MAX: u64 = 64;
 /// Pairs whose users fit one group.
 pub const MIXED_PAIRS_MAX: u64 = 512;
-/// Accounts of the largest store.
-pub const ACCOUNTS_MAX: u64 = 10_000_000;
-/// Doublings of a store.
-pub const DOUBLINGS_MAX: u64 = 10;
-/// Offered posts per second of a sweep, if nothing is said.
-const RATES_DEFAULT: &str = "1000,2000,5000,10000,20000,50000,100000,200000";
 /// Offered posts per second, if nothing is said.
 const RATE_DEFAULT: u64 = 1_000;
 
@@ -55,6 +54,8 @@ pub struct Plan {
     pub pace: Pace,
     /// What readers do before they acknowledge.
     pub keeping: Keeping,
+    /// Bodies are sealed under grants, not random bytes.
+    pub is_sealed: bool,
     /// Bytes of a body.
     pub body_len: usize,
     /// Users beside the others who read nothing for a while; an even number.
@@ -67,48 +68,6 @@ pub struct Plan {
     pub json: bool,
     /// Where files of the report are written.
     pub report: Option<PathBuf>,
-}
-
-/// Several runs that differ in one thing.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct SeriesPlan {
-    /// The scenario's name, as typed.
-    pub scenario: &'static str,
-    /// What differs.
-    pub varied: Varied,
-    /// What it is in each run.
-    pub runs: Vec<(u64, Plan)>,
-}
-
-/// The same loads while what is stored grows.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct ScalePlan {
-    /// A load of messages that are read at once.
-    pub direct: Plan,
-    /// A load of messages to people who are away.
-    pub offline: Plan,
-    /// What is stored before each measurement, rising.
-    pub sizes: Vec<Filled>,
-}
-
-/// What differs between the runs of a series.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Varied {
-    /// Posts offered per second.
-    Rate,
-    /// Servers.
-    Servers,
-}
-
-impl Varied {
-    /// With its unit.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Rate => "offered per s",
-            Self::Servers => "servers",
-        }
-    }
 }
 
 /// Which cluster is measured.
@@ -185,6 +144,12 @@ pub enum PlanError {
     /// Users who read nothing, where that cannot be measured.
     #[error("--silent takes an even number, with --local, with pairs, and not with --window")]
     Silent,
+    /// What cannot be sealed here.
+    #[error(
+        "--mode sealed is for mailboxes and texts of up to 60000 bytes: not with --pattern mixed, \
+         --silent, or a longer --body-len"
+    )]
+    Sealed,
     /// What is stored for good, in a cluster that stays.
     #[error("scale fills a cluster of its own: say --local SERVERS")]
     ScaleTarget,
@@ -270,8 +235,14 @@ impl Plan {
         if is_odd || silent > 0 && !may {
             return Err(PlanError::Silent);
         }
+        let is_sealed = mode(direct)?;
+        let is_grouped = matches!(pattern, Pattern::Mixed { .. });
+        if is_sealed && (silent > 0 || is_grouped || body_len(&direct.shared())? > TEXT_LEN_MAX) {
+            return Err(PlanError::Sealed);
+        }
         Ok(Self {
             pattern,
+            is_sealed,
             pace: pace(direct.rate, direct.window, Pace::Open { rate: RATE_DEFAULT })?,
             silent: u32::try_from(silent).expect("at most SILENT_MAX"),
             duration: seconds(direct.seconds, 1, 10)?,
@@ -329,92 +300,11 @@ impl Plan {
         })
     }
 
-    /// Checks the command line of `servers`.
-    ///
-    /// # Errors
-    /// [`PlanError`] names the flag.
-    pub fn servers(servers: &Servers, random_seed: u64) -> Result<SeriesPlan, PlanError> {
-        let most = servers.local.ok_or(PlanError::Target)?;
-        let pairs = count("--pairs", servers.pairs, 50, (1, PAIRS_MAX.into()))?;
-        let each = |count: u16| {
-            let shared = Shared { local: Some(count), ..servers.shared() };
-            let plan = Self {
-                pattern: Pattern::Pairs { pairs },
-                pace: pace(servers.rate, servers.window, Pace::Open { rate: RATE_DEFAULT })?,
-                duration: seconds(servers.seconds, 1, 10)?,
-                ..Self::shared("direct", &shared, random_seed)?
-            };
-            Ok((count.into(), plan))
-        };
-        let runs = (1..=most.max(1)).map(each).collect::<Result<_, _>>()?;
-        Ok(SeriesPlan { scenario: "servers", varied: Varied::Servers, runs })
-    }
-
-    /// Checks the command line of `scale`.
-    ///
-    /// # Errors
-    /// [`PlanError`] names the flag.
-    pub fn scale(scale: &ScaleArgs, random_seed: u64) -> Result<ScalePlan, PlanError> {
-        if scale.local.is_none() {
-            return Err(PlanError::ScaleTarget);
-        }
-        let accounts = scale.accounts.unwrap_or(1_000_000);
-        let accounts = within("--accounts", accounts, 1_000, ACCOUNTS_MAX)?;
-        let doublings = scale.doublings.unwrap_or(3);
-        let doublings = within("--doublings", doublings, 1, DOUBLINGS_MAX)?;
-        let shared = scale.shared();
-        let direct = Self {
-            pace: Pace::Closed { window: UNANSWERED_MAX },
-            duration: seconds(scale.seconds, 1, 10)?,
-            ..Self::shared("direct", &shared, random_seed)?
-        };
-        let offline = Self {
-            pattern: Pattern::Pairs { pairs: 100 },
-            course: Course::Away { posts: SENDER_ENTRIES_MAX },
-            pace: direct.pace,
-            ..Self::shared("offline", &shared, random_seed)?
-        };
-        let size = |doubling: u64| {
-            let accounts = accounts >> (doublings - doubling);
-            Filled { accounts, groups: accounts / 10, entries: 10 * accounts }
-        };
-        Ok(ScalePlan { direct, offline, sizes: (0..=doublings).map(size).collect() })
-    }
-
-    /// Checks the command line of `sweep`.
-    ///
-    /// # Errors
-    /// [`PlanError`] names the flag.
-    pub fn sweep(sweep: &Sweep, random_seed: u64) -> Result<SeriesPlan, PlanError> {
-        let text = sweep.rates.as_deref().unwrap_or(RATES_DEFAULT);
-        let pairs = count("--pairs", sweep.pairs, 50, (1, PAIRS_MAX.into()))?;
-        let each = |word: &str| {
-            let rate = word.trim().parse().map_err(|_| PlanError::Word {
-                flag: "--rates",
-                words: "numbers with commas between, such as 1000,10000",
-                value: text.to_owned(),
-            })?;
-            let plan = Self {
-                pattern: Pattern::Pairs { pairs },
-                pace: pace(Some(rate), None, Pace::Open { rate })?,
-                duration: seconds(sweep.seconds, 1, 10)?,
-                ..Self::shared("direct", &sweep.shared(), random_seed)?
-            };
-            Ok((rate, plan))
-        };
-        let runs = text.split(',').map(each).collect::<Result<_, _>>()?;
-        Ok(SeriesPlan { scenario: "sweep", varied: Varied::Rate, runs })
-    }
-
     fn shared(
         scenario: &'static str,
         shared: &Shared,
         random_seed: u64,
     ) -> Result<Self, PlanError> {
-        let body_len = u64::try_from(shared.body_len.unwrap_or(200)).unwrap_or(u64::MAX);
-        let len_min = u64::try_from(BODY_LEN_MIN).expect("a small constant");
-        let len_max = u64::try_from(BODY_LEN_MAX).expect("a small constant");
-        let body_len = within("--body-len", body_len, len_min, len_max)?;
         Ok(Self {
             scenario,
             target: target(shared)?,
@@ -422,7 +312,8 @@ impl Plan {
             course: Course::Steady,
             pace: Pace::Open { rate: RATE_DEFAULT },
             keeping: keeping(shared)?,
-            body_len: usize::try_from(body_len).expect("at most BODY_LEN_MAX"),
+            is_sealed: false,
+            body_len: body_len(shared)?,
             silent: 0,
             duration: Duration::ZERO,
             seed: shared.seed.unwrap_or(random_seed),
@@ -449,6 +340,26 @@ fn pattern(direct: &Direct) -> Result<Pattern, PlanError> {
             return Err(PlanError::Word { flag, words, value: other.to_owned() });
         }
     })
+}
+
+fn body_len(shared: &Shared) -> Result<usize, PlanError> {
+    let body_len = u64::try_from(shared.body_len.unwrap_or(200)).unwrap_or(u64::MAX);
+    let len_min = u64::try_from(BODY_LEN_MIN).expect("a small constant");
+    let len_max = u64::try_from(BODY_LEN_MAX).expect("a small constant");
+    let body_len = within("--body-len", body_len, len_min, len_max)?;
+    Ok(usize::try_from(body_len).expect("at most BODY_LEN_MAX"))
+}
+
+/// Whether bodies are sealed.
+fn mode(direct: &Direct) -> Result<bool, PlanError> {
+    match direct.mode.as_deref() {
+        None | Some("opaque") => Ok(false),
+        Some("sealed") => Ok(true),
+        Some(other) => {
+            let (flag, words) = ("--mode", "opaque or sealed");
+            Err(PlanError::Word { flag, words, value: other.to_owned() })
+        }
+    }
 }
 
 fn keeping(shared: &Shared) -> Result<Keeping, PlanError> {
@@ -512,81 +423,4 @@ pub(crate) fn within(flag: &'static str, value: u64, min: u64, max: u64) -> Resu
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn plan(direct: &Direct) -> Result<Plan, PlanError> {
-        Plan::direct(direct, 7)
-    }
-
-    fn local() -> Direct {
-        Direct { local: Some(3), ..Direct::default() }
-    }
-
-    #[test]
-    fn the_defaults_are_fifty_pairs_by_the_clock() {
-        let plan = plan(&local()).expect("a good command line");
-        assert_eq!(plan.target, Target::Own { servers: 3, plaintext: false, store_all: false });
-        assert_eq!(plan.pattern, Pattern::Pairs { pairs: 50 });
-        assert_eq!((plan.keeping, plan.body_len, plan.seed), (Keeping::Journal, 200, 7));
-        assert_eq!(plan.pace, Pace::Open { rate: 1_000 });
-        assert_eq!(plan.duration, Duration::from_secs(10));
-    }
-
-    #[test]
-    fn a_cluster_is_named_in_exactly_one_way() {
-        let neither = Direct::default();
-        let both = Direct { router: Some("localhost:1".to_owned()), ..local() };
-        let half = Direct { router: Some("localhost:1".to_owned()), ..Direct::default() };
-        for direct in [neither, both, half] {
-            assert_eq!(plan(&direct), Err(PlanError::Target));
-        }
-    }
-
-    #[test]
-    fn only_an_own_cluster_is_told_how_to_serve() {
-        let (router, ca) = (Some("localhost:1".to_owned()), Some("ca.pem".into()));
-        let running = Direct { router, ca, ..Direct::default() };
-        assert!(plan(&running).is_ok_and(|plan| !plan.target.is_plaintext()));
-        for direct in
-            [Direct { plaintext: true, ..running.clone() }, Direct { store_all: true, ..running }]
-        {
-            assert_eq!(plan(&direct), Err(PlanError::NotOwn));
-        }
-        let own = plan(&Direct { plaintext: true, ..local() }).expect("good");
-        assert!(own.target.is_plaintext());
-    }
-
-    #[test]
-    fn rate_and_window_exclude_each_other() {
-        let direct = Direct { rate: Some(1), window: Some(1), ..local() };
-        assert_eq!(plan(&direct), Err(PlanError::Pace));
-    }
-
-    #[test]
-    fn silent_users_are_even_and_beside_an_open_loop() {
-        let odd = Direct { silent: Some(3), ..local() };
-        let closed = Direct { silent: Some(2), window: Some(1), ..local() };
-        for direct in [odd, closed] {
-            assert_eq!(plan(&direct), Err(PlanError::Silent));
-        }
-        let plan = plan(&Direct { silent: Some(10), ..local() }).expect("good");
-        assert_eq!(plan.users(), 110);
-    }
-
-    #[test]
-    fn values_outside_their_range_are_named_with_their_flag() {
-        let cases: [(&str, Direct); 6] = [
-            ("--pairs", Direct { pairs: Some(0), ..local() }),
-            ("--window", Direct { window: Some(65), ..local() }),
-            ("--rate", Direct { rate: Some(0), ..local() }),
-            ("--body-len", Direct { body_len: Some(15), ..local() }),
-            ("--seconds", Direct { seconds: Some(3_601), ..local() }),
-            ("--local", Direct { local: Some(0), ..local() }),
-        ];
-        for (flag, direct) in cases {
-            let error = plan(&direct).expect_err("it is out of range");
-            assert!(error.to_string().starts_with(flag), "{error}");
-        }
-    }
-}
+mod tests;

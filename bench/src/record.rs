@@ -206,6 +206,8 @@ pub struct Record {
     pub delivered: Latencies,
     /// The counts.
     pub counts: Counts,
+    /// CPU time of the generator that sealing, opening and grants took.
+    pub crypto: Duration,
     /// When the first post was due.
     pub began: Instant,
     /// When everything was stored for readers who were away.

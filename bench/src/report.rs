@@ -58,6 +58,7 @@ impl Report {
             "per_s": rounded(record.per_second()),
             "server_us": self.server_us().map(rounded),
             "bench_us": self.bench_us().map(rounded),
+            "crypto_us": self.crypto_us().map(rounded),
             "p50_us": delivered.map(|quantiles| rounded(quantiles.p50_us)),
             "p99_us": delivered.map(|quantiles| rounded(quantiles.p99_us)),
             "delivered_us": quantiles(&record.delivered),
@@ -159,7 +160,7 @@ impl Report {
         json!({
             "local": servers, "rate": rate, "window": window, "users": plan.users(),
             "pattern": described(plan.pattern), "body_len": plan.body_len,
-            "seconds": plan.duration.as_secs(), "seed": plan.seed, "mode": "opaque",
+            "seconds": plan.duration.as_secs(), "seed": plan.seed, "mode": if plan.is_sealed { "sealed" } else { "opaque" },
             "tls": !plaintext, "plaintext": plaintext, "store_all": store_all,
             "readers_keep": plan.keeping.name(),
         })
@@ -204,7 +205,7 @@ impl Report {
         };
         format!(
             "fastchat-bench {version} {scenario}: {pace}\n\
-             {pattern}, bodies of {len} random bytes, {security}, {target}; readers keep {kept}\n\
+             {pattern}, {bodies}, {security}, {target}; readers keep {kept}\n\
              {cores} cores, {processor}, Linux {kernel}, load {load} before; seed {seed}\n",
             version = env!("CARGO_PKG_VERSION"),
             scenario = plan.scenario,
@@ -214,7 +215,10 @@ impl Report {
                 Keeping::Journal => "a journal",
                 Keeping::Nothing => "nothing",
             },
-            len = plan.body_len,
+            bodies = match plan.is_sealed {
+                true => format!("sealed texts of {} bytes", plan.body_len),
+                false => format!("bodies of {} random bytes", plan.body_len),
+            },
             cores = machine.cores,
             processor = machine.processor,
             kernel = machine.kernel,
@@ -330,6 +334,9 @@ impl Report {
         if let Some(cost) = self.bench_us() {
             add(format!("generator CPU {cost:.1} µs per delivered message"));
         }
+        if let Some(cost) = self.crypto_us() {
+            add(format!("of it {cost:.1} µs for sealing, opening and grants"));
+        }
         if let (Some((before, _)), Some(hushed)) = (&self.measured.cluster, &self.measured.hushed) {
             let (before, hushed) = (before.rss_kib(), hushed.rss_kib());
             add(format!("all held {before} KiB before, {hushed} KiB when the silent read least"));
@@ -363,6 +370,12 @@ impl Report {
 
     fn bench_us(&self) -> Option<f64> {
         self.per_message(self.measured.own_cpu)
+    }
+
+    /// What of that sealing, opening and grants took.
+    fn crypto_us(&self) -> Option<f64> {
+        let is_sealed = self.plan.is_sealed;
+        self.per_message(self.measured.record.crypto).filter(|_| is_sealed)
     }
 
     fn per_message(&self, cpu: std::time::Duration) -> Option<f64> {

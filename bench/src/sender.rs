@@ -95,10 +95,22 @@ impl Sender {
         unsent
     }
 
+    /// Whether there is a post that may be sent now.
+    #[must_use]
+    pub fn may_send(&self) -> bool {
+        let open = self.sent < self.released && self.sent - self.settled < self.window;
+        open && !self.is_held && !self.is_down
+    }
+
+    /// Whether the next post was sent before.
+    #[must_use]
+    pub fn is_going_back(&self) -> bool {
+        self.sent < self.highest
+    }
+
     /// The next post to send, if one may be sent; it counts as sent.
     pub fn next_post(&mut self) -> Option<Outgoing> {
-        let open = self.sent < self.released && self.sent - self.settled < self.window;
-        if self.is_held || self.is_down || !open {
+        if !self.may_send() {
             return None;
         }
         self.sent += 1;

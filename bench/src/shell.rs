@@ -24,6 +24,7 @@ use crate::load::{Core, Effect, Event, Load, LoadError};
 use crate::plan::Plan;
 use crate::record::Record;
 use crate::scale::filler::{Filled, Filler, HANDS};
+use crate::sealing::work::Workers;
 use crate::usage::{Reading, Usage, UsageError};
 use crate::user::Action;
 
@@ -95,6 +96,7 @@ struct Shell<'a, C> {
     clock: Clock,
     timer: Timer,
     journal: Journal,
+    workers: Workers,
     is_plain: bool,
     core: C,
     users: BTreeMap<ConnId, usize>,
@@ -147,9 +149,10 @@ impl<'a, C: Core> Shell<'a, C> {
         let mut net = Net::new()?;
         let mut timer = Timer::new()?;
         net.register(&mut timer)?;
-        let waker = net.waker();
         // A loop that cannot be woken looks again within LOOK_INTERVAL.
-        let journal = Journal::start(move || waker.wake().unwrap_or_default())?;
+        let (one, other) = (net.waker(), net.waker());
+        let journal = Journal::start(move || one.wake().unwrap_or_default())?;
+        let workers = Workers::start(move || other.wake().unwrap_or_default())?;
         Ok(Self {
             cluster,
             tls: ca_pem.map(|ca_pem| tls::client_config(ca_pem, None)).transpose()?,
@@ -157,6 +160,7 @@ impl<'a, C: Core> Shell<'a, C> {
             clock: Clock::new(),
             timer,
             journal,
+            workers,
             is_plain,
             bar: progress_bar(core.sign_ups()),
             core,
@@ -194,6 +198,9 @@ impl<'a, C: Core> Shell<'a, C> {
         }
         if self.journal.poll()? {
             self.feed(now, Event::Kept)?;
+        }
+        while let Some((done, cost)) = self.workers.poll() {
+            self.feed(now, Event::Worked(done, cost))?;
         }
         self.feed(self.clock.now(), Event::TurnEnd)?;
         self.net.flush();
@@ -236,6 +243,7 @@ impl<'a, C: Core> Shell<'a, C> {
                 self.bar.set_position(u64::try_from(count).unwrap_or(u64::MAX));
             }
             Effect::Keep(bytes) => self.journal.write(bytes),
+            Effect::Work(job) => self.workers.submit(job),
             Effect::Stored => self.stored = self.cluster.usage()?,
             Effect::Strike(strike) => self.cluster.strike(strike)?,
             Effect::Begin => {

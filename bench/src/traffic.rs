@@ -8,9 +8,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use thiserror::Error;
 use wire::limits::{NUMBER_MAX, UNANSWERED_MAX};
-use wire::message::{Accepted, Post, Refused, Seen};
-use wire::{FaultCode, Instant, Kind, LogHandle, MessageSession, Name, Number, Seq, ToClient};
+use wire::message::{Body, Bundle, Post, Seen};
+use wire::{FaultCode, Instant, Kind, LogHandle, MessageSession, Name, Number, ToClient};
 
+use crate::account::Account;
 use crate::body::{Bodies, Identity};
 use crate::group::MESSAGE_SESSION;
 use crate::inbox::{Acknowledgement, Inboxes};
@@ -20,11 +21,15 @@ use crate::numbers::Numbers;
 use crate::plan::{Course, Pace, Plan};
 use crate::record::{Counts, Record};
 use crate::schedule::Schedule;
-use crate::sender::{Consequence, Misanswer, Sender};
+use crate::sealing::Sealing;
+use crate::sender::{Misanswer, Sender};
 use crate::silent::Silent;
 use crate::user::Action;
 
+mod absence;
+mod answers;
 mod arrivals;
+mod sealed;
 
 /// The number of the greeting.
 const GREETING: u64 = 1;
@@ -43,6 +48,9 @@ pub enum TrafficError {
     /// An answer that fits no post.
     #[error(transparent)]
     Misanswer(#[from] Misanswer),
+    /// A grant that cannot be made or opened.
+    #[error("a grant: {0}")]
+    Grant(String),
 }
 
 /// Every user's posts and deliveries.
@@ -75,6 +83,11 @@ pub struct Traffic {
     is_disturbed: bool,
     progress: Instant,
     said: Vec<Acknowledgement>,
+    is_sealed: bool,
+    body_len: usize,
+    bundles: Vec<Bundle>,
+    /// Message sessions, when bodies are sealed.
+    sealing: Option<Sealing>,
 }
 
 struct Writer {
@@ -112,6 +125,10 @@ impl Traffic {
             is_disturbed: false,
             progress: Instant::default(),
             said: Vec::new(),
+            is_sealed: plan.is_sealed,
+            body_len: plan.body_len,
+            bundles: Vec::new(),
+            sealing: None,
             layout,
         }
     }
@@ -123,8 +140,10 @@ impl Traffic {
     }
 
     /// Everybody's logs are open: each lane carries a greeting.
-    pub fn greet(&mut self, names: Vec<Name>) {
-        self.names = names;
+    pub fn greet(&mut self, accounts: &[&Account]) {
+        self.names = accounts.iter().map(|account| account.name).collect();
+        self.bundles = accounts.iter().map(|account| account.bundle().clone()).collect();
+        self.sealing = self.is_sealed.then(|| self.sealing(accounts));
         for lane in 0..self.layout.lanes().len() {
             let mut sender = Sender::new(UNANSWERED_MAX);
             sender.release(GREETING);
@@ -153,6 +172,8 @@ impl Traffic {
     /// Posts flow from `start` on.
     pub fn begin(&mut self, start: Instant) {
         (self.record.began, self.record.ended) = (start, start);
+        self.record.crypto = Duration::ZERO;
+        self.sealing.iter_mut().for_each(Sealing::forget_cost);
         match self.pace {
             Pace::Open { rate } => {
                 let lanes = u32::try_from(self.layout.measured().len()).expect("few lanes");
@@ -186,6 +207,7 @@ impl Traffic {
         now: Instant,
         user: usize,
         message: ToClient,
+        out: &mut Vec<Effect>,
     ) -> Result<(), TrafficError> {
         let kind = message.kind();
         match message {
@@ -193,7 +215,7 @@ impl Traffic {
                 let lane = self.lane(user, accepted.handle, kind)?;
                 self.on_accepted(now, lane, &accepted)?;
             }
-            ToClient::Deliver(deliver) => self.on_deliver(now, user, &deliver)?,
+            ToClient::Deliver(deliver) => self.on_deliver(now, user, &deliver, out)?,
             ToClient::Refused(refused) => {
                 let lane = self.lane(user, refused.handle, kind)?;
                 self.on_refused(now, lane, &refused)?;
@@ -210,36 +232,6 @@ impl Traffic {
             other => return Err(TrafficError::OutOfTurn(other.kind())),
         }
         Ok(())
-    }
-
-    /// A user's connection is gone: what it has posted without an answer will be sent again.
-    pub fn on_left(&mut self, user: usize) {
-        self.away[user] = true;
-        self.inboxes.on_left(user);
-        for (lane, _) in self.lanes_of(user).collect::<Vec<_>>() {
-            if let Some(writer) = self.writers.get_mut(lane) {
-                writer.sender.on_down();
-            }
-        }
-    }
-
-    /// A user that had left is back, with its logs open.
-    pub fn on_back(&mut self, user: usize) {
-        self.away[user] = false;
-        for (_, handle) in self.lanes_of(user).collect::<Vec<_>>() {
-            self.on_up(user, handle);
-        }
-    }
-
-    /// From now on what comes twice is dropped, as clients drop it, and counted apart.
-    pub fn disturb(&mut self) {
-        self.is_disturbed = true;
-    }
-
-    /// Up to where a user has kept a log.
-    #[must_use]
-    pub fn kept(&self, user: usize, handle: LogHandle) -> Seq {
-        self.inboxes.kept(user, handle)
     }
 
     /// The end of a turn: sends what is due and possible, and acknowledges what is kept. What is to
@@ -332,6 +324,8 @@ impl Traffic {
     /// What the run found.
     #[must_use]
     pub fn finish(mut self) -> Record {
+        let sealed = self.sealing.as_ref().map_or(Duration::ZERO, Sealing::cost);
+        self.record.crypto += sealed;
         for (lane, writer) in self.writers.iter().enumerate() {
             let all = writer.first_receipt..writer.first_receipt + self.layout.readers(lane);
             let lost = |received: &Numbers| writer.accepted.missing_in(received);
@@ -347,13 +341,6 @@ impl Traffic {
         self.layout.lane(user, handle).ok_or(TrafficError::OutOfTurn(kind))
     }
 
-    fn lanes_of(&self, user: usize) -> impl Iterator<Item = (usize, LogHandle)> + '_ {
-        (0..=self.layout.logs(user).len()).filter_map(move |handle| {
-            let handle = LogHandle(u32::try_from(handle).ok()?);
-            Some((self.layout.lane(user, handle)?, handle))
-        })
-    }
-
     fn acknowledge(&mut self, mut said: Vec<Acknowledgement>, out: &mut Vec<Effect>) {
         for (user, handle, upto) in said.drain(..) {
             // Who comes back says it with its cursor.
@@ -364,69 +351,12 @@ impl Traffic {
         self.said = said;
     }
 
-    fn on_accepted(
-        &mut self,
-        now: Instant,
-        lane: usize,
-        accepted: &Accepted,
-    ) -> Result<(), Misanswer> {
-        let is_silent = self.silent.has_lane(lane);
-        let readers = u64::try_from(self.layout.readers(lane)).expect("usize fits u64");
-        let Writer { accepted: known, sender, intended, .. } = &mut self.writers[lane];
-        let (record, greetings) = (&mut self.record, &mut self.greetings);
-        sender.on_accepted(accepted.upto, |number| {
-            known.insert(number);
-            if number == GREETING {
-                *greetings -= 1;
-                return;
-            }
-            record.counts_mut(is_silent).add_accepted(accepted.class, readers);
-            if let Some(at) = intended_of(intended, number) {
-                record.accepted.add(now.since(at));
-            }
-        })?;
-        self.progress = now;
-        self.mark_ready(lane);
-        Ok(())
-    }
-
-    fn on_refused(
-        &mut self,
-        now: Instant,
-        lane: usize,
-        refused: &Refused,
-    ) -> Result<(), Misanswer> {
-        let sender = &mut self.writers[lane].sender;
-        match sender.on_refused(refused.number, refused.refusal)? {
-            Consequence::Spent(code) => {
-                *self.counts(lane).rejected.entry(code).or_default() += 1;
-                self.progress = now;
-                self.mark_ready(lane);
-            }
-            Consequence::Hold => {
-                self.counts(lane).held += 1;
-                self.holds.insert((now + HOLD_TIME, lane));
-            }
-            Consequence::Nothing => {}
-        }
-        Ok(())
-    }
-
     fn counts(&mut self, lane: usize) -> &mut Counts {
         self.record.counts_mut(self.silent.has_lane(lane))
     }
 
     fn bodies_of(&self, user: usize) -> &Bodies {
         if self.silent.has(user) { self.silent.bodies() } else { &self.bodies }
-    }
-
-    fn on_up(&mut self, user: usize, handle: LogHandle) {
-        if let Some(lane) = self.layout.lane(user, handle)
-            && lane < self.writers.len()
-        {
-            self.writers[lane].sender.on_up();
-            self.mark_ready(lane);
-        }
     }
 
     fn release(&mut self, now: Instant) {
@@ -465,20 +395,32 @@ impl Traffic {
 
     fn send(&mut self, now: Instant, lane: usize, out: &mut Vec<Effect>) {
         let to = self.layout.lanes()[lane];
-        while let Some(post) = self.writers[lane].sender.next_post() {
+        while self.may_compose(lane, out)
+            && let Some(post) = self.writers[lane].sender.next_post()
+        {
             self.count_sent(now, lane, post.number, post.is_first);
+            let (message_session, body) = self.compose(lane, post.number);
             let message = Post {
                 handle: to.handle,
                 number: number(post.number),
                 settled: number(post.settled),
-                message_session: match to.target {
-                    Target::Mailbox(_) => MessageSession(0),
-                    Target::Group => MESSAGE_SESSION,
-                },
+                message_session,
                 again: !post.is_first,
-                body: self.bodies_of(to.writer).compose(identity_of(lane, post.number)),
+                body,
             };
             say(to.writer, message, out);
+        }
+    }
+
+    fn compose(&mut self, lane: usize, number: u64) -> (MessageSession, Body) {
+        let to = self.layout.lanes()[lane];
+        if let Some(sealing) = &mut self.sealing {
+            return sealing.seal(lane, number);
+        }
+        let body = self.bodies_of(to.writer).compose(identity_of(lane, number));
+        match to.target {
+            Target::Mailbox(_) => (MessageSession(0), body),
+            Target::Group => (MESSAGE_SESSION, body),
         }
     }
 

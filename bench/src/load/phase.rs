@@ -156,8 +156,8 @@ impl Load {
 
     fn greet(&mut self) {
         self.phase = Phase::Greeting;
-        let names: Vec<Name> = self.users.iter().map(User::name).collect();
-        self.traffic.greet(names);
+        let accounts = self.users.iter().map(User::account);
+        self.traffic.greet(&accounts.collect::<Vec<_>>());
     }
 
     fn begin(&mut self, now: Instant, out: &mut Vec<Effect>) {

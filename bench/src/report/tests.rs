@@ -18,6 +18,7 @@ fn plan(pace: Pace) -> Plan {
         course: Course::Steady,
         pace,
         keeping: Keeping::Nothing,
+        is_sealed: false,
         body_len: 200,
         silent: 0,
         duration: Duration::from_secs(10),

@@ -267,7 +267,7 @@ impl Core for Filler {
                 }
                 None => Err(LoadError::Lost { phase: "filling the stores", why }),
             },
-            Event::Kept => Ok(()),
+            Event::Kept | Event::Worked(..) => Ok(()),
             Event::TurnEnd => self.on_turn_end(now, out),
         }
     }

@@ -6,6 +6,7 @@ use wire::{Instant, Kind, Name, Number};
 use super::{GREETING, Traffic, TrafficError, intended_of};
 use crate::body::Identity;
 use crate::layout::Target;
+use crate::load::Effect;
 
 impl Traffic {
     pub(super) fn on_deliver(
@@ -13,6 +14,7 @@ impl Traffic {
         now: Instant,
         user: usize,
         deliver: &Deliver,
+        out: &mut Vec<Effect>,
     ) -> Result<(), TrafficError> {
         let Deliver { handle, entry } = deliver;
         let Some(log) = self.layout.read_log(user, *handle) else {
@@ -24,6 +26,10 @@ impl Traffic {
         if entry.number == Number::NONE && log == Target::Group {
             // What members said about the roster.
             self.inboxes.on_entry(now, place, None);
+            return Ok(());
+        }
+        if self.is_sealed {
+            self.on_sealed(now, place, entry, out);
             return Ok(());
         }
         let number = entry.number.value();
@@ -47,7 +53,13 @@ impl Traffic {
         (fits && is.number == number && number > 0).then_some(index)
     }
 
-    fn on_entry(&mut self, now: Instant, (user, lane): (usize, usize), number: u64, rises: bool) {
+    pub(super) fn on_entry(
+        &mut self,
+        now: Instant,
+        (user, lane): (usize, usize),
+        number: u64,
+        rises: bool,
+    ) {
         let reader = match self.layout.lanes()[lane].target {
             Target::Mailbox(_) => 0,
             Target::Group => user,
