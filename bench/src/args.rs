@@ -219,6 +219,10 @@ measured! {
         #[argh(option, arg_name = "seconds")]
         seconds: Option<u64>,
 
+        /// so many images per second too, of 150 kB each (needs --rate)
+        #[argh(option, arg_name = "per-second")]
+        images: Option<u64>,
+
         /// so many more users, up to 4000 and even, who after --seconds read nothing for as long
         /// again, while 200 KiB are posted to each; they begin to read at the end (needs --local
         /// and --rate)

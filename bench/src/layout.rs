@@ -116,8 +116,9 @@ impl Pattern {
                 (0..index(senders)).map(|one| (one, Target::Group)).collect()
             }
             Self::Mixed { .. } => {
-                let writers = (0..users).step_by(2);
-                writers.flat_map(|one| [(one, to(one + 1)), (one, Target::Group)]).collect()
+                let writers = || (0..users).step_by(2);
+                let direct = writers().map(|one| (one, to(one + 1)));
+                direct.chain(writers().map(|one| (one, Target::Group))).collect()
             }
         }
     }
@@ -313,7 +314,7 @@ mod tests {
         let mixed = Layout::new(Pattern::Mixed { pairs: 2 }, 0);
         check(&mixed);
         assert_eq!(ways(&mixed).len(), 4);
-        assert_eq!((mixed.readers(0), mixed.readers(1)), (1, 4));
+        assert_eq!((mixed.readers(1), mixed.readers(2)), (1, 4));
     }
 
     #[test]

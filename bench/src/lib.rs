@@ -17,6 +17,7 @@ pub mod committed;
 #[cfg(test)]
 mod fake_home;
 pub mod group;
+pub mod images;
 pub mod inbox;
 pub mod journal;
 pub mod layout;

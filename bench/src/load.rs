@@ -265,6 +265,8 @@ impl Load {
                 self.progress = now;
             }
             ToClient::GrantsPut(put) => self.traffic.on_granted(put.request),
+            ToClient::BlobState(state) => self.traffic.on_blob_state(now, &state, out),
+            ToClient::Chunk(chunk) => self.traffic.on_chunk(now, &chunk, out),
             ToClient::Grant(grant) => self.traffic.on_grant(user, grant, out),
             ToClient::Fault(fault) if is_in && fault.about == Kind::CHANGE_ROSTER.0 => {
                 let text = fault.text.as_str().to_owned();

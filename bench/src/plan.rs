@@ -25,6 +25,8 @@ pub const PAIRS_MAX: u32 = 5_000;
 pub const RATE_MAX: u64 = 1_000_000;
 /// Seconds of one run.
 pub const SECONDS_MAX: u64 = 3_600;
+/// Images per second: each is far more than a message.
+pub const IMAGES_MAX: u64 = 1_000;
 /// Users who read nothing for a while.
 pub const SILENT_MAX: u32 = 4_000;
 /// Servers that `--local` starts.
@@ -60,6 +62,8 @@ pub struct Plan {
     pub body_len: usize,
     /// Users beside the others who read nothing for a while; an even number.
     pub silent: u32,
+    /// Images per second beside the messages.
+    pub images: u64,
     /// How long posts are sent; as long again when some are silent.
     pub duration: Duration,
     /// Seed of the bodies.
@@ -144,6 +148,9 @@ pub enum PlanError {
     /// Users who read nothing, where that cannot be measured.
     #[error("--silent takes an even number, with --local, with pairs, and not with --window")]
     Silent,
+    /// Images, where they have no place.
+    #[error("--images goes with --rate, and not with --silent or --mode")]
+    Images,
     /// What cannot be sealed here.
     #[error(
         "--mode sealed is for mailboxes and texts of up to 60000 bytes: not with --pattern mixed, \
@@ -235,6 +242,10 @@ impl Plan {
         if is_odd || silent > 0 && !may {
             return Err(PlanError::Silent);
         }
+        let images = within("--images", direct.images.unwrap_or(0), 0, IMAGES_MAX)?;
+        if images > 0 && (direct.window.is_some() || silent > 0 || direct.mode.is_some()) {
+            return Err(PlanError::Images);
+        }
         let is_sealed = mode(direct)?;
         let is_grouped = matches!(pattern, Pattern::Mixed { .. });
         if is_sealed && (silent > 0 || is_grouped || body_len(&direct.shared())? > TEXT_LEN_MAX) {
@@ -242,6 +253,7 @@ impl Plan {
         }
         Ok(Self {
             pattern,
+            images,
             is_sealed,
             pace: pace(direct.rate, direct.window, Pace::Open { rate: RATE_DEFAULT })?,
             silent: u32::try_from(silent).expect("at most SILENT_MAX"),
@@ -315,6 +327,7 @@ impl Plan {
             is_sealed: false,
             body_len: body_len(shared)?,
             silent: 0,
+            images: 0,
             duration: Duration::ZERO,
             seed: shared.seed.unwrap_or(random_seed),
             json: shared.json,

@@ -114,6 +114,8 @@ impl Latencies {
 pub struct Counts {
     /// Sent for the first time.
     pub posted: u64,
+    /// Those of them that name an image, beyond what the clock offered.
+    pub named: u64,
     /// Sent again after a refusal or a lost link.
     pub resent: u64,
     /// Accepted because they were on the home's disk.
@@ -206,6 +208,8 @@ pub struct Record {
     pub delivered: Latencies,
     /// The counts.
     pub counts: Counts,
+    /// From the intended time of an image until its reader had it.
+    pub images: Latencies,
     /// CPU time of the generator that sealing, opening and grants took.
     pub crypto: Duration,
     /// When the first post was due.

@@ -64,6 +64,8 @@ impl Report {
             "delivered_us": quantiles(&record.delivered),
             "accepted_us": quantiles(&record.accepted),
             "sent_us": quantiles(&record.sent),
+            "images_us": quantiles(&record.images),
+            "images": counts.named,
             "posted": counts.posted,
             "delivered": counts.delivered,
             "stored": counts.stored,
@@ -234,6 +236,9 @@ impl Report {
             ("accepted", &record.accepted),
             ("sent", &record.sent),
         ];
+        if self.plan.images > 0 {
+            rows.push(("images fetched", &record.images));
+        }
         if self.plan.silent > 0 {
             rows.insert(1, ("delivered, with silent", &record.beside));
         }

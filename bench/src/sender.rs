@@ -83,9 +83,10 @@ impl Sender {
         self.window = window;
     }
 
-    /// Lets `count` more posts be sent when the window allows.
-    pub fn release(&mut self, count: u64) {
+    /// Lets `count` more posts be sent when the window allows; the number of the last of them.
+    pub fn release(&mut self, count: u64) -> u64 {
         self.released = self.released.saturating_add(count);
+        self.released
     }
 
     /// Takes back what was released and never sent; how many.

@@ -14,6 +14,7 @@ use wire::{FaultCode, Instant, Kind, LogHandle, MessageSession, Name, Number, To
 use crate::account::Account;
 use crate::body::{Bodies, Identity};
 use crate::group::MESSAGE_SESSION;
+use crate::images::Images;
 use crate::inbox::{Acknowledgement, Inboxes};
 use crate::layout::{Layout, Target};
 use crate::load::Effect;
@@ -29,6 +30,7 @@ use crate::user::Action;
 mod absence;
 mod answers;
 mod arrivals;
+mod pictures;
 mod sealed;
 
 /// The number of the greeting.
@@ -59,6 +61,7 @@ pub struct Traffic {
     names: Vec<Name>,
     bodies: Bodies,
     silent: Silent,
+    images: Images,
     /// One for each lane.
     writers: Vec<Writer>,
     /// What each reader of each lane has; a lane's begin at its `first_receipt`.
@@ -108,6 +111,7 @@ impl Traffic {
             names: Vec::new(),
             bodies: Bodies::new(plan.seed, plan.body_len),
             silent: Silent::new(plan, &layout),
+            images: Images::new(plan.images, mailbox_lanes(&layout), plan.seed),
             writers: Vec::new(),
             receipts: Vec::new(),
             inboxes: Inboxes::new(layout.users(), plan.keeping),
@@ -182,6 +186,7 @@ impl Traffic {
                 self.schedule = Some(Schedule::new(start, rate, lanes, duration));
                 self.record.hushed = start + self.duration;
                 self.silent.begin(self.record.hushed);
+                self.images.begin(start, self.duration);
             }
             Pace::Closed { window } => {
                 let posts = match self.course {
@@ -238,6 +243,7 @@ impl Traffic {
     /// be written before more can be acknowledged is returned.
     pub fn on_turn_end(&mut self, now: Instant, out: &mut Vec<Effect>) -> Option<Bytes> {
         self.release(now);
+        self.release_images(now, out);
         self.end_holds(now);
         while let Some(lane) = self.ready.pop() {
             self.writers[lane].is_ready = false;
@@ -262,7 +268,8 @@ impl Traffic {
         let next = self.schedule.filter(|all| self.released < all.posts());
         let next = next.map(|all| all.intended(self.released));
         let hold = self.holds.first().map(|(until, _)| *until);
-        let others = [hold, self.silent.deadline(), self.inboxes.deadline()];
+        let images = self.images.deadline();
+        let others = [hold, self.silent.deadline(), self.inboxes.deadline(), images];
         next.into_iter().chain(others.into_iter().flatten()).min()
     }
 
@@ -316,9 +323,12 @@ impl Traffic {
     #[must_use]
     pub fn is_quiet(&self) -> bool {
         let counts = &self.record.counts;
-        let all_sent = self.schedule.is_none_or(|all| counts.posted + counts.unsent == all.posts());
+        let all_sent = self
+            .schedule
+            .is_none_or(|all| counts.posted + counts.unsent == all.posts() + counts.named);
         let is_silent_sent = self.record.silent.posted == self.silent.released();
-        all_sent && is_silent_sent && counts.is_settled() && self.record.silent.is_settled()
+        let is_seen = is_silent_sent && self.images.is_quiet();
+        all_sent && is_seen && counts.is_settled() && self.record.silent.is_settled()
     }
 
     /// What the run found.
@@ -326,6 +336,7 @@ impl Traffic {
     pub fn finish(mut self) -> Record {
         let sealed = self.sealing.as_ref().map_or(Duration::ZERO, Sealing::cost);
         self.record.crypto += sealed;
+        self.record.counts.lost += self.images.missing();
         for (lane, writer) in self.writers.iter().enumerate() {
             let all = writer.first_receipt..writer.first_receipt + self.layout.readers(lane);
             let lost = |received: &Numbers| writer.accepted.missing_in(received);
@@ -448,6 +459,13 @@ fn intended_of(intended: &[Instant], number: u64) -> Option<Instant> {
 fn identity_of(lane: usize, number: u64) -> Identity {
     let lane = u32::try_from(lane).expect("the plan bounds the lanes");
     Identity { lane, number }
+}
+
+/// Lanes that lead to mailboxes: they come first.
+fn mailbox_lanes(layout: &Layout) -> u32 {
+    let measured = &layout.lanes()[layout.measured()];
+    let mailboxes = measured.iter().take_while(|lane| lane.target != Target::Group);
+    u32::try_from(mailboxes.count()).expect("the plan bounds the lanes")
 }
 
 fn number(value: u64) -> Number {

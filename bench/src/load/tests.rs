@@ -78,6 +78,7 @@ fn plan(pace: Pace) -> Plan {
         is_sealed: false,
         body_len: 32,
         silent: 0,
+        images: 0,
         duration: Duration::from_secs(1),
         seed: 1,
         json: false,

@@ -21,6 +21,7 @@ fn plan(pace: Pace) -> Plan {
         is_sealed: false,
         body_len: 200,
         silent: 0,
+        images: 0,
         duration: Duration::from_secs(10),
         seed: 42,
         json: false,

@@ -42,6 +42,7 @@ impl Traffic {
             return Ok(());
         };
         self.on_entry(now, (user, lane), number, rises);
+        self.fetch(now, lane, number, out);
         Ok(())
     }
 
