@@ -84,7 +84,9 @@ impl Account {
         Ok(self.finish_with(record, random))
     }
 
-    fn finish_with(&self, record: Challenge, random: &mut StdRng) -> SignUpFinish {
+    /// The same with a record that was made elsewhere.
+    #[must_use]
+    pub fn finish_with(&self, record: Challenge, random: &mut StdRng) -> SignUpFinish {
         let (name, origin, bundle) = (self.name, self.origin, self.bundle.clone());
         let sealed_keys = blob(SEALED_KEYS_LEN, random);
         SignUpFinish { name, origin, record, bundle, sealed_keys }

@@ -24,6 +24,8 @@ pub struct Args {
 pub enum Scenario {
     /// See [`Direct`].
     Direct(Direct),
+    /// See [`Connect`].
+    Connect(Connect),
     /// See [`Group`].
     Group(Group),
     /// See [`Offline`].

@@ -121,7 +121,12 @@ impl Cluster {
     pub fn open(target: &Target, stop: &AtomicBool) -> Result<Self, ClusterError> {
         match target {
             Target::Own { servers, plaintext, store_all } => {
-                Self::start(*servers, (*plaintext, *store_all), stop)
+                let switches = [("--plaintext", *plaintext), ("--store-all", *store_all)];
+                let on = switches.iter().filter(|(_, is_on)| *is_on).map(|(flag, _)| *flag);
+                let servers = servers.to_string();
+                let fixed = ["--local", &servers, "--admin", "127.0.0.1:0"];
+                let flags = fixed.into_iter().chain(["--log-format", "json"]).chain(on);
+                Self::start(flags.map(str::to_owned).collect(), stop)
             }
             Target::Running { router, ca } => {
                 let endpoint =
@@ -195,30 +200,15 @@ impl Cluster {
         struck.map_err(|error| ClusterError::Strike { name: name.clone(), error })
     }
 
-    fn start(
-        servers: u16,
-        (plaintext, store_all): (bool, bool),
-        stop: &AtomicBool,
-    ) -> Result<Self, ClusterError> {
-        let path = beside_this("fastchat-router");
+    /// Starts our own cluster: `fastchat-router` with these flags, and a directory for its data.
+    ///
+    /// # Errors
+    /// [`ClusterError`].
+    pub fn start(flags: Vec<String>, stop: &AtomicBool) -> Result<Self, ClusterError> {
         let data = TempDir::with_prefix("fastchat-bench-");
         let data = file(Path::new("a temporary directory"), data)?;
-        let log = data.path().join("router.log");
-        let words = file(&log, fs::File::create(&log))?;
-        let mut router = Command::new(&path)
-            .args(["--local", &servers.to_string(), "--data"])
-            .arg(data.path())
-            .args(["--admin", "127.0.0.1:0", "--log-format", "json"])
-            .args(plaintext.then_some("--plaintext"))
-            .args(store_all.then_some("--store-all"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(words)
-            .spawn()
-            .map_err(|error| ClusterError::Program { path, error })?;
-        let stdout = router.stdout.take().expect("it was piped");
-        let own = Own { router, data };
-        wait_until_ready(&first_line(stdout), &log, stop)?;
+        let mut own = Own { router: launch(&flags, data.path())?, data, flags };
+        own.wait_until_ready(stop)?;
         let endpoint = own.endpoint()?;
         let own = Some(own);
         Ok(Self { endpoint, own })
@@ -257,6 +247,11 @@ fn log_in(data: &Path) -> PathBuf {
 }
 
 impl Own {
+    fn wait_until_ready(&mut self, stop: &AtomicBool) -> Result<(), ClusterError> {
+        let stdout = self.router.stdout.take().expect("it was piped");
+        wait_until_ready(&first_line(stdout), &log_in(self.data.path()), stop)
+    }
+
     fn processes(&self) -> Result<Vec<Process>, ClusterError> {
         let path = self.data.path().join("pids");
         let text = file(&path, fs::read_to_string(&path))?;

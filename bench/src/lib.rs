@@ -14,6 +14,7 @@ pub mod body;
 pub mod chart;
 pub mod cluster;
 pub mod committed;
+pub mod connect;
 #[cfg(test)]
 mod fake_home;
 pub mod group;

@@ -3,12 +3,12 @@
 use std::io::{Write, stdout};
 use std::process::ExitCode;
 
-use bench::args::{Args, Balance, Scenario, Seal};
+use bench::args::{Args, Balance, Connect, Scenario, Seal};
 use bench::balance::plot;
 use bench::balance::report::Report;
 use bench::plan::{self, Plan, PlanError, SeriesPlan};
 use bench::run::RunError;
-use bench::{balance, run, scale, seal, series};
+use bench::{balance, connect, run, scale, seal, series};
 
 const VERSION: &str = concat!("fastchat-bench ", env!("CARGO_PKG_VERSION"));
 
@@ -31,6 +31,7 @@ fn main() -> ExitCode {
     match &args.scenario {
         None => fail(UNSOUND, "nothing to measure; name a scenario, or see fastchat-bench --help"),
         Some(Scenario::Direct(direct)) => measure(|seed| Plan::direct(direct, seed)),
+        Some(Scenario::Connect(connect)) => measure_connecting(connect),
         Some(Scenario::Group(group)) => measure(|seed| Plan::group(group, seed)),
         Some(Scenario::Offline(offline)) => measure(|seed| Plan::offline(offline, seed)),
         Some(Scenario::Faults(faults)) => measure(|seed| Plan::faults(faults, seed)),

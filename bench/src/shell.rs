@@ -90,8 +90,7 @@ struct Moment {
 
 struct Shell<'a, C> {
     cluster: &'a Cluster,
-    /// None without TLS.
-    tls: Option<Arc<ClientConfig>>,
+    tls: Arc<ClientConfig>,
     net: Net,
     clock: Clock,
     timer: Timer,
@@ -155,7 +154,7 @@ impl<'a, C: Core> Shell<'a, C> {
         let workers = Workers::start(move || other.wake().unwrap_or_default())?;
         Ok(Self {
             cluster,
-            tls: ca_pem.map(|ca_pem| tls::client_config(ca_pem, None)).transpose()?,
+            tls: tls::client_config(&cluster.endpoint().ca_pem, None)?,
             net,
             clock: Clock::new(),
             timer,

@@ -214,7 +214,7 @@ impl Person {
         };
         let identity = self.account.name.as_bytes();
         let (record, _) = sign_up.finish(identity, response, stretch, random)?;
-        let finish: SignUpFinish = self.account.finish(record, random);
+        let finish: SignUpFinish = self.account.finish_with(record, random);
         out.push(Action::Say(finish.into()));
         Ok(())
     }
@@ -237,7 +237,7 @@ impl Person {
         let Stage::SigningIn(sign_in) = std::mem::replace(&mut self.stage, Stage::Finishing) else {
             return Err(PersonError::OutOfTurn(wire::Kind::SIGN_IN_CHALLENGE));
         };
-        let Account { name, origin } = self.account;
+        let Account { name, origin, .. } = self.account;
         let (finish, _) = sign_in.finish(name.as_bytes(), response, stretch, random)?;
         let finish = SignInFinish { name, origin, takeover: false, finish };
         out.push(Action::Say(finish.into()));
@@ -245,7 +245,8 @@ impl Person {
     }
 
     fn resume(&mut self, out: &mut Vec<Action>) {
-        let (Account { name, origin }, token) = (self.account.clone(), self.token);
+        let (Account { name, origin, .. }, token) = (&self.account, self.token);
+        let (name, origin) = (*name, *origin);
         self.greet(Stage::Finishing, out);
         out.push(Action::Say(Resume { name, origin, token }.into()));
     }
