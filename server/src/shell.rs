@@ -26,6 +26,7 @@ use rand::rngs::SysRng;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR2};
 use signal_hook_mio::v1_0::Signals;
 use storage::{RocksStorage, Storage, StorageError};
+use wire::message::Fanned;
 use wire::net::{CloseCause, ListenerId, Net, NetEvent, Policy, Security};
 use wire::{ConnId, Instant, ServerId};
 
@@ -323,6 +324,12 @@ impl Shell {
             match effect {
                 Effect::Send { conn, message } => {
                     self.net.send(conn, |out| message.append_frame(out));
+                }
+                Effect::Fan { readers, entry } => {
+                    let fanned = Fanned::new(&entry);
+                    for (conn, handle) in readers {
+                        self.net.send(conn, |out| fanned.append_frame(handle, out));
+                    }
                 }
                 Effect::Close { conn } => self.net.close(conn),
                 Effect::Admit { conn } => self.net.set_policy(conn, Policy::client()),

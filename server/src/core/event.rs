@@ -6,7 +6,10 @@ use std::net::SocketAddr;
 use bytes::BytesMut;
 use storage::{Completion, Op};
 use wire::frame::Frame;
-use wire::{ConnId, ServerId, ServerToRouter, SessionEpoch, SignedMap, ToClient, ToPeer};
+use wire::message::{Deliver, Entry};
+use wire::{
+    ConnId, LogHandle, ServerId, ServerToRouter, SessionEpoch, SignedMap, ToClient, ToPeer,
+};
 
 use super::log;
 
@@ -142,6 +145,22 @@ pub enum Outgoing {
     Router(ServerToRouter),
 }
 
+impl Effect {
+    /// The same with one [`Effect::Send`] for each reader of an entry, for shells that look at each
+    /// message.
+    #[must_use]
+    pub fn unfolded(self) -> Vec<Self> {
+        let Self::Fan { readers, entry } = self else {
+            return vec![self];
+        };
+        let each = readers.into_iter().map(|(conn, handle)| {
+            let deliver = Deliver { handle, entry: entry.clone() };
+            Self::Send { conn, message: Outgoing::Client(deliver.into()) }
+        });
+        each.collect()
+    }
+}
+
 impl Outgoing {
     /// Appends the message as one whole frame.
     pub fn append_frame(&self, out: &mut BytesMut) {
@@ -162,6 +181,13 @@ pub enum Effect {
         conn: ConnId,
         /// What to send.
         message: Outgoing,
+    },
+    /// Queue an entry on several connections of clients, encoded once.
+    Fan {
+        /// Which connections, and the handle of the entry's log on each.
+        readers: Vec<(ConnId, LogHandle)>,
+        /// The entry.
+        entry: Entry,
     },
     /// Close a connection after what is queued was written. Answered by [`Event::Closed`].
     Close {

@@ -12,6 +12,8 @@ use wire::message::{
 };
 use wire::{ConnId, FaultCode, Kind, LogHandle, LogId, LogKind, Name, Seq, ServerId};
 
+use super::event::Effect;
+use super::metrics::Metrics;
 use super::readers::Readers;
 use super::seat::{Seat, signed};
 use super::session::{Handle, HandleState, Session};
@@ -193,16 +195,19 @@ impl Seat {
             LogKind::Mailbox => self.sessions.get(&log.name).map(std::slice::from_ref),
             LogKind::Group => self.readers.get(&log).map(Readers::all),
         };
-        let Some((last, others)) = readers.and_then(|conns| conns.split_last()) else {
-            return;
+        let (clients, metrics) = (&mut self.clients, &mut *turn.metrics);
+        let mut live = |conn: &ConnId| {
+            let session = signed(clients, *conn)?;
+            Some((*conn, takes_live(session, from, &log, &entry, metrics)?))
         };
-        for conn in others {
-            if let Some(session) = signed(&mut self.clients, *conn) {
-                push_live(session, *conn, from, &log, entry.clone(), turn);
+        match readers.unwrap_or_default() {
+            [] => {}
+            [conn] => {
+                if let Some((conn, id)) = live(conn) {
+                    deliver(conn, id, entry, turn);
+                }
             }
-        }
-        if let Some(session) = signed(&mut self.clients, *last) {
-            push_live(session, *last, from, &log, entry, turn);
+            conns => fan(conns.iter().filter_map(live).collect(), entry, turn),
         }
     }
 
@@ -300,33 +305,29 @@ pub(super) fn is_mailbox_of_another(log: &LogId, account: Name) -> bool {
     log.kind == LogKind::Mailbox && log.name != account
 }
 
-fn push_live(
+/// The handle under which a session takes a pushed entry; `None` when it takes it later, or never.
+fn takes_live(
     session: &mut Session,
-    conn: ConnId,
     from: ServerId,
     log: &LogId,
-    entry: Entry,
-    turn: &mut Turn<'_>,
-) {
+    entry: &Entry,
+    metrics: &mut Metrics,
+) -> Option<LogHandle> {
     let high = session.high;
-    let Some((id, handle)) = session.handle_of(log) else {
-        return;
-    };
-    let Some(reading) = &mut handle.reading else {
-        return;
-    };
+    let (id, handle) = session.handle_of(log)?;
+    let reading = handle.reading.as_mut()?;
     let is_news = entry.seq > reading.position && !reading.is_beyond(entry.seq);
     if handle.home != from || !reading.live || !is_news {
-        return;
+        return None;
     }
     let len = entry.body.bytes().len();
     if high || !reading.makes_room(len) {
         reading.live = false;
-        turn.metrics.behind += 1;
-        return;
+        metrics.behind += 1;
+        return None;
     }
     reading.sent(entry.seq, len);
-    deliver(conn, id, entry, turn);
+    Some(id)
 }
 
 /// Sends what the window has room for; the rest is read again later.
@@ -362,6 +363,12 @@ fn take_range(
 fn deliver(conn: ConnId, handle: LogHandle, entry: Entry, turn: &mut Turn<'_>) {
     turn.metrics.delivered += 1;
     turn.tell_client(conn, Deliver { handle, entry });
+}
+
+/// Sends one entry to all who take it.
+fn fan(readers: Vec<(ConnId, LogHandle)>, entry: Entry, turn: &mut Turn<'_>) {
+    turn.metrics.delivered += u64::try_from(readers.len()).expect("usize fits u64");
+    turn.effects.push(Effect::Fan { readers, entry });
 }
 
 fn ask_ranges(session: &mut Session, turn: &mut Turn<'_>) {

@@ -327,7 +327,7 @@ impl World {
     }
 
     fn perform(&mut self, id: ServerId, effects: Vec<Effect>) {
-        for effect in effects {
+        for effect in effects.into_iter().flat_map(Effect::unfolded) {
             match effect {
                 Effect::Send { conn, message } => self.carry(End::Server(id, conn), &message),
                 Effect::Close { conn } => {
@@ -336,6 +336,7 @@ impl World {
                     self.arrivals.push_back(Arrival::Closed(end));
                 }
                 Effect::Admit { .. } | Effect::Know { .. } => {}
+                Effect::Fan { .. } => unreachable!("it was unfolded"),
                 Effect::SetReading { conn, reading } => {
                     let paused = &mut self.node(id).paused;
                     let changed = if reading { paused.remove(&conn) } else { paused.insert(conn) };

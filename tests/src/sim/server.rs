@@ -224,7 +224,7 @@ impl World {
 
     fn perform_server(&mut self, id: ServerId, effects: Vec<Effect>) {
         let node = Node::Server(id);
-        for effect in effects {
+        for effect in effects.into_iter().flat_map(Effect::unfolded) {
             if self.host_mut(node).is_dying() {
                 self.tally.count(FaultKind::ServerKilledMidway);
                 return self.kill(node, State::Down);
@@ -241,6 +241,7 @@ impl World {
                 }
                 Effect::Know { .. } => {}
                 Effect::Admit { conn } => self.set_policy(node, conn, Policy::client()),
+                Effect::Fan { .. } => unreachable!("it was unfolded"),
                 Effect::SetReading { conn, reading } => {
                     let policy = Policy { paused: !reading, ..Policy::client() };
                     self.set_policy(node, conn, policy);

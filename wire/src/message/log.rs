@@ -1,11 +1,14 @@
 //! Logs: open, post, accepted, attach, deliver, seen. Mailboxes and groups alike.
 
+use byteorder::{BigEndian, ByteOrder};
 use bytes::{BufMut, BytesMut};
 
 use super::message;
 use crate::fault::FaultCode;
 use crate::field::{Field, Opaque};
+use crate::frame;
 use crate::id::{LogHandle, LogId, MessageSession, Number, Origin, Seq};
+use crate::kind::Kind;
 use crate::limits::BODY_LEN_MAX;
 use crate::name::Name;
 use crate::reader::{DecodeError, Reader};
@@ -272,5 +275,59 @@ impl Field for Entry {
             at: Field::get(reader, "at")?,
             body: Field::get(reader, "body")?,
         })
+    }
+}
+
+/// A [`Deliver`] for several readers: encoded once, it differs in their handles alone.
+#[derive(Clone, Debug)]
+pub struct Fanned(BytesMut);
+
+/// Where a [`Deliver`] frame has its handle: behind the length and the kind.
+const HANDLE_PLACE: std::ops::Range<usize> = 5..9;
+
+impl Fanned {
+    /// The frame of `entry`.
+    #[must_use]
+    pub fn new(entry: &Entry) -> Self {
+        let mut frame = BytesMut::new();
+        frame::append(&mut frame, Kind::DELIVER, |out| {
+            LogHandle(0).put(out);
+            entry.put(out);
+        });
+        Self(frame)
+    }
+
+    /// Appends the frame for a reader whose log has this handle.
+    pub fn append_frame(&self, handle: LogHandle, out: &mut BytesMut) {
+        let start = out.len();
+        out.put_slice(&self.0);
+        BigEndian::write_u32(&mut out[start..][HANDLE_PLACE], handle.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::message::Message;
+
+    #[test]
+    fn a_fanned_frame_is_the_frame_of_each_reader() {
+        let entry = Entry {
+            seq: Seq(7),
+            sender: Name::parse("alice").expect("a name"),
+            origin: Origin([3; 16]),
+            number: Number::new(9).expect("in range"),
+            at: Wall(5),
+            body: Body::new(Bytes::from_static(b"sealed")).expect("short"),
+        };
+        let fanned = Fanned::new(&entry);
+        let (mut together, mut alone) = (BytesMut::new(), BytesMut::new());
+        for handle in [LogHandle(0), LogHandle(1), LogHandle(u32::MAX)] {
+            fanned.append_frame(handle, &mut together);
+            Deliver { handle, entry: entry.clone() }.append_frame(&mut alone);
+        }
+        assert_eq!(together, alone);
     }
 }

@@ -32,8 +32,8 @@ pub use group::{
     NoteGroup, Roster, RosterChanged, StatementBytes,
 };
 pub use log::{
-    Accepted, Attach, Body, CaughtUp, Class, CloseLog, Deliver, Entry, LogOpened, OpenLog, Post,
-    Receipt, Refusal, Refused, Seen, Shown, Unavailable, Up,
+    Accepted, Attach, Body, CaughtUp, Class, CloseLog, Deliver, Entry, Fanned, LogOpened, OpenLog,
+    Post, Receipt, Refusal, Refused, Seen, Shown, Unavailable, Up,
 };
 pub use map::{FetchMap, MapCopy, MapVersion};
 pub use peer::{
