@@ -1,4 +1,4 @@
--- Prosody. {PORT} and {DIR} are filled in at each start. Limits against floods are lifted.
+-- Prosody. Port and folder are filled in at each start. Limits against floods are lifted.
 data_path = "{DIR}/data"
 pidfile = "{DIR}/pid"
 run_as_root = true

@@ -14,6 +14,7 @@ pub mod cluster;
 pub mod load;
 pub mod machine;
 pub mod numbers;
+pub mod peers;
 pub mod plan;
 pub mod reader;
 pub mod record;

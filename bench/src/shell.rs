@@ -24,7 +24,7 @@ use crate::stretch::{Job, Stretchers, threads};
 use crate::usage::{Reading, Usage, UsageError};
 use crate::user::Action;
 
-mod timer;
+pub(crate) mod timer;
 
 use timer::Timer;
 
