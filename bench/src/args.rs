@@ -27,10 +27,50 @@ pub enum Scenario {
     Seal(Seal),
     /// See [`Balance`].
     Balance(Balance),
+    /// See [`Compare`].
+    Compare(Compare),
     /// See [`PeerRun`].
     Peer(PeerRun),
     /// See [`Relay`].
     Relay(Relay),
+}
+
+/// FastChat and other servers side by side: one table, one plot, raw figures.
+#[derive(Debug, Default, FromArgs)]
+#[argh(subcommand, name = "compare")]
+pub struct Compare {
+    /// other servers (default: relay,nats,jetstream,mosquitto,inspircd,ngircd,ejabberd,prosody)
+    #[argh(option, arg_name = "list")]
+    pub peers: Option<String>,
+
+    /// what is compared (default: direct,group,offline,connect)
+    #[argh(option, arg_name = "list")]
+    pub scenarios: Option<String>,
+
+    /// runs of each, of which the table has the median (default: 5)
+    #[argh(option, arg_name = "count")]
+    pub runs: Option<u64>,
+
+    /// how long posts are sent, 1 to 3600 (default: 10)
+    #[argh(option, arg_name = "seconds")]
+    pub seconds: Option<u64>,
+
+    /// posts to users who are away, 1000 to 100000 (default: 100000)
+    #[argh(option, arg_name = "posts")]
+    pub posts: Option<u64>,
+
+    /// idle connections, 100 to 60000 (default: 10000)
+    #[argh(option, arg_name = "users")]
+    pub users: Option<u64>,
+
+    /// directory for the table, the plot, the raw figures and the configurations
+    /// (default: docs/bench/<date>)
+    #[argh(option, arg_name = "dir")]
+    pub out: Option<PathBuf>,
+
+    /// print one JSON object instead of the table
+    #[argh(switch)]
+    pub json: bool,
 }
 
 /// Another server under the same load, as `compare` runs it: prints one JSON object.

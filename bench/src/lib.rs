@@ -2,7 +2,9 @@
 //!
 //! Start with [`plan`] (what is measured), then [`load`] (the core: users, posts, phases) and
 //! [`shell`] (the one loop that runs it). Everything but [`seal`], [`balance`], [`shell`],
-//! [`cluster`], [`stretch`], [`usage`] and [`machine`] is pure.
+//! [`cluster`], [`stretch`], [`usage`], [`machine`], [`peers`] and [`compare`] is pure.
+//!
+//! [`peers`] puts the same load on other servers, and [`compare`] runs all side by side.
 //!
 //! [`balance`] simulates users instead, and seats them by the router's own code.
 
@@ -11,6 +13,7 @@ pub mod args;
 pub mod balance;
 pub mod body;
 pub mod cluster;
+pub mod compare;
 pub mod load;
 pub mod machine;
 pub mod numbers;

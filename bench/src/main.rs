@@ -3,11 +3,11 @@
 use std::io::{Write, stdout};
 use std::process::ExitCode;
 
-use bench::args::{Args, Balance, Direct, PeerRun, Scenario, Seal};
+use bench::args::{Args, Balance, Compare, Direct, PeerRun, Scenario, Seal};
 use bench::balance::plot;
 use bench::balance::report::Report;
 use bench::plan::{self, Plan};
-use bench::{balance, peers, run, seal};
+use bench::{balance, compare, peers, run, seal};
 
 const VERSION: &str = concat!("fastchat-bench ", env!("CARGO_PKG_VERSION"));
 
@@ -32,6 +32,7 @@ fn main() -> ExitCode {
         Some(Scenario::Direct(direct)) => measure_direct(direct),
         Some(Scenario::Seal(seal)) => measure_sealing(seal),
         Some(Scenario::Balance(balance)) => measure_balance(balance),
+        Some(Scenario::Compare(args)) => measure_all(args),
         Some(Scenario::Peer(peer)) => measure_peer(peer),
         Some(Scenario::Relay(relay)) => match peers::relay::serve(relay.address) {
             Ok(()) => ExitCode::from(SOUND),
@@ -85,6 +86,19 @@ fn measure_balance(args: &Balance) -> ExitCode {
         return fail(FAILED, &error.to_string());
     }
     ExitCode::from(if report.is_sound() { SOUND } else { UNSOUND })
+}
+
+fn measure_all(args: &Compare) -> ExitCode {
+    let date = jiff::Zoned::now().date().to_string();
+    let plan = match compare::plan::Plan::new(args, &date) {
+        Ok(plan) => plan,
+        Err(error) => return fail(UNSOUND, &error.to_string()),
+    };
+    match compare::run(plan) {
+        Ok(true) => ExitCode::from(SOUND),
+        Ok(false) => ExitCode::from(UNSOUND),
+        Err(error) => fail(FAILED, &error.to_string()),
+    }
 }
 
 fn measure_peer(args: &PeerRun) -> ExitCode {

@@ -111,6 +111,13 @@ impl Peer {
         }
     }
 
+    /// Sign-ins that are on their way at a time: few, because some servers let no more than 10
+    /// connections wait. InspIRCd finishes them once a second, all that are there.
+    #[must_use]
+    pub fn sign_ins_at_once(self) -> usize {
+        if self == Self::InspIrcd { 1_024 } else { 10 }
+    }
+
     /// Whether it acknowledges each post by itself.
     #[must_use]
     pub fn acknowledges(self) -> bool {

@@ -194,7 +194,9 @@ fn last_words(folder: &Path) -> String {
         Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
     };
     let both = [read("words"), read("log")];
-    both.into_iter().flatten().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n")
+    let said: Vec<String> = both.into_iter().flatten().filter(|text| !text.is_empty()).collect();
+    // Where it was is nobody's business: the folder is gone when this is read.
+    said.join("\n").replace(&*folder.to_string_lossy(), "DIR")
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ const LEAVE_TIME: Duration = Duration::from_secs(1);
 /// How long idle connections are watched.
 const IDLE_TIME: Duration = Duration::from_secs(5);
 /// Nothing more comes to those who have returned when nothing came for so long.
-const QUIET_MAX: Duration = Duration::from_secs(5);
+const QUIET_MAX: Duration = Duration::from_secs(20);
 
 /// Runs `plan` until SIGINT or SIGTERM, and prints what was found; whether nothing was lost,
 /// doubled or damaged.

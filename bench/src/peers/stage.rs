@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use rustix::time::{ClockId, clock_gettime};
 use thiserror::Error;
 use wire::Instant;
 
@@ -15,10 +16,10 @@ use super::tally::Tally;
 use super::text::Texts;
 use super::tree::Tree;
 use crate::body::Identity;
-use crate::usage::{Usage, UsageError};
+use crate::usage::UsageError;
 
-/// Sign-ins that are on their way at a time: some servers let no more than 10 connections wait.
-const IN_FLIGHT_MAX: usize = 10;
+/// Users who are on their way into the group at a time.
+const JOINS_AT_ONCE: usize = 10;
 /// How long nothing may happen while somebody waits for an answer.
 const STALL_MAX: Duration = Duration::from_secs(30);
 
@@ -82,7 +83,7 @@ pub struct Moment {
     /// The server.
     pub server: Tree,
     /// This process.
-    pub own: Usage,
+    pub own: Duration,
 }
 
 /// A server and its users.
@@ -156,8 +157,9 @@ impl Stage {
     /// [`StageError`].
     pub fn sign_in(&mut self, plan: &Plan, seats: &[Seat]) -> Result<(), StageError> {
         let before = self.hearing.ready;
+        let in_flight = plan.peer.sign_ins_at_once();
         for (count, seat) in seats.iter().enumerate() {
-            let wanted = (before + count + 1).saturating_sub(IN_FLIGHT_MAX);
+            let wanted = (before + count + 1).saturating_sub(in_flight);
             self.until("users signed in", |hearing| hearing.ready >= wanted)?;
             let opened = self.crowd.open(place(seat.user), plan.peer.adapter(*seat));
             self.checked(opened)?;
@@ -174,7 +176,7 @@ impl Stage {
         for user in users.clone() {
             let wanted = match user {
                 0 | 1 => place(user),
-                _ => (place(user) + 1).saturating_sub(IN_FLIGHT_MAX).max(1),
+                _ => (place(user) + 1).saturating_sub(JOINS_AT_ONCE).max(1),
             };
             self.until("users joined", |hearing| hearing.joined >= wanted)?;
             self.crowd.say(place(user), |adapter, out| adapter.join(out));
@@ -210,7 +212,7 @@ impl Stage {
     /// [`StageError`] when the server is gone.
     pub fn moment(&self) -> Result<Moment, StageError> {
         let (at, server) = (self.crowd.now(), self.program.tree()?);
-        Ok(Moment { at, server, own: Usage::of(std::process::id())? })
+        Ok(Moment { at, server, own: own_cpu() })
     }
 
     fn until(&mut self, what: &str, done: impl Fn(&Hearing) -> bool) -> Result<(), StageError> {
@@ -235,7 +237,7 @@ impl Moment {
     /// CPU time of the server and of this process since `before`.
     #[must_use]
     pub fn cpu_since(&self, before: &Self) -> (Duration, Duration) {
-        let own = self.own.cpu.saturating_sub(before.own.cpu);
+        let own = self.own.saturating_sub(before.own);
         (self.server.cpu_since(&before.server), own)
     }
 }
@@ -244,4 +246,11 @@ impl Moment {
 #[must_use]
 pub fn place(user: u32) -> usize {
     usize::try_from(user).expect("u32 fits")
+}
+
+/// CPU time of this process alone, to the nanosecond.
+fn own_cpu() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    let (seconds, nanos) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
+    Duration::new(seconds.unwrap_or(0), nanos.unwrap_or(0))
 }

@@ -12,7 +12,7 @@ use crate::record::Latencies;
 use crate::schedule::Schedule;
 
 /// How long answers and deliveries are awaited when nothing comes.
-const QUIET_MAX: Duration = Duration::from_secs(5);
+const QUIET_MAX: Duration = Duration::from_secs(20);
 
 /// When a writer may go on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

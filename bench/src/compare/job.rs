@@ -1,0 +1,136 @@
+//! One run: this program once more, as a child, so that no run inherits anything of another.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use thiserror::Error;
+
+use super::case::{Case, Contender};
+use super::summary::Outcome;
+
+/// A run that takes longer has failed.
+const RUN_TIME_MAX: Duration = Duration::from_secs(900);
+/// How long a child may take to end when it is asked to.
+const END_TIME_MAX: Duration = Duration::from_secs(30);
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+/// Characters of a reason that are shown.
+const REASON_LEN: usize = 240;
+
+/// Why the comparison ends.
+#[derive(Debug, Error)]
+pub enum JobError {
+    /// No child can be started or read.
+    #[error("a run cannot be started: {0}")]
+    Io(#[from] io::Error),
+    /// SIGINT or SIGTERM.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// One run of one case with one contender.
+#[derive(Debug)]
+pub struct Job {
+    /// Counted from 1.
+    pub run: u64,
+    /// What is compared.
+    pub case: &'static Case,
+    /// Who takes part.
+    pub contender: Contender,
+    /// The command line.
+    pub command: Vec<String>,
+}
+
+impl fmt::Display for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {}, run {}", self.case.title, self.contender.name(), self.run)
+    }
+}
+
+impl Job {
+    /// Runs it. A child that fails is an outcome, too.
+    ///
+    /// # Errors
+    /// [`JobError`].
+    pub fn run(&self, stop: &AtomicBool) -> Result<Outcome, JobError> {
+        if let Contender::Peer(peer) = self.contender
+            && let Some(why) = peer.cannot(self.case.scenario)
+        {
+            return Ok(self.outcome(Err(why.to_owned())));
+        }
+        let (mut said, mut complained) = (tempfile::tempfile()?, tempfile::tempfile()?);
+        let child = Command::new(std::env::current_exe()?)
+            .args(&self.command)
+            .stdin(Stdio::null())
+            .stdout(said.try_clone()?)
+            .stderr(complained.try_clone()?)
+            .spawn()?;
+        let has_ended = wait(child, stop)?;
+        let (said, complained) = (text(&mut said)?, text(&mut complained)?);
+        let figures = serde_json::from_str(said.trim()).ok().filter(Value::is_object);
+        let why = || match has_ended {
+            true => reason(&complained),
+            false => format!("not done within {} minutes", RUN_TIME_MAX.as_secs() / 60),
+        };
+        Ok(self.outcome(figures.ok_or_else(why)))
+    }
+
+    fn outcome(&self, figures: Result<Value, String>) -> Outcome {
+        let Self { run, case, contender, command } = self;
+        let command = command.clone();
+        Outcome { run: *run, case, contender: *contender, command, figures }
+    }
+}
+
+/// Whether the child has ended in time, by itself.
+fn wait(mut child: Child, stop: &AtomicBool) -> Result<bool, JobError> {
+    let began = Instant::now();
+    while began.elapsed() < RUN_TIME_MAX && !stop.load(Ordering::Relaxed) {
+        if child.try_wait()?.is_some() {
+            return Ok(true);
+        }
+        thread::park_timeout(LOOK_INTERVAL);
+    }
+    end(&mut child)?;
+    match stop.load(Ordering::Relaxed) {
+        true => Err(JobError::Interrupted),
+        false => Ok(false),
+    }
+}
+
+/// Lets the child stop its own children first.
+fn end(child: &mut Child) -> io::Result<()> {
+    kill_process(Pid::from_child(child), Signal::TERM)?;
+    let asked = Instant::now();
+    while asked.elapsed() < END_TIME_MAX {
+        if child.try_wait()?.is_some() {
+            return Ok(());
+        }
+        thread::park_timeout(LOOK_INTERVAL);
+    }
+    child.kill()?;
+    child.wait().map(drop)
+}
+
+fn text(file: &mut File) -> io::Result<String> {
+    file.rewind()?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// What a child complained of last, on one line.
+pub(super) fn reason(complained: &str) -> String {
+    let last = complained.rsplit("fastchat-bench: ").next().unwrap_or_default();
+    let words: Vec<&str> = last.split_whitespace().collect();
+    match words.is_empty() {
+        true => "it said nothing".to_owned(),
+        false => words.join(" ").chars().take(REASON_LEN).collect(),
+    }
+}
