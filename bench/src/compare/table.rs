@@ -120,7 +120,7 @@ fn details_row(row: &Row) -> String {
         write!(text, " {}{verdict} |", range(*spread)).expect("a string takes all");
     }
     let lacks = row.contender.lacks();
-    let why = row.failed.as_ref().map(|why| format!("failed: {}", escaped(why)));
+    let why = row.failed.as_ref().map(|why| format!("no figures: {}", escaped(why)));
     let last = why.map_or(lacks.clone(), |why| format!("{why}; {lacks}"));
     let (lost, doubled) = match row.runs {
         0 => ("–".to_owned(), "–".to_owned()),

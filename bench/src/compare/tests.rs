@@ -132,7 +132,7 @@ fn the_table_says_what_was_reached_lost_and_failed() {
         "| FastChat | 7.00, **not reached** |",
         "| `direct-64` | server CPU, µs per delivered message | ≤ 1.50 | 1.30 | – | 0.25 |",
         "| `group-4` | server CPU, µs per delivered message | ≤ 0.90 | **7.00** | – | – |",
-        "failed: no \\| such flag",
+        "no figures: no \\| such flag",
         "| relay | a\\|b |",
     ] {
         assert!(text.contains(wanted), "{wanted} is not in\n{text}");

@@ -110,6 +110,8 @@ impl Crowd {
     /// [`CrowdError::Loop`].
     pub fn open(&mut self, user: usize, adapter: Box<dyn Adapter>) -> Result<(), CrowdError> {
         let mut socket = TcpStream::connect(self.address)?;
+        // A small write would else wait 40 ms for the server to acknowledge the one before.
+        socket.set_nodelay(true)?;
         let both = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(&mut socket, Token(user), both)?;
         if user >= self.connections.len() {
