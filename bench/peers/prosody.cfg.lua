@@ -1,5 +1,6 @@
 -- Prosody. Port and folder are filled in at each start. Limits against floods are lifted.
 data_path = "{DIR}/data"
+certificates = "{DIR}/data"
 pidfile = "{DIR}/pid"
 run_as_root = true
 interfaces = { "127.0.0.1" }

@@ -10,7 +10,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{
+    Pid, Signal, WaitOptions, getpid, kill_process, set_child_subreaper, waitpid,
+};
 use tempfile::TempDir;
 use thiserror::Error;
 
@@ -110,6 +112,7 @@ impl Program {
 
     /// In a process group of its own: what is typed at the terminal ends the run first.
     fn spawn(peer: Peer) -> io::Result<Self> {
+        set_child_subreaper(Some(getpid()))?;
         let folder = TempDir::with_prefix("fastchat-bench-peer-")?;
         open_to_all(folder.path())?;
         let address = free_address()?;
@@ -143,17 +146,16 @@ impl Program {
     }
 
     fn end(&mut self) -> io::Result<()> {
-        let helpers = processes(self.child.id());
+        let ids = processes(self.child.id()).into_iter().filter(|id| *id != self.child.id());
+        let pids = ids.filter_map(|id| Pid::from_raw(i32::try_from(id).ok()?));
+        let mut helpers: Vec<Pid> = pids.collect();
         self.child.kill()?;
         self.child.wait()?;
-        let began = Instant::now();
-        let mut left: Vec<u32> = helpers.into_iter().filter(|id| is_alive(*id)).collect();
-        while !left.is_empty() && began.elapsed() < END_TIME_MAX {
-            thread::park_timeout(LOOK_INTERVAL);
-            left.retain(|id| is_alive(*id));
-        }
-        for pid in left.into_iter().filter_map(|id| Pid::from_raw(i32::try_from(id).ok()?)) {
-            kill_process(pid, Signal::KILL)?;
+        if !are_gone(&mut helpers) {
+            for helper in &helpers {
+                kill_process(*helper, Signal::KILL)?;
+            }
+            are_gone(&mut helpers);
         }
         Ok(())
     }
@@ -178,10 +180,18 @@ fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }
 
-/// A process that has ended and waits for its parent is not alive.
-fn is_alive(id: u32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+/// Waits for processes to end, but not for ever; whether all have. They are children of this
+/// process since their own parent has ended: else who takes note of their end is the system's
+/// first process, and not every container's does.
+fn are_gone(processes: &mut Vec<Pid>) -> bool {
+    let began = Instant::now();
+    loop {
+        processes.retain(|pid| matches!(waitpid(Some(*pid), WaitOptions::NOHANG), Ok(None)));
+        if processes.is_empty() || began.elapsed() > END_TIME_MAX {
+            return processes.is_empty();
+        }
+        thread::park_timeout(LOOK_INTERVAL);
+    }
 }
 
 fn last_words(folder: &Path) -> String {
@@ -216,8 +226,10 @@ mod tests {
     }
 
     #[test]
-    fn this_process_is_alive() {
-        assert!(is_alive(std::process::id()));
-        assert!(!is_alive(u32::MAX));
+    fn a_child_that_has_ended_is_gone() {
+        let child = std::process::Command::new("true").spawn().expect("it is everywhere");
+        let mut processes = vec![Pid::from_child(&child)];
+        assert!(are_gone(&mut processes));
+        assert!(are_gone(&mut processes));
     }
 }

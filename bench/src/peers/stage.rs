@@ -229,7 +229,10 @@ impl Stage {
     }
 
     fn checked<T>(&self, result: Result<T, CrowdError>) -> Result<T, StageError> {
-        result.map_err(|error| StageError::Crowd { error, words: self.program.last_words() })
+        result.map_err(|error| match error {
+            CrowdError::Interrupted => ProgramError::Interrupted.into(),
+            error => StageError::Crowd { error, words: self.program.last_words() },
+        })
     }
 }
 
