@@ -5,8 +5,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -14,12 +13,12 @@ use thiserror::Error;
 
 use super::case::{Case, Contender};
 use super::summary::Outcome;
+use crate::peers::patience::Patience;
 
 /// A run that takes longer has failed.
 const RUN_TIME_MAX: Duration = Duration::from_secs(900);
 /// How long a child may take to end when it is asked to.
 const END_TIME_MAX: Duration = Duration::from_secs(30);
-const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 /// Characters of a reason that are shown.
 const REASON_LEN: usize = 240;
 
@@ -90,32 +89,33 @@ impl Job {
 
 /// Whether the child has ended in time, by itself.
 fn wait(mut child: Child, stop: &AtomicBool) -> Result<bool, JobError> {
-    let began = Instant::now();
-    while began.elapsed() < RUN_TIME_MAX && !stop.load(Ordering::Relaxed) {
-        if child.try_wait()?.is_some() {
-            return Ok(true);
-        }
-        thread::park_timeout(LOOK_INTERVAL);
+    if has_ended(&mut child, RUN_TIME_MAX, stop)? {
+        return Ok(true);
     }
-    end(&mut child)?;
+    // It stops its own children first.
+    kill_process(Pid::from_child(&child), Signal::TERM).map_err(io::Error::from)?;
+    if !has_ended(&mut child, END_TIME_MAX, &AtomicBool::new(false))? {
+        child.kill()?;
+        child.wait()?;
+    }
     match stop.load(Ordering::Relaxed) {
         true => Err(JobError::Interrupted),
         false => Ok(false),
     }
 }
 
-/// Lets the child stop its own children first.
-fn end(child: &mut Child) -> io::Result<()> {
-    kill_process(Pid::from_child(child), Signal::TERM)?;
-    let asked = Instant::now();
-    while asked.elapsed() < END_TIME_MAX {
+/// Whether the child has ended in `time`, before `stop` was set.
+fn has_ended(child: &mut Child, time: Duration, stop: &AtomicBool) -> io::Result<bool> {
+    let patience = Patience::of(time);
+    while !stop.load(Ordering::Relaxed) {
         if child.try_wait()?.is_some() {
-            return Ok(());
+            return Ok(true);
         }
-        thread::park_timeout(LOOK_INTERVAL);
+        if !patience.wait() {
+            break;
+        }
     }
-    child.kill()?;
-    child.wait().map(drop)
+    Ok(false)
 }
 
 fn text(file: &mut File) -> io::Result<String> {

@@ -176,7 +176,7 @@ pub(super) fn number(value: f64) -> String {
 fn thousands(digits: &str) -> String {
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 && !text.ends_with('-') {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) && !text.ends_with('-') {
             text.push(',');
         }
         text.push(digit);

@@ -10,6 +10,7 @@ pub mod adapter;
 pub mod adapters;
 pub mod config;
 pub mod crowd;
+pub mod patience;
 pub mod peer;
 pub mod plan;
 pub mod program;

@@ -7,8 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{
     Pid, Signal, WaitOptions, getpid, kill_process, set_child_subreaper, waitpid,
@@ -17,6 +16,7 @@ use tempfile::TempDir;
 use thiserror::Error;
 
 use super::config;
+use super::patience::Patience;
 use super::peer::Peer;
 use super::tree::{Tree, processes};
 use crate::usage::UsageError;
@@ -25,7 +25,6 @@ use crate::usage::UsageError;
 const START_TIME_MAX: Duration = Duration::from_secs(60);
 /// How long helpers of a killed server may take to end by themselves.
 const END_TIME_MAX: Duration = Duration::from_secs(2);
-const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 /// Bytes of a server's last words that are shown when it fails.
 const LAST_WORDS_LEN: u64 = 600;
 
@@ -128,8 +127,8 @@ impl Program {
 
     fn wait_until_it_listens(&mut self, stop: &AtomicBool) -> Result<(), ProgramError> {
         let peer = self.peer.name();
-        let began = Instant::now();
-        while began.elapsed() < START_TIME_MAX {
+        let patience = Patience::of(START_TIME_MAX);
+        loop {
             if stop.load(Ordering::Relaxed) {
                 return Err(ProgramError::Interrupted);
             }
@@ -140,9 +139,10 @@ impl Program {
             if TcpStream::connect(self.address).is_ok() {
                 return Ok(());
             }
-            thread::park_timeout(LOOK_INTERVAL);
+            if !patience.wait() {
+                return Err(ProgramError::Late { peer, words: self.last_words() });
+            }
         }
-        Err(ProgramError::Late { peer, words: self.last_words() })
     }
 
     fn end(&mut self) -> io::Result<()> {
@@ -184,13 +184,12 @@ fn free_address() -> io::Result<SocketAddr> {
 /// process since their own parent has ended: else who takes note of their end is the system's
 /// first process, and not every container's does.
 fn are_gone(processes: &mut Vec<Pid>) -> bool {
-    let began = Instant::now();
+    let patience = Patience::of(END_TIME_MAX);
     loop {
         processes.retain(|pid| matches!(waitpid(Some(*pid), WaitOptions::NOHANG), Ok(None)));
-        if processes.is_empty() || began.elapsed() > END_TIME_MAX {
+        if processes.is_empty() || !patience.wait() {
             return processes.is_empty();
         }
-        thread::park_timeout(LOOK_INTERVAL);
     }
 }
 
@@ -227,9 +226,9 @@ mod tests {
 
     #[test]
     fn a_child_that_has_ended_is_gone() {
-        let child = std::process::Command::new("true").spawn().expect("it is everywhere");
+        let mut child = std::process::Command::new("true").spawn().expect("it is everywhere");
         let mut processes = vec![Pid::from_child(&child)];
         assert!(are_gone(&mut processes));
-        assert!(are_gone(&mut processes));
+        assert!(child.wait().is_err(), "somebody has waited for it");
     }
 }

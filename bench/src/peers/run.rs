@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::{Value, json};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -36,10 +37,18 @@ pub fn run(plan: &Plan) -> Result<bool, StageError> {
     if let Some(why) = plan.peer.cannot(plan.scenario) {
         return Err(StageError::Cannot { peer: plan.peer.name(), why });
     }
+    raise_file_limit();
     let figures = measure(plan, stop)?;
     writeln!(io::stdout(), "{figures}")?;
     let is_zero = |key: &str| figures[key].as_u64().unwrap_or(0) == 0;
     Ok(["lost", "doubled", "damaged"].into_iter().all(is_zero))
+}
+
+/// As many connections as the system allows, for this process and for the server, which inherits
+/// it. Where too few are allowed, the connection that fails says so.
+fn raise_file_limit() {
+    let held = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: held.maximum, ..held }).unwrap_or_default();
 }
 
 /// Runs `plan`; what was found. Gives up when `stop` is set.

@@ -203,7 +203,7 @@ impl Adapter for Xmpp {
             To::User(user) => write!(out, "<message to='u{user}@localhost' type='chat'><body>")
                 .expect("a vector takes all"),
             To::Group => {
-                out.extend_from_slice(b"<message to='g@rooms.localhost' type='groupchat'><body>")
+                out.extend_from_slice(b"<message to='g@rooms.localhost' type='groupchat'><body>");
             }
         }
         out.extend_from_slice(text);
