@@ -1,7 +1,7 @@
 //! One run: this program once more, as a child, so that no run inherits anything of another.
 
 use std::fmt;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read, Seek};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,11 +14,17 @@ use thiserror::Error;
 use super::case::{Case, Contender};
 use super::summary::Outcome;
 use crate::peers::patience::Patience;
+use crate::peers::plan::Scenario;
 
 /// A run that takes longer has failed.
 const RUN_TIME_MAX: Duration = Duration::from_secs(900);
 /// How long a child may take to end when it is asked to.
 const END_TIME_MAX: Duration = Duration::from_secs(30);
+/// How long new connections wait for ports of old ones.
+const PORTS_TIME_MAX: Duration = Duration::from_secs(75);
+/// Connections that have ended and leave enough ports for new ones.
+const LINGERING_MAX: u64 = 4_000;
+const SOCKETS: &str = "/proc/net/sockstat";
 /// Characters of a reason that are shown.
 const REASON_LEN: usize = 240;
 
@@ -63,6 +69,9 @@ impl Job {
         {
             return Ok(self.outcome(Err(why.to_owned())));
         }
+        if self.case.scenario == Scenario::Connect {
+            wait_for_ports(stop);
+        }
         let (mut said, mut complained) = (tempfile::tempfile()?, tempfile::tempfile()?);
         let child = Command::new(std::env::current_exe()?)
             .args(&self.command)
@@ -85,6 +94,20 @@ impl Job {
         let command = command.clone();
         Outcome { run: *run, case, contender: *contender, command, figures }
     }
+}
+
+/// Connections that have ended keep their ports for a minute; thousands of new ones need many.
+fn wait_for_ports(stop: &AtomicBool) {
+    let patience = Patience::of(PORTS_TIME_MAX);
+    let lingering = || ended_connections(&fs::read_to_string(SOCKETS).unwrap_or_default());
+    while lingering() > LINGERING_MAX && !stop.load(Ordering::Relaxed) && patience.wait() {}
+}
+
+/// `tw` of the line `TCP:`.
+pub(super) fn ended_connections(sockets: &str) -> u64 {
+    let line = sockets.lines().find(|line| line.starts_with("TCP:")).unwrap_or_default();
+    let count = line.split(' ').skip_while(|word| *word != "tw").nth(1);
+    count.and_then(|count| count.parse().ok()).unwrap_or(0)
 }
 
 /// Whether the child has ended in time, by itself.

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::Comparison;
 use super::case::{CASES, Case, Contender, Sizes, Target};
-use super::job::reason;
+use super::job::{ended_connections, reason};
 use super::plan::Plan;
 use super::summary::{Outcome, Spread, Summary};
 use super::{plot, table};
@@ -162,6 +162,14 @@ fn a_reason_is_the_last_complaint_on_one_line() {
     let complained = "fastchat-bench: starting\nfastchat-bench: it ended:\n  no\n room\n";
     assert_eq!(reason(complained), "it ended: no room");
     assert_eq!(reason(""), "it said nothing");
+}
+
+#[test]
+fn ended_connections_are_counted() {
+    let text =
+        "sockets: used 22\nTCP: inuse 5 orphan 0 tw 57973 alloc 7 mem 1\nUDP: inuse 0 mem 0\n";
+    assert_eq!(ended_connections(text), 57_973);
+    assert_eq!(ended_connections("tw 5"), 0);
 }
 
 #[test]

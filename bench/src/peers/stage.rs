@@ -88,11 +88,13 @@ pub struct Moment {
 
 /// A server and its users.
 pub struct Stage {
+    /// First, so that it is the server that hangs up: who hangs up keeps the port for a minute,
+    /// and users of one run after the other would find none.
+    program: Program,
     /// The users' connections; those who post use it themselves.
     pub crowd: Crowd,
     /// What they heard.
     pub hearing: Hearing,
-    program: Program,
 }
 
 impl Listener for Hearing {
@@ -133,7 +135,7 @@ impl Stage {
             arrivals: Vec::new(),
             latest: crowd.now(),
         };
-        let mut stage = Self { crowd, hearing, program };
+        let mut stage = Self { program, crowd, hearing };
         stage.prepare(plan)?;
         Ok(stage)
     }
