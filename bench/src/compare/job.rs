@@ -1,5 +1,6 @@
 //! One run: this program once more, as a child, so that no run inherits anything of another.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek};
@@ -22,9 +23,9 @@ const RUN_TIME_MAX: Duration = Duration::from_secs(900);
 const END_TIME_MAX: Duration = Duration::from_secs(30);
 /// How long new connections wait for ports of old ones.
 const PORTS_TIME_MAX: Duration = Duration::from_secs(75);
-/// Connections that have ended and leave enough ports for new ones.
-const LINGERING_MAX: u64 = 4_000;
-const SOCKETS: &str = "/proc/net/sockstat";
+/// So many held ports leave enough for new connections.
+const PORTS_HELD_MAX: usize = 10_000;
+const SOCKETS: &str = "/proc/net/tcp";
 /// Characters of a reason that are shown.
 const REASON_LEN: usize = 240;
 
@@ -96,18 +97,29 @@ impl Job {
     }
 }
 
-/// Connections that have ended keep their ports for a minute; thousands of new ones need many.
+/// Who hangs up keeps the connection's port for a minute; thousands of new ones need as many.
 fn wait_for_ports(stop: &AtomicBool) {
     let patience = Patience::of(PORTS_TIME_MAX);
-    let lingering = || ended_connections(&fs::read_to_string(SOCKETS).unwrap_or_default());
-    while lingering() > LINGERING_MAX && !stop.load(Ordering::Relaxed) && patience.wait() {}
+    let are_held = || {
+        let held = held_ports(&fs::read_to_string(SOCKETS).unwrap_or_default());
+        held > PORTS_HELD_MAX && !stop.load(Ordering::Relaxed)
+    };
+    while are_held() && patience.wait() {
+        // The list is long; it is not read more often than it changes.
+        let a_while = Patience::of(Duration::from_secs(1));
+        while a_while.wait() {}
+    }
 }
 
-/// `tw` of the line `TCP:`.
-pub(super) fn ended_connections(sockets: &str) -> u64 {
-    let line = sockets.lines().find(|line| line.starts_with("TCP:")).unwrap_or_default();
-    let count = line.split(' ').skip_while(|word| *word != "tw").nth(1);
-    count.and_then(|count| count.parse().ok()).unwrap_or(0)
+/// Local ports of connections that wait for stray packets (state 06 in the fourth column). Those
+/// of a server share one.
+pub(super) fn held_ports(sockets: &str) -> usize {
+    let ports = sockets.lines().filter_map(|line| {
+        let mut words = line.split_ascii_whitespace().skip(1);
+        let (local, _remote, state) = (words.next()?, words.next()?, words.next()?);
+        (state == "06").then(|| local.rsplit(':').next())?
+    });
+    ports.collect::<BTreeSet<&str>>().len()
 }
 
 /// Whether the child has ended in time, by itself.

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::Comparison;
 use super::case::{CASES, Case, Contender, Sizes, Target};
-use super::job::{ended_connections, reason};
+use super::job::{held_ports, reason};
 use super::plan::Plan;
 use super::summary::{Outcome, Spread, Summary};
 use super::{plot, table};
@@ -165,11 +165,12 @@ fn a_reason_is_the_last_complaint_on_one_line() {
 }
 
 #[test]
-fn ended_connections_are_counted() {
-    let text =
-        "sockets: used 22\nTCP: inuse 5 orphan 0 tw 57973 alloc 7 mem 1\nUDP: inuse 0 mem 0\n";
-    assert_eq!(ended_connections(text), 57_973);
-    assert_eq!(ended_connections("tw 5"), 0);
+fn held_ports_are_counted_once() {
+    let text = "  sl  local_address rem_address   st tx_queue\n\
+        \x20  0: 0100007F:1F90 0100007F:C001 06 00\n   1: 0100007F:1F90 0100007F:C002 06 00\n\
+        \x20  2: 0100007F:C003 0100007F:1F91 06 00\n   3: 0100007F:C004 0100007F:1F91 01 00\n";
+    assert_eq!(held_ports(text), 2);
+    assert_eq!(held_ports(""), 0);
 }
 
 #[test]
