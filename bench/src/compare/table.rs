@@ -192,7 +192,9 @@ fn escaped(text: &str) -> String {
 #[must_use]
 pub fn json(comparison: &Comparison) -> Value {
     let Comparison { machine, plan, versions, summary } = comparison;
-    let version = |(contender, version): &(Contender, String)| json!({ "server": contender.name(), "version": version, "does_not": contender.lacks() });
+    let server = |(contender, version): &(Contender, String)| {
+        json!({ "server": contender.name(), "version": version, "does_not": contender.lacks() })
+    };
     json!({
         "scenario": "compare",
         "machine": {
@@ -201,7 +203,7 @@ pub fn json(comparison: &Comparison) -> Value {
         },
         "runs": plan.runs,
         "seconds": plan.sizes.seconds,
-        "servers": versions.iter().map(version).collect::<Vec<_>>(),
+        "servers": versions.iter().map(server).collect::<Vec<_>>(),
         "rows": summary.0.iter().map(row_json).collect::<Vec<_>>(),
     })
 }
