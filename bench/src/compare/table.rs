@@ -192,9 +192,6 @@ fn escaped(text: &str) -> String {
 #[must_use]
 pub fn json(comparison: &Comparison) -> Value {
     let Comparison { machine, plan, versions, summary } = comparison;
-    let server = |(contender, version): &(Contender, String)| {
-        json!({ "server": contender.name(), "version": version, "does_not": contender.lacks() })
-    };
     json!({
         "scenario": "compare",
         "machine": {
@@ -203,9 +200,13 @@ pub fn json(comparison: &Comparison) -> Value {
         },
         "runs": plan.runs,
         "seconds": plan.sizes.seconds,
-        "servers": versions.iter().map(server).collect::<Vec<_>>(),
+        "servers": versions.iter().map(server_json).collect::<Vec<_>>(),
         "rows": summary.0.iter().map(row_json).collect::<Vec<_>>(),
     })
+}
+
+fn server_json((contender, version): &(Contender, String)) -> Value {
+    json!({ "server": contender.name(), "version": version, "does_not": contender.lacks() })
 }
 
 fn row_json(row: &Row) -> Value {
