@@ -13,9 +13,8 @@ use super::crowd::{Crowd, CrowdError, Listener};
 use super::plan::Plan;
 use super::program::{Program, ProgramError};
 use super::tally::Tally;
-use super::text::Texts;
+use super::text::{Identity, Texts};
 use super::tree::Tree;
-use crate::body::Identity;
 use crate::usage::UsageError;
 
 /// Users who are on their way into the group at a time.

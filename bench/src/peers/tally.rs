@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::text::Texts;
-use crate::body::Identity;
+use super::text::{Identity, Texts};
 use crate::numbers::Numbers;
 use crate::record::float;
 

@@ -6,8 +6,6 @@ use std::fmt::Write;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use crate::body::Identity;
-
 /// Bytes of every post.
 pub const TEXT_LEN: usize = 200;
 
@@ -20,6 +18,15 @@ const FILL_LEN: usize = TEXT_LEN - HEAD_LEN;
 const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 /// Places in the pool where a text's random part may begin.
 const PLACES: u64 = 1 << 16;
+
+/// Whose post a text is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Identity {
+    /// The writing user's index.
+    pub user: u32,
+    /// The post's number, from 1 on.
+    pub number: u64,
+}
 
 /// Makes and checks the texts of one run.
 pub struct Texts {

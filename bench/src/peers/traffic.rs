@@ -118,7 +118,8 @@ impl<'a> Traffic<'a> {
     fn post_all(&mut self, now: Instant) {
         if let Some(schedule) = self.schedule {
             while self.scheduled < schedule.due(now) {
-                self.post(schedule.pair(self.scheduled));
+                let writer = self.scheduled % u64::from(self.task.writers);
+                self.post(usize::try_from(writer).expect("writers are few"));
                 self.scheduled += 1;
             }
             return;
@@ -159,7 +160,9 @@ impl<'a> Traffic<'a> {
         for (_, identity, at) in self.stage.hearing.arrivals.drain(..) {
             let writer = place(identity.user);
             if let Some(schedule) = self.schedule {
-                let intended = schedule.intended(schedule.index(writer, identity.number - 1));
+                // Writers take turns.
+                let rounds = (identity.number - 1) * u64::from(self.task.writers);
+                let intended = schedule.intended(rounds + u64::from(identity.user));
                 self.latencies.add(at.since(intended));
             }
             if let Some(writer) = self.writers.get_mut(writer) {
