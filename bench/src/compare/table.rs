@@ -25,11 +25,14 @@ fn head(comparison: &Comparison) -> String {
     let Comparison { machine, plan, .. } = comparison;
     format!(
         "# FastChat beside other servers\n\n\
-         Medians of {runs} runs on {cores} cores ({processor}, Linux {kernel}, files on {files}, \
+         {runs} on {cores} cores ({processor}, Linux {kernel}, files on {files}, \
          load {load} before), {seconds} s each; bodies of 200 bytes. Server CPU is that of all \
          threads of all processes. Each run is in [`raw.jsonl`](raw.jsonl).\n\n\
          ![Medians of all](plot.svg)\n\n",
-        runs = plan.runs,
+        runs = match plan.runs {
+            1 => "One run".to_owned(),
+            runs => format!("Medians of {runs} runs"),
+        },
         cores = machine.cores,
         processor = machine.processor,
         kernel = machine.kernel,
@@ -120,8 +123,11 @@ fn details_row(row: &Row) -> String {
         write!(text, " {}{verdict} |", range(*spread)).expect("a string takes all");
     }
     let lacks = row.contender.lacks();
-    let why = row.failed.as_ref().map(|why| format!("no figures: {}", escaped(why)));
-    let last = why.map_or(lacks.clone(), |why| format!("{why}; {lacks}"));
+    let last = match &row.failed {
+        None => lacks,
+        Some(why) if lacks.contains(why) => format!("no figures: {lacks}"),
+        Some(why) => format!("no figures: {}; {lacks}", escaped(why)),
+    };
     let (lost, doubled) = match row.runs {
         0 => ("–".to_owned(), "–".to_owned()),
         _ => (row.lost.to_string(), row.doubled.to_string()),
