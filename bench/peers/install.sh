@@ -12,7 +12,7 @@ fail() {
     exit 1
 }
 
-# State and process id of a running service manager's unit; packages name units as themselves.
+# Packages name their units as themselves; ejabberd brings Erlang's.
 is_running() {
     [ -d /run/systemd/system ] && systemctl --quiet is-active "$1"
 }
@@ -25,7 +25,9 @@ running=
 for package in $packages; do
     dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' \
         || missing="$missing $package"
-    if is_running "$package"; then running="$running $package"; fi
+done
+for unit in $packages epmd.socket epmd; do
+    if is_running "$unit"; then running="$running $unit"; fi
 done
 [ -n "$missing" ] || { echo "install.sh: all are there: $packages"; exit 0; }
 
@@ -49,10 +51,10 @@ apt-get install -q -y --no-install-recommends $missing || fail "not installed:$m
 
 # Newly installed services start neither now nor with the machine; those that ran before stay.
 if [ -d /run/systemd/system ]; then
-    for package in $missing; do
+    for unit in $missing epmd.socket epmd; do
         case " $running " in
-        *" $package "*) ;;
-        *) systemctl --quiet disable --now "$package" || true ;;
+        *" $unit "*) ;;
+        *) systemctl --quiet disable --now "$unit" || true ;;
         esac
     done
 fi
