@@ -1,5 +1,6 @@
 //! The command line as typed; [`crate::plan`] gives it meaning.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use argh::FromArgs;
@@ -42,6 +43,101 @@ pub enum Scenario {
     Seal(Seal),
     /// See [`Balance`].
     Balance(Balance),
+    /// See [`Compare`].
+    Compare(Compare),
+    /// See [`PeerRun`].
+    Peer(PeerRun),
+    /// See [`Relay`].
+    Relay(Relay),
+}
+
+/// FastChat and other servers side by side: one table, one plot, raw figures.
+#[derive(Debug, Default, FromArgs)]
+#[argh(subcommand, name = "compare")]
+pub struct Compare {
+    /// other servers (default: relay,nats,jetstream,mosquitto,inspircd,ngircd,ejabberd,prosody)
+    #[argh(option, arg_name = "list")]
+    pub peers: Option<String>,
+
+    /// what is compared (default: direct,group,offline,connect)
+    #[argh(option, arg_name = "list")]
+    pub scenarios: Option<String>,
+
+    /// runs of each, of which the table has the median (default: 5)
+    #[argh(option, arg_name = "count")]
+    pub runs: Option<u64>,
+
+    /// how long posts are sent, 1 to 3600 (default: 10)
+    #[argh(option, arg_name = "seconds")]
+    pub seconds: Option<u64>,
+
+    /// posts to users who are away, 1000 to 100000 (default: 100000)
+    #[argh(option, arg_name = "posts")]
+    pub posts: Option<u64>,
+
+    /// idle connections, 100 to 60000 (default: 10000)
+    #[argh(option, arg_name = "users")]
+    pub users: Option<u64>,
+
+    /// directory for the table, the plot, the raw figures and the configurations
+    /// (default: docs/bench/<date>)
+    #[argh(option, arg_name = "dir")]
+    pub out: Option<PathBuf>,
+
+    /// print one JSON object instead of the table
+    #[argh(switch)]
+    pub json: bool,
+}
+
+/// Another server under the same load, as `compare` runs it: prints one JSON object.
+#[derive(Debug, Default, FromArgs)]
+#[argh(subcommand, name = "peer")]
+pub struct PeerRun {
+    /// relay, nats, jetstream, jetstream-sync, mosquitto, mosquitto-qos1, inspircd, ngircd,
+    /// ejabberd or prosody
+    #[argh(positional)]
+    pub peer: String,
+
+    /// direct, group, offline or connect
+    #[argh(positional)]
+    pub scenario: String,
+
+    /// users who write (default: 50 in direct, 5 in group, 100 in offline)
+    #[argh(option, arg_name = "users")]
+    pub writers: Option<u64>,
+
+    /// all users (default: 500 in group, 10000 in connect)
+    #[argh(option, arg_name = "users")]
+    pub users: Option<u64>,
+
+    /// posts per second over all writers, sent by the clock
+    #[argh(option, arg_name = "per-second")]
+    pub rate: Option<u64>,
+
+    /// unfinished posts per writer (default: 64, in group 4)
+    #[argh(option, arg_name = "posts")]
+    pub window: Option<u64>,
+
+    /// posts to users who are away (default: 100000)
+    #[argh(option, arg_name = "posts")]
+    pub posts: Option<u64>,
+
+    /// how long posts are sent, 1 to 3600 (default: 10)
+    #[argh(option, arg_name = "seconds")]
+    pub seconds: Option<u64>,
+
+    /// seed of the texts (default: a random one, printed)
+    #[argh(option, arg_name = "number")]
+    pub seed: Option<u64>,
+}
+
+/// The bare relay that peers are compared with, until it is killed.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "relay")]
+pub struct Relay {
+    /// where it listens
+    #[argh(option, arg_name = "host:port")]
+    pub address: SocketAddr,
 }
 
 /// Sealing and opening on one core, without servers.

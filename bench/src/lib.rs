@@ -2,8 +2,10 @@
 //!
 //! Start with [`plan`] (what is measured), then [`load`] (the core: users, posts, phases) and
 //! [`shell`] (the one loop that runs it). Everything but [`seal`], [`balance`], [`shell`],
-//! [`cluster`], [`committed`], [`journal`], [`usage`] and [`machine`] is
-//! pure.
+//! [`cluster`], [`committed`], [`journal`], [`sealing`], [`usage`], [`machine`], [`connect`],
+//! [`peers`] and [`compare`] is pure.
+//!
+//! [`peers`] puts the same load on other servers, and [`compare`] runs all side by side.
 //!
 //! [`balance`] simulates users instead, and seats them by the router's own code.
 
@@ -14,6 +16,7 @@ pub mod body;
 pub mod chart;
 pub mod cluster;
 pub mod committed;
+pub mod compare;
 pub mod connect;
 #[cfg(test)]
 mod fake_home;
@@ -27,6 +30,7 @@ pub mod machine;
 pub mod numbers;
 pub mod opening;
 pub mod page;
+pub mod peers;
 pub mod plan;
 pub mod record;
 pub mod report;

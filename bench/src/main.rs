@@ -3,12 +3,12 @@
 use std::io::{Write, stdout};
 use std::process::ExitCode;
 
-use bench::args::{Args, Balance, Connect, Scenario, Seal};
+use bench::args::{Args, Balance, Compare, Connect, PeerRun, Scenario, Seal};
 use bench::balance::plot;
 use bench::balance::report::Report;
 use bench::plan::{self, Plan, PlanError, SeriesPlan};
 use bench::run::RunError;
-use bench::{balance, connect, run, scale, seal, series};
+use bench::{balance, compare, connect, peers, run, scale, seal, series};
 
 const VERSION: &str = concat!("fastchat-bench ", env!("CARGO_PKG_VERSION"));
 
@@ -45,6 +45,12 @@ fn main() -> ExitCode {
         }
         Some(Scenario::Seal(seal)) => measure_sealing(seal),
         Some(Scenario::Balance(balance)) => measure_balance(balance),
+        Some(Scenario::Compare(args)) => measure_all(args),
+        Some(Scenario::Peer(peer)) => measure_peer(peer),
+        Some(Scenario::Relay(relay)) => match peers::relay::serve(relay.address) {
+            Ok(()) => ExitCode::from(SOUND),
+            Err(error) => fail(FAILED, &error.to_string()),
+        },
     }
 }
 
@@ -114,6 +120,35 @@ fn measure_balance(args: &Balance) -> ExitCode {
         return fail(FAILED, &error.to_string());
     }
     ExitCode::from(if report.is_sound() { SOUND } else { UNSOUND })
+}
+
+fn measure_all(args: &Compare) -> ExitCode {
+    let date = jiff::Zoned::now().date().to_string();
+    let plan = match compare::plan::Plan::new(args, &date) {
+        Ok(plan) => plan,
+        Err(error) => return fail(UNSOUND, &error.to_string()),
+    };
+    match compare::run(plan) {
+        Ok(true) => ExitCode::from(SOUND),
+        Ok(false) => ExitCode::from(UNSOUND),
+        Err(error) => fail(FAILED, &error.to_string()),
+    }
+}
+
+fn measure_peer(args: &PeerRun) -> ExitCode {
+    let plan = match plan::random_seed() {
+        Ok(seed) => peers::plan::Plan::new(args, seed),
+        Err(error) => Err(error.into()),
+    };
+    let plan = match plan {
+        Ok(plan) => plan,
+        Err(error) => return fail(UNSOUND, &error.to_string()),
+    };
+    match peers::run::run(&plan) {
+        Ok(true) => ExitCode::from(SOUND),
+        Ok(false) => ExitCode::from(UNSOUND),
+        Err(error) => fail(FAILED, &error.to_string()),
+    }
 }
 
 fn fail(code: u8, why: &str) -> ExitCode {

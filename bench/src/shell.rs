@@ -28,7 +28,7 @@ use crate::sealing::work::Workers;
 use crate::usage::{Reading, Usage, UsageError};
 use crate::user::Action;
 
-mod timer;
+pub(crate) mod timer;
 
 use timer::Timer;
 

@@ -7,7 +7,15 @@ use tests::programs::{program, run};
 
 /// Keys of every scenario's object.
 const KEYS: [&str; 10] = [
-    "scenario", "per_s", "server_us", "p50_us", "p99_us", "lost", "doubled", "stored", "seen",
+    "scenario",
+    "per_s",
+    "server_us",
+    "p50_us",
+    "p99_us",
+    "lost",
+    "doubled",
+    "stored",
+    "seen",
     "rss_kib",
 ];
 

@@ -16,20 +16,20 @@ use rustix::time::{
 use wire::Instant;
 
 /// A one-shot timer of the system, readable when it has expired.
-pub(super) struct Timer {
+pub(crate) struct Timer {
     fd: OwnedFd,
     armed: Option<Instant>,
 }
 
 impl Timer {
-    pub(super) fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         Ok(Self { fd: timerfd_create(TimerfdClockId::Monotonic, flags)?, armed: None })
     }
 
     /// Wakes the loop at `at`. Says how long the loop may wait by itself: not at all when `at` has
     /// passed.
-    pub(super) fn arm(
+    pub(crate) fn arm(
         &mut self,
         now: Instant,
         at: Option<Instant>,
@@ -49,7 +49,7 @@ impl Timer {
     }
 
     /// Takes note that the timer has expired.
-    pub(super) fn clear(&mut self) -> io::Result<()> {
+    pub(crate) fn clear(&mut self) -> io::Result<()> {
         self.armed = None;
         match rustix::io::read(&self.fd, &mut [0; 8]) {
             Ok(_) | Err(Errno::AGAIN) => Ok(()),
