@@ -27,6 +27,8 @@ use wire::DecodeError;
 use wire::net::tls::TlsFileError;
 use wire::net::{Clock, CloseCause};
 
+pub use args::Connect;
+
 use self::core::{Core, CoreError, Phase};
 use crate::cluster::{Cluster, ClusterError};
 use crate::machine::Machine;
