@@ -137,7 +137,8 @@ impl Report {
         };
         format!(
             "fastchat-bench {version} {scenario}: {pace}, {seconds} s\n\
-             {pairs} pairs, bodies of {len} random bytes, {security}, {target}; readers keep nothing\n\
+             {pairs} pairs, bodies of {len} random bytes, {security}, {target}; readers keep \
+             nothing\n\
              {cores} cores, {processor}, Linux {kernel}, load {load} before; seed {seed}\n",
             version = env!("CARGO_PKG_VERSION"),
             scenario = plan.scenario,

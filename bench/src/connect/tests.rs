@@ -143,13 +143,8 @@ fn a_cluster_that_is_never_ready_ends_the_run() {
 fn the_report_says_what_each_costs() {
     let plan = Plan::new(&Connect { local: 1, ..Connect::default() }).expect("good");
     let text = || "x".to_owned();
-    let machine = Machine {
-        cores: 2,
-        processor: text(),
-        kernel: text(),
-        file_system: text(),
-        load: text(),
-    };
+    let machine =
+        Machine { cores: 2, processor: text(), kernel: text(), file_system: text(), load: text() };
     let measured = |count: usize, server_ms: u64| {
         let mut found = Found { count, took: SECOND, ..Found::default() };
         found.latencies.add(Duration::from_micros(500));
