@@ -140,6 +140,10 @@ struct Running {
 
 impl Running {
     fn start(dir: &TempDir, servers: u16) -> Self {
+        Self::start_with(dir, servers, &[])
+    }
+
+    fn start_with(dir: &TempDir, servers: u16, flags: &[&str]) -> Self {
         let program = dir.path().join("server");
         let script = "#!/bin/sh\necho \"$@\"\ncat\necho stopped\n";
         if !program.exists() {
@@ -150,6 +154,7 @@ impl Running {
         let mut child = Command::new(env!("CARGO_BIN_EXE_fastchat-router"))
             .args(["--local", &servers.to_string(), "--sessions-max", "7", "--data"])
             .arg(&data)
+            .args(flags)
             .env("FASTCHAT_SERVER_PROGRAM", &program)
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
@@ -234,6 +239,23 @@ fn servers_are_watched_and_stop_with_the_router() {
     assert!(!running.data.join("pids").exists() && !running.data.join("client.env").exists());
     let log = running.log(1);
     assert!(log.contains("--id 1 ") && log.contains("--sessions-max 7 "), "{log}");
+}
+
+#[test]
+fn flags_for_benches_reach_the_servers_and_are_warned_of() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut running = Running::start_with(&dir, 1, &["--plaintext", "--store-all"]);
+    running.wait_for("clients are served without TLS");
+    running.wait_for("servers started: 1");
+    assert!(running.end("TERM").success());
+    let log = running.log(1);
+    assert!(log.contains("--plaintext") && log.contains("--store-all"), "{log}");
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut running = Running::start(&dir, 1);
+    running.wait_for("servers started: 1");
+    assert!(running.end("TERM").success());
+    let log = running.log(1);
+    assert!(!log.contains("--plaintext") && !log.contains("--store-all"), "{log}");
 }
 
 #[test]

@@ -18,7 +18,7 @@ pub struct Connect {
     #[argh(option, arg_name = "users")]
     pub password_sign_ins: Option<u64>,
 
-    /// how long all are connected and do nothing, 1 to 3600; a server pings after 30 s (default: 40)
+    /// how long all are connected and do nothing, 1 to 3600; servers ping after 30 s (default: 40)
     #[argh(option, arg_name = "seconds")]
     pub seconds: Option<u64>,
 

@@ -9,6 +9,7 @@
 pub mod args;
 pub mod core;
 pub mod cpu;
+pub mod descriptors;
 pub mod person;
 pub mod plan;
 pub mod report;
@@ -26,6 +27,8 @@ use thiserror::Error;
 use wire::DecodeError;
 use wire::net::tls::TlsFileError;
 use wire::net::{Clock, CloseCause};
+
+pub use args::Connect;
 
 use self::core::{Core, CoreError, Phase};
 use crate::cluster::{Cluster, ClusterError};
@@ -59,6 +62,19 @@ pub enum ConnectError {
     /// Signals cannot be caught, the loop cannot run, or nobody reads the report.
     #[error("{0}")]
     Io(#[from] io::Error),
+    /// The system lets no process hold so many connections.
+    #[error(
+        "--users {users}: a process needs {needed} open files for them and may have {most}: raise \
+         the hard limit first (as root: ulimit -n {needed})"
+    )]
+    Descriptors {
+        /// How many users.
+        users: u32,
+        /// Open files that a process needs.
+        needed: u64,
+        /// Open files that it may have.
+        most: u64,
+    },
     /// SIGINT or SIGTERM.
     #[error("interrupted")]
     Interrupted,
@@ -94,6 +110,8 @@ pub fn run(plan: &Plan) -> Result<(), ConnectError> {
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
+    let (users, needed) = (plan.users, descriptors::needed(plan.users));
+    descriptors::allow(needed).map_err(|most| ConnectError::Descriptors { users, needed, most })?;
     let machine = Machine::here();
     let outcome = measure(plan, &stop)?;
     let report = Report { plan, machine: &machine, outcome: &outcome };

@@ -142,7 +142,7 @@ mod tests {
     fn step() -> impl Strategy<Value = Step> {
         let (key, value) = (0..12_u8, any::<u16>());
         prop_oneof![
-            (key.clone(), value.clone()).prop_map(|(key, value)| Step::Insert(key, value)),
+            (key.clone(), value).prop_map(|(key, value)| Step::Insert(key, value)),
             (key.clone(), value).prop_map(|(key, value)| Step::OrInsert(key, value)),
             key.clone().prop_map(Step::Remove),
             key.prop_map(Step::Retain),

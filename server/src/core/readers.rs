@@ -1,4 +1,4 @@
-//! Who reads a log at this seat: mostly one session.
+//! Who reads a group at this seat: mostly one session.
 
 use wire::ConnId;
 

@@ -170,6 +170,25 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_queue_lends_its_memory_to_the_next_that_is_filled() {
+        let (mut spare, mut one, mut other) =
+            (Spare::default(), WriteQueue::new(), WriteQueue::new());
+        push(&mut one, 1_000);
+        one.lend_to(&mut spare);
+        assert_eq!((one.len(), spare.buffers.len()), (1_000, 0), "it needs its memory");
+        one.written(1_000);
+        one.lend_to(&mut spare);
+        assert_eq!((one.bytes.capacity(), spare.buffers.len()), (0, 1));
+        other.borrow_from(&mut spare);
+        push(&mut other, 100);
+        assert_eq!((other.front(), spare.buffers.len()), (&[7; 100][..], 0));
+        other.borrow_from(&mut spare);
+        assert_eq!(other.len(), 100);
+        (0..2 * SPARE_MAX).for_each(|_| WriteQueue::new().lend_to(&mut spare));
+        assert_eq!(spare.buffers.len(), SPARE_MAX);
+    }
+
+    #[test]
     fn an_emptied_queue_gives_large_memory_back_and_keeps_small() {
         let mut queue = WriteQueue::new();
         push(&mut queue, KEPT_LEN_MAX);

@@ -200,3 +200,22 @@ fn a_late_order_never_reaches_the_next_owner_of_a_slot() {
     assert_eq!(bodies(&read_out(&mut socket)), [b"for the new one".as_slice()]);
     assert_eq!(bench.closes(old).len(), 1);
 }
+
+#[test]
+fn a_dial_comes_from_the_address_that_it_is_given() {
+    let mut bench = Bench::new();
+    let to = bench.listen(ListenSecurity::Plain, Policy::client());
+    let from = std::net::IpAddr::from([127, 0, 0, 9]);
+    let dialed = bench.net.dial_from(from, to, Security::Plain, Policy::seat());
+    bench.accepted();
+    let seen = bench.seen.iter().find_map(|event| match event {
+        NetEvent::Accepted { address, .. } => Some(address.ip()),
+        _ => None,
+    });
+    assert_eq!(seen, Some(from));
+    let is_ours = |event: &NetEvent| *event == NetEvent::Connected { conn: dialed };
+    bench.until(|bench| bench.seen.iter().any(is_ours).then_some(()));
+    let foreign = std::net::IpAddr::from([192, 0, 2, 1]);
+    let failed = bench.net.dial_from(foreign, to, Security::Plain, Policy::seat());
+    assert_eq!(bench.closed(failed), CloseCause::Io(ErrorKind::AddrNotAvailable));
+}
