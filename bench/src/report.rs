@@ -56,8 +56,8 @@ impl Report {
             },
             "options": self.options(),
             "per_s": rounded(record.per_second()),
-            "server_us": self.server_us().map(rounded),
-            "bench_us": self.bench_us().map(rounded),
+            "server_us": self.server_us().map(precise),
+            "bench_us": self.bench_us().map(precise),
             "crypto_us": self.crypto_us().map(rounded),
             "p50_us": delivered.map(|quantiles| rounded(quantiles.p50_us)),
             "p99_us": delivered.map(|quantiles| rounded(quantiles.p99_us)),
@@ -178,7 +178,7 @@ impl Report {
         let costs = cluster.as_ref().zip(stored.as_ref()).map(|((before, after), stored)| {
             let first = stored.cpu_since(before).and_then(|cpu| self.per_message(cpu));
             let then = after.cpu_since(stored).and_then(|cpu| self.per_message(cpu));
-            (first.map(rounded), then.map(rounded))
+            (first.map(precise), then.map(precise))
         });
         let (stored_us, drained_us) = costs.unwrap_or_default();
         (
@@ -325,11 +325,11 @@ impl Report {
             let (store, drain) = self.away();
             let cost = |part: &Value| part["server_us"].as_f64().unwrap_or(f64::NAN);
             let (stored, drained) = self.measured.record.away_per_second();
-            add(format!("stored {stored:.0} per second, server CPU {:.1} µs each", cost(&store)));
-            add(format!("drained {drained:.0} per second, server CPU {:.1} µs each", cost(&drain)));
+            add(format!("stored {stored:.0} per second, server CPU {:.2} µs each", cost(&store)));
+            add(format!("drained {drained:.0} per second, server CPU {:.2} µs each", cost(&drain)));
         }
         match (self.server_us(), &self.measured.cluster) {
-            (Some(cost), _) => add(format!("server CPU {cost:.1} µs per delivered message")),
+            (Some(cost), _) => add(format!("server CPU {cost:.2} µs per delivered message")),
             (None, Some(_)) => add("server CPU not measured: a server was restarted".to_owned()),
             (None, None) => add("server CPU not measured: only with --local".to_owned()),
         }
@@ -337,7 +337,7 @@ impl Report {
             add(format!("{} syncs of stores, {each:.1} entries each", all.syncs));
         }
         if let Some(cost) = self.bench_us() {
-            add(format!("generator CPU {cost:.1} µs per delivered message"));
+            add(format!("generator CPU {cost:.2} µs per delivered message"));
         }
         if let Some(cost) = self.crypto_us() {
             add(format!("of it {cost:.1} µs for sealing, opening and grants"));
@@ -418,6 +418,11 @@ fn described(pattern: Pattern) -> String {
         }
         Pattern::Mixed { pairs } => format!("{pairs} pairs, and a group of all of them"),
     }
+}
+
+/// CPU time for each message: below a microsecond it is what is compared.
+fn precise(value: f64) -> f64 {
+    (value * 1_000.0).round() / 1_000.0
 }
 
 /// One decimal is all that these figures are good for.

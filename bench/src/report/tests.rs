@@ -106,9 +106,9 @@ fn the_table_says_what_was_run_where_and_what_it_cost() {
         "open loop, 1000 posts/s offered",
         "3 servers of its own on ext4; readers keep nothing",
         "2 cores, a processor, Linux 6.1, load 0.25 before; seed 42",
-        "server CPU 15.0 µs per delivered message",
+        "server CPU 15.00 µs per delivered message",
         "50 syncs of stores, 200.0 entries each",
-        "generator CPU 5.0 µs",
+        "generator CPU 5.00 µs",
         "server-1 holds 7000 KiB",
         "lost 0, doubled 0, errors 0",
     ] {
@@ -164,5 +164,5 @@ fn what_was_stored_and_what_was_drained_have_figures_of_their_own() {
     assert_eq!(object["store"], json!({ "per_s": 2_500.0, "server_us": 10.0 }));
     assert_eq!(object["drain"], json!({ "per_s": 1_666.7, "server_us": 5.0 }));
     let table = report.table();
-    assert!(table.contains("stored 2500 per second, server CPU 10.0 µs each"), "{table}");
+    assert!(table.contains("stored 2500 per second, server CPU 10.00 µs each"), "{table}");
 }

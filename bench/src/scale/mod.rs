@@ -156,7 +156,7 @@ fn table(steps: &[Step]) -> String {
             .expect("a string takes all");
         for (_, run, key) in COLUMNS {
             let value = figure(step, run, key).unwrap_or(f64::NAN);
-            write!(text, "{value:>12.1}").expect("a string takes all");
+            write!(text, "{value:>12.2}").expect("a string takes all");
         }
     }
     text
@@ -241,9 +241,9 @@ mod tests {
             table.lines().map(|line| line.split_whitespace().collect()).collect();
         assert_eq!(
             rows[1],
-            ["1000", "1000", "10000", "5", "2", "300", "1.2", "2.5", "NaN", "9.0", "NaN"]
+            ["1000", "1000", "10000", "5", "2", "300", "1.25", "2.50", "NaN", "9.00", "NaN"]
         );
-        assert_eq!(rows[2][6], "1.5");
+        assert_eq!(rows[2][6], "1.50");
     }
 
     #[test]
