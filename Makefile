@@ -16,7 +16,7 @@ ROCKSDB := $(ROCKSDB_LIB_DIR)/librocksdb.a
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test rolling moves killed powercut diskfail sim mutants chaos lint format bindir
+.PHONY: help setup build demo test compare rolling moves killed powercut diskfail sim mutants chaos lint format bindir
 
 help:
 	@echo 'make demo    build, then watch people chat over a router and three servers'
@@ -29,6 +29,7 @@ help:
 	@echo 'make rolling CLIENTS=300 RATE=600  every server is emptied and restarted in turn, under load'
 	@echo 'make moves ROUNDS=1 RATE=600   slots move under load; either side is killed at each step'
 	@echo 'make killed SESSIONS=1000        a server with so many sessions is killed, and comes back'
+	@echo 'make compare FLAGS=…           FastChat beside other servers, installed from Debian: two hours'
 	@echo 'make build   build the four programs; `make -s bindir` prints their folder'
 	@echo 'make lint    formatting, lints and documentation, warnings denied'
 	@echo 'make format  format the code'
@@ -43,6 +44,11 @@ demo: build
 
 test: build
 	$(CARGO) test --release --locked --workspace
+
+# FastChat and other servers under the same load; FLAGS='--runs 1 --seconds 3' takes minutes.
+compare: build
+	sh bench/peers/install.sh
+	$(BINDIR)/fastchat-bench compare $(FLAGS)
 
 # Crash images of the real engine; of its system calls every EVERYth fails. The last line counts.
 powercut: setup

@@ -191,8 +191,13 @@ impl Cluster {
             Strike::Drain => Signal::USR2,
             Strike::Kill => Signal::KILL,
         };
-        let processes = own.processes()?;
-        let (name, id) = processes.last().expect("there is a router at least");
+        let mut processes = own.processes()?;
+        processes.retain(|(name, _)| *name != ROUTER);
+        let last = processes.iter().max_by_key(|(name, _)| (name.len(), name.as_str()));
+        let Some((name, id)) = last else {
+            let error = io::Error::other("no server runs");
+            return Err(ClusterError::Strike { name: "a server".to_owned(), error });
+        };
         let id = i32::try_from(*id).ok().and_then(Pid::from_raw);
         let struck = id.map_or(Err(io::Error::other("no such process")), |id| {
             kill_process(id, signal).map_err(io::Error::from)

@@ -51,7 +51,7 @@ impl AddAssign for Committed {
 impl Sub for Committed {
     type Output = Self;
 
-    /// 0 where a server was restarted, and counts anew.
+    /// What is missing when a server was restarted meanwhile: it counts anew then.
     fn sub(self, other: Self) -> Self {
         Self {
             syncs: self.syncs.saturating_sub(other.syncs),

@@ -123,6 +123,12 @@ impl Inboxes {
         Some(self.journal.split().freeze())
     }
 
+    /// Whether nothing that is due waits for the disk. What waits for its time may.
+    #[must_use]
+    pub fn is_acknowledged(&self) -> bool {
+        self.due.is_empty() && self.covered.is_none()
+    }
+
     /// What was last given to be written is on disk.
     ///
     /// # Panics

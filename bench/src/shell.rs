@@ -84,7 +84,6 @@ pub struct Measured {
 /// The figures at one moment.
 struct Moment {
     cluster: Option<Reading>,
-    committed: Option<Committed>,
     own: Usage,
 }
 
@@ -101,6 +100,7 @@ struct Shell<'a, C> {
     users: BTreeMap<ConnId, usize>,
     conns: Vec<Option<ConnId>>,
     effects: Vec<Effect>,
+    committed: Option<Committed>,
     before: Option<Moment>,
     after: Option<Moment>,
     stored: Option<Reading>,
@@ -166,6 +166,7 @@ impl<'a, C: Core> Shell<'a, C> {
             users: BTreeMap::new(),
             conns: (0..users).map(|_| None).collect(),
             effects: Vec::new(),
+            committed: None,
             before: None,
             after: None,
             stored: None,
@@ -247,6 +248,7 @@ impl<'a, C: Core> Shell<'a, C> {
             Effect::Strike(strike) => self.cluster.strike(strike)?,
             Effect::Begin => {
                 self.bar.finish_and_clear();
+                self.committed = self.cluster.committed()?;
                 self.before = Some(self.moment()?);
             }
             Effect::End => self.after = Some(self.moment()?),
@@ -260,10 +262,9 @@ impl<'a, C: Core> Shell<'a, C> {
     }
 
     fn moment(&self) -> Result<Moment, ShellError> {
-        let committed = self.cluster.committed()?;
         let cluster = self.cluster.usage()?;
         let own = Usage::of(std::process::id())?;
-        Ok(Moment { cluster, committed, own })
+        Ok(Moment { cluster, own })
     }
 
     fn set_reading(&mut self, users: Range<usize>, is_reading: bool) {
@@ -321,8 +322,8 @@ impl Shell<'_, Load> {
         let committed = self.cluster.committed()?;
         Ok(Measured {
             cluster: before.cluster.zip(after.cluster),
-            committed: before.committed.zip(committed).map(|(before, after)| after - before),
-            own_cpu: after.own.cpu.saturating_sub(before.own.cpu),
+            committed: self.committed.zip(committed).map(|(before, after)| after - before),
+            own_cpu: after.own.cpu_since(&before.own),
             stored: self.stored,
             hushed: self.hushed,
             overflow: self.core.overflow(),

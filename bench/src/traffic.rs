@@ -327,7 +327,7 @@ impl Traffic {
             .schedule
             .is_none_or(|all| counts.posted + counts.unsent == all.posts() + counts.named);
         let is_silent_sent = self.record.silent.posted == self.silent.released();
-        let is_seen = is_silent_sent && self.images.is_quiet();
+        let is_seen = is_silent_sent && self.images.is_quiet() && self.inboxes.is_acknowledged();
         all_sent && is_seen && counts.is_settled() && self.record.silent.is_settled()
     }
 

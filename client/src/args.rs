@@ -57,7 +57,7 @@ pub struct Args {
     /// where keys, messages and the session are kept (default: one directory per username)
     #[argh(option)]
     pub data: Option<PathBuf>,
-    /// a file whose first line is the password
+    /// a file whose first line is the password; with it `send` signs in first if need be
     #[argh(option)]
     pub password_file: Option<PathBuf>,
     /// print the version, then end

@@ -29,6 +29,9 @@ fn measured(words: &str) -> Value {
     for key in KEYS {
         assert!(object.get(key).is_some(), "{words}: no {key} in {object}");
     }
+    assert!(
+        object["server_us"].as_f64().is_some_and(|cost| cost > 0.0) || words.contains("faults")
+    );
     let none = ["lost", "doubled", "errors"];
     assert!(none.iter().all(|key| object[*key] == 0), "{words}: {object}");
     object

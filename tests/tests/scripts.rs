@@ -146,3 +146,25 @@ fn the_invited_hear_of_it_and_a_list_tells_the_truth_at_once() {
         assert!(told.contains("this group was closed"), "{told}");
     }
 }
+
+/// A script that gives the file needs no command for signing in, and one that does not is told.
+#[test]
+fn who_gives_a_file_with_the_password_is_signed_in_to_send() {
+    let cluster = Cluster::start(1, &[]);
+    let people = Person::signed_up(&cluster, &[1, 1]);
+    let (alice, bob) = (&people[0], &people[1]);
+    alice.must(&["signout"]);
+    alice.fails(&["send", &bob.name, "not yet"], 11);
+    let file = alice.data().with_extension("password");
+    let send = |password: &str, text: &str| {
+        fs::write(&file, password).expect("writes");
+        let path = file.to_str().expect("plain");
+        alice.run(&["--password-file", path, "send", &bob.name, text])
+    };
+    assert_eq!(send("wrong horse", "lost").code(), 6);
+    for text in ["signs in", "is signed in"] {
+        let sent = send(&alice.password, text);
+        assert_eq!(sent.code(), 0, "{sent:?}");
+    }
+    assert_eq!(of_kind(&bob.json(&["recv"]), "text"), ["signs in", "is signed in"]);
+}

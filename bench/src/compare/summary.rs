@@ -48,6 +48,8 @@ pub struct Row {
     pub lost: u64,
     /// Of all runs together.
     pub doubled: u64,
+    /// Damaged, refused, out of order or not sent, of all runs together.
+    pub errors: u64,
     /// Runs that found something.
     pub runs: usize,
     /// Why the others did not: the last reason.
@@ -76,10 +78,15 @@ impl Outcome {
         })
     }
 
-    /// Whether nothing was lost or doubled, as far as it ran.
+    /// Whether nothing was lost, doubled, damaged, refused or left out, as far as it ran.
     #[must_use]
     pub fn is_sound(&self) -> bool {
-        self.count("lost") == 0 && self.count("doubled") == 0
+        self.count("lost") == 0 && self.count("doubled") == 0 && self.errors() == 0
+    }
+
+    /// What else should be 0: latencies lack the posts that were due and not sent.
+    fn errors(&self) -> u64 {
+        ["errors", "damaged", "unsent"].map(|key| self.count(key)).iter().sum()
     }
 
     fn count(&self, key: &str) -> u64 {
@@ -156,6 +163,7 @@ fn row(mine: &[&Outcome], all: &[Outcome]) -> Row {
         rss_kib: Spread::of(rss.collect()),
         lost: mine.iter().map(|outcome| outcome.count("lost")).sum(),
         doubled: mine.iter().map(|outcome| outcome.count("doubled")).sum(),
+        errors: mine.iter().map(|outcome| outcome.errors()).sum(),
         runs: mine.iter().filter(|outcome| outcome.figures.is_ok()).count(),
         failed: mine.iter().rev().find_map(|outcome| outcome.figures.as_ref().err().cloned()),
     }

@@ -98,10 +98,10 @@ fn target(target: Target) -> String {
 fn details(comparison: &Comparison, case: &Case) -> String {
     let mut text = format!("## {}\n\n| server |", case.title);
     let titles = case.figures.iter().map(|figure| figure.title);
-    for title in titles.chain(["RSS at the end, KiB", "lost", "doubled", "does not do"]) {
+    for title in titles.chain(["RSS at the end, KiB", "lost", "doubled", "errors", "does not do"]) {
         write!(text, " {title} |").expect("a string takes all");
     }
-    let columns = "| --- ".repeat(5 + case.figures.len());
+    let columns = "| --- ".repeat(6 + case.figures.len());
     writeln!(text, "\n{columns}|").expect("a string takes all");
     for row in comparison.summary.of_case(case) {
         text.push_str(&details_row(row));
@@ -128,12 +128,13 @@ fn details_row(row: &Row) -> String {
         Some(why) if lacks.contains(why) => format!("no figures: {lacks}"),
         Some(why) => format!("no figures: {}; {lacks}", escaped(why)),
     };
-    let (lost, doubled) = match row.runs {
-        0 => ("–".to_owned(), "–".to_owned()),
-        _ => (row.lost.to_string(), row.doubled.to_string()),
-    };
+    let counts = [row.lost, row.doubled, row.errors].map(|count| match row.runs {
+        0 => "–".to_owned(),
+        _ => count.to_string(),
+    });
+    let counts = counts.join(" | ");
     let rss = range(row.rss_kib);
-    writeln!(text, " {rss} | {lost} | {doubled} | {last} |").expect("a string takes all");
+    writeln!(text, " {rss} | {counts} | {last} |").expect("a string takes all");
     text
 }
 
@@ -233,6 +234,7 @@ fn row_json(row: &Row) -> Value {
         "rss_kib": row.rss_kib.map(|spread| spread.median),
         "lost": row.lost,
         "doubled": row.doubled,
+        "errors": row.errors,
         "runs": row.runs,
         "failed": row.failed,
     })

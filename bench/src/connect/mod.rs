@@ -8,7 +8,6 @@
 
 pub mod args;
 pub mod core;
-pub mod cpu;
 pub mod descriptors;
 pub mod person;
 pub mod plan;

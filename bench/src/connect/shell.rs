@@ -17,11 +17,10 @@ use wire::{ConnId, FromRouter, Instant, ServerId, ToRouter};
 
 use super::ConnectError;
 use super::core::{Core, Effect, Found, Phase};
-use super::cpu;
 use super::person::Action;
 use super::plan::Plan;
 use crate::cluster::{Cluster, Endpoint};
-use crate::usage::Reading;
+use crate::usage::{Reading, threads_cpu};
 
 /// The DNS name that every router of a cluster proves.
 const ROUTER_NAME: &str = "router.fastchat";
@@ -105,7 +104,7 @@ impl<'a> Shell<'a> {
         phase: Phase,
         count: u32,
     ) -> Result<Measured, ConnectError> {
-        let (servers, own) = (self.servers_cpu()?, cpu::of(std::process::id())?);
+        let (servers, own) = (self.servers_cpu()?, threads_cpu(std::process::id())?);
         core.begin(phase, count, self.clock.now(), &mut self.effects)?;
         self.perform(phase);
         while !core.is_done() {
@@ -114,7 +113,7 @@ impl<'a> Shell<'a> {
         self.net.flush();
         Ok(Measured {
             found: core.found().clone(),
-            own_cpu: cpu::of(std::process::id())?.saturating_sub(own),
+            own_cpu: threads_cpu(std::process::id())?.saturating_sub(own),
             server_cpu: self.servers_cpu()?.saturating_sub(servers),
         })
     }
@@ -294,7 +293,7 @@ impl<'a> Shell<'a> {
     fn servers_cpu(&self) -> Result<Duration, ConnectError> {
         let mut sum = Duration::ZERO;
         for ((_, pid), _) in servers(self.reading()?) {
-            sum += cpu::of(pid)?;
+            sum += threads_cpu(pid)?;
         }
         Ok(sum)
     }

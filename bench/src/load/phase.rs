@@ -171,7 +171,6 @@ impl Load {
             self.send_away(out);
         }
         if self.course == Course::Faults {
-            self.traffic.disturb();
             let strikes = [(1, Strike::Drain), (5, Strike::Kill)];
             let at = |eighths| start + self.duration * eighths / 8;
             self.strikes = strikes.map(|(eighths, strike)| (at(eighths), strike)).into();
@@ -205,6 +204,7 @@ impl Load {
             && at <= now
         {
             self.strikes.pop_front();
+            self.traffic.disturb();
             out.push(Effect::Strike(strike));
         }
     }

@@ -41,7 +41,7 @@ fn machine() -> Machine {
 
 fn reading(millis: u64) -> Reading {
     let cpu = Duration::from_millis(millis);
-    let usage = Usage { cpu, rss_kib: 7_000 };
+    let usage = Usage { cpu, threads_cpu: cpu, rss_kib: 7_000 };
     Reading(vec![(("server-1".to_owned(), 7), usage)])
 }
 

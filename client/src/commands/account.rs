@@ -13,7 +13,7 @@ use crate::crypto::keys::KeyId;
 use crate::failure::{Code, Failure};
 use crate::output::{data, talk};
 use crate::shell::Shell;
-use crate::store::{Account, Store};
+use crate::store::{Account, ConnectionLock, Store};
 
 /// Trouble with the connection that lasts this long ends a sign-up or sign-in.
 const PATIENCE: Duration = Duration::from_secs(6);
@@ -47,6 +47,26 @@ pub(super) fn sign_in(local: Local, takeover: bool) -> Result<(), Failure> {
         false if takeover => data(&format!("signed in as {name}; other machines are signed out")),
         false => data(&format!("signed in as {name}")),
     }
+}
+
+/// The same with a session: who gives a file with the password and has none need not sign in by a
+/// command of its own. Who holds a session that has ended elsewhere is told so, as by any command.
+///
+/// # Errors
+/// The sign-in failed.
+pub(super) fn with_session(local: Local) -> Result<Local, Failure> {
+    let is_in = local.account()?.is_some_and(|account| account.session.is_some());
+    let Some(file) = local.config.password_file.as_deref().filter(|_| !is_in) else {
+        return Ok(local);
+    };
+    let (name, password) = (local.user()?, password::in_file(file)?);
+    let (config, is_json) = (local.config.clone(), local.is_json);
+    let lock = local.lock()?;
+    // Another command of the same script may have signed in meanwhile.
+    if local.account()?.is_none_or(|account| account.session.is_none()) {
+        begin_under(lock, local, Command::SignIn { name, password, takeover: false })?;
+    }
+    Local::open(config, is_json)
 }
 
 /// `fastchat signout`.
@@ -100,6 +120,10 @@ fn signing_key(account: &Account) -> Result<KeyId, Failure> {
 /// Runs a sign-up or sign-in to its end.
 fn begin(local: Local, command: Command) -> Result<Notice, Failure> {
     let lock = local.lock()?;
+    begin_under(lock, local, command)
+}
+
+fn begin_under(lock: ConnectionLock, local: Local, command: Command) -> Result<Notice, Failure> {
     let mut progress = Progress::new(local.is_json);
     let dialer = local.dialer();
     let pushing = Pushing::begin(&local.store, Vec::new(), local.is_json)?;

@@ -48,9 +48,17 @@ impl Kind {
 /// The file cannot be read, or holds no usable password.
 pub fn given(config: &Config) -> Result<Option<Password>, Failure> {
     if let Some(path) = &config.password_file {
-        return from_file(path, "--password-file", Kind::Account).map(Some);
+        return in_file(path).map(Some);
     }
     from_environment("FASTCHAT_PASSWORD", Kind::Account)
+}
+
+/// The password in the file that `--password-file` names.
+///
+/// # Errors
+/// It cannot be read, or holds no usable password.
+pub fn in_file(path: &Path) -> Result<Password, Failure> {
+    from_file(path, "--password-file", Kind::Account)
 }
 
 /// The given password, else one typed at a prompt; twice when it is a new one.

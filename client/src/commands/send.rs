@@ -8,6 +8,7 @@ use wire::message::Class;
 use wire::net::Clock;
 use wire::{LogId, Name};
 
+use super::account::with_session;
 use super::attach::{Source, attach};
 use super::outcome::outcome;
 use super::task::{self, Flow, Task};
@@ -40,7 +41,8 @@ pub(super) struct Message {
 }
 
 /// `fastchat send`.
-pub(super) fn send(mut local: Local, command: &args::Send) -> Result<(), Failure> {
+pub(super) fn send(local: Local, command: &args::Send) -> Result<(), Failure> {
+    let mut local = with_session(local)?;
     let me = local.signed_in()?.name;
     let messages = match command.json_stdin {
         true => json_input::read(command)?,

@@ -367,6 +367,9 @@ fn deliver(conn: ConnId, handle: LogHandle, entry: Entry, turn: &mut Turn<'_>) {
 
 /// Sends one entry to all who take it.
 fn fan(readers: Vec<(ConnId, LogHandle)>, entry: Entry, turn: &mut Turn<'_>) {
+    if readers.is_empty() {
+        return;
+    }
     turn.metrics.delivered += u64::try_from(readers.len()).expect("usize fits u64");
     turn.effects.push(Effect::Fan { readers, entry });
 }

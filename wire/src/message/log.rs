@@ -285,11 +285,14 @@ pub struct Fanned(BytesMut);
 /// Where a [`Deliver`] frame has its handle: behind the length and the kind.
 const HANDLE_PLACE: std::ops::Range<usize> = 5..9;
 
+/// Room for all of a [`Deliver`] frame but the body.
+const ENTRY_HEADER_LEN: usize = 128;
+
 impl Fanned {
     /// The frame of `entry`.
     #[must_use]
     pub fn new(entry: &Entry) -> Self {
-        let mut frame = BytesMut::new();
+        let mut frame = BytesMut::with_capacity(entry.body.bytes().len() + ENTRY_HEADER_LEN);
         frame::append(&mut frame, Kind::DELIVER, |out| {
             LogHandle(0).put(out);
             entry.put(out);

@@ -9,7 +9,7 @@ use super::policy::Policy;
 const KEPT_LEN_MAX: usize = 4 * 1024;
 
 /// Memory of empty queues that is kept for the next ones to be filled, at most.
-const SPARE_MAX: usize = 64;
+const SPARE_MAX: usize = 1024;
 
 /// Memory of queues that are empty: an idle connection keeps none, and a busy one finds that which
 /// was used last.
@@ -104,7 +104,7 @@ impl WriteQueue {
         Some(level)
     }
 
-    /// Uses memory of `spare`, if it has none of its own.
+    /// Uses memory of `spare` while it is empty.
     pub(super) fn borrow_from(&mut self, spare: &mut Spare) {
         if self.bytes.is_empty()
             && let Some(bytes) = spare.buffers.pop()
@@ -117,7 +117,7 @@ impl WriteQueue {
     pub(super) fn lend_to(&mut self, spare: &mut Spare) {
         if self.bytes.is_empty() {
             let bytes = std::mem::take(&mut self.bytes);
-            if spare.buffers.len() < SPARE_MAX {
+            if bytes.capacity() > 0 && spare.buffers.len() < SPARE_MAX {
                 spare.buffers.push(bytes);
             }
         }
@@ -179,12 +179,21 @@ mod tests {
         one.written(1_000);
         one.lend_to(&mut spare);
         assert_eq!((one.bytes.capacity(), spare.buffers.len()), (0, 1));
+        let memory = spare.buffers[0].as_ptr();
         other.borrow_from(&mut spare);
         push(&mut other, 100);
         assert_eq!((other.front(), spare.buffers.len()), (&[7; 100][..], 0));
+        assert_eq!(other.bytes.as_ptr(), memory, "nothing is allocated");
         other.borrow_from(&mut spare);
         assert_eq!(other.len(), 100);
-        (0..2 * SPARE_MAX).for_each(|_| WriteQueue::new().lend_to(&mut spare));
+        WriteQueue::new().lend_to(&mut spare);
+        assert!(spare.buffers.is_empty(), "it has none");
+        for _ in 0..2 * SPARE_MAX {
+            let mut queue = WriteQueue::new();
+            push(&mut queue, 1);
+            queue.written(1);
+            queue.lend_to(&mut spare);
+        }
         assert_eq!(spare.buffers.len(), SPARE_MAX);
     }
 

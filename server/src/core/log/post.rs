@@ -337,10 +337,11 @@ impl Log {
     }
 
     /// A member of a group acts in a session with this epoch: older ones do no more. Whether it is
-    /// the newest known. A mailbox hears of its owner's sessions from the account.
+    /// the newest known. A mailbox hears of its owner's sessions from the account, and knows the
+    /// one that reads it; others who post there are told apart by their rows.
     fn note_epoch(&mut self, account: &Name, epoch: SessionEpoch) -> bool {
         if self.is_mailbox() {
-            return true;
+            return *account != self.id.name || !self.members.is_stale(account, epoch);
         }
         if self.members.is_stale(account, epoch) {
             return false;

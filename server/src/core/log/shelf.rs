@@ -1,6 +1,7 @@
 //! The logs in memory. A mailbox in which nothing is going on *sleeps*: what is left of it is its
-//! places and whose session is attached, in a fifth of the room. Most mailboxes sleep most of the
-//! time, also while their owners are connected. Whatever comes to one wakes it.
+//! places and whose session is attached, in a fifth of the room. Mailboxes to
+//! which nobody has written lately sleep, also while their owners are connected: rows of those who
+//! write keep one awake. Whatever comes to one wakes it.
 
 use slab::Slab;
 use wire::{LogId, LogKind, Name, Seq};

@@ -61,6 +61,25 @@ fn answers_the_session_that_posts_now() {
     assert_eq!(rig.answers(), [Accepted(2)]);
 }
 
+/// Its owner's row may have been forgotten since; who reads the mailbox is known.
+#[test]
+fn an_ended_session_posts_nothing_to_its_own_mailbox() {
+    let mut rig = warm(LogLimits::standard());
+    rig.attach(SEAT, "alice", 2, Seq(0));
+    rig.take();
+    let own = |epoch| PeerPost {
+        sender: name("alice"),
+        epoch: SessionEpoch(epoch),
+        ..post(1, 0, "a note")
+    };
+    rig.post(OTHER_SEAT, own(1));
+    rig.load();
+    assert_eq!(rig.answers(), [Busy(1)], "another session has begun");
+    rig.post(SEAT, own(2));
+    rig.settle();
+    assert_eq!(rig.answers(), [Accepted(1)]);
+}
+
 #[test]
 fn owes_nothing_to_a_lost_link() {
     let mut rig = warm(LogLimits::standard());

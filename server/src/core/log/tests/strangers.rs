@@ -79,7 +79,8 @@ fn what_the_owner_has_read_of_a_stranger_makes_room() {
 fn an_owner_is_no_stranger_to_itself() {
     let mut rig = strict();
     for number in 1..=3 {
-        rig.post(SEAT, PeerPost { sender: name("alice"), ..post(number, 0, "a") });
+        let (sender, epoch) = (name("alice"), SessionEpoch(5));
+        rig.post(SEAT, PeerPost { sender, epoch, ..post(number, 0, "a") });
     }
     rig.settle();
     assert_eq!(rig.answers(), [Accepted(3)]);
