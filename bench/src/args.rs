@@ -370,7 +370,7 @@ measured! {
 }
 
 measured! {
-    /// Pairs of users, while a server is emptied and later one is killed (needs --local, 2 at least).
+    /// Pairs of users, while a server is emptied and later one is killed (needs --local 2 or more).
     #[argh(subcommand, name = "faults")]
     Faults {
         /// pairs of users, 1 to 5000 (default: 50)

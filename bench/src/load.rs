@@ -1,5 +1,6 @@
 //! The core of a run: users sign up, make a group, open their logs and greet; then posts flow, then
-//! drain. Pure: time, frames and finished writes come in as events, what to do comes out as effects.
+//! drain. Pure: time, frames and finished writes come in as events, what to do comes out as
+//! effects.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::ops::Range;

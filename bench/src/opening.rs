@@ -86,7 +86,7 @@ impl Opening {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wire::Name;
+    use wire::{Name, ToServer};
 
     fn wanted(handle: u32, cursor: Option<Seq>) -> Wanted {
         let log = LogId::mailbox(Name::parse("alice").expect("a name"));
@@ -113,7 +113,7 @@ mod tests {
         opening.go_on(&mut out);
         assert_eq!(opening.on_opened(LogHandle(0), &mut out), Progress::OnItsWay);
         assert!(
-            matches!(&out[1], Action::Say(wire::ToServer::Attach(attach)) if attach.cursor == Seq(7))
+            matches!(&out[1], Action::Say(ToServer::Attach(attach)) if attach.cursor == Seq(7))
         );
         assert_eq!(opening.on_caught_up(LogHandle(0), &mut out), Progress::Open);
     }

@@ -159,10 +159,11 @@ impl Report {
             Target::Running { .. } => (None, None),
         };
         let plaintext = plan.target.is_plaintext();
+        let mode = if plan.is_sealed { "sealed" } else { "opaque" };
         json!({
             "local": servers, "rate": rate, "window": window, "users": plan.users(),
             "pattern": described(plan.pattern), "body_len": plan.body_len,
-            "seconds": plan.duration.as_secs(), "seed": plan.seed, "mode": if plan.is_sealed { "sealed" } else { "opaque" },
+            "seconds": plan.duration.as_secs(), "seed": plan.seed, "mode": mode,
             "tls": !plaintext, "plaintext": plaintext, "store_all": store_all,
             "readers_keep": plan.keeping.name(),
         })

@@ -6,7 +6,7 @@ use wire::Instant;
 
 const NANOS_PER_SECOND: u128 = 1_000_000_000;
 
-/// `rate` posts per second from `start` on; post `index` belongs to lane `index % lanes`, if it is in turn.
+/// `rate` posts per second from `start` on; in turn, post `index` belongs to lane `index % lanes`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Schedule {
     start: Instant,

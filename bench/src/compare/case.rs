@@ -193,7 +193,8 @@ pub const CASES: [Case; 9] = [
     },
     Case {
         key: "offline",
-        title: "offline: posts to users who are away, then their return (ejabberd, Prosody: 10,000)",
+        title: "offline: posts to users who are away, then their return \
+                (ejabberd, Prosody: 10,000)",
         scenario: Scenario::Offline,
         fastchat: &[],
         peers: Some(&[]),

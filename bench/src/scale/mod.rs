@@ -4,8 +4,7 @@
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::sync::atomic::AtomicBool;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -13,6 +12,7 @@ use crate::chart::{Axis, Chart, Scale};
 use crate::cluster::Cluster;
 use crate::machine::Machine;
 use crate::page::Page;
+use crate::peers::patience::Patience;
 use crate::plan::{Plan, ScalePlan};
 use crate::record::float;
 use crate::report::Report;
@@ -113,13 +113,14 @@ fn measured(plan: &Plan, cluster: &Cluster, stop: &AtomicBool) -> Result<Report,
 
 /// Waits until the servers have little left to do with what was written; what they have used then.
 fn rest(cluster: &Cluster) -> Result<Option<crate::usage::Reading>, RunError> {
-    let begun = Instant::now();
+    let patience = Patience::of(REST_TIME_MAX);
     let mut last = cluster.usage()?;
     loop {
-        thread::sleep(LOOK_INTERVAL);
+        let a_while = Patience::of(LOOK_INTERVAL);
+        while a_while.wait() {}
         let now = cluster.usage()?;
         let spent = now.as_ref().zip(last.as_ref()).and_then(|(now, last)| now.cpu_since(last));
-        if spent.is_none_or(|spent| spent < REST_CPU) || begun.elapsed() > REST_TIME_MAX {
+        if spent.is_none_or(|spent| spent < REST_CPU) || !patience.wait() {
             return Ok(now);
         }
         last = now;
