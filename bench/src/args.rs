@@ -80,7 +80,7 @@ pub struct Compare {
     pub users: Option<u64>,
 
     /// directory for the table, the plot, the raw figures and the configurations
-    /// (default: docs/bench/<date>)
+    /// (default: docs/bench and the date)
     #[argh(option, arg_name = "dir")]
     pub out: Option<PathBuf>,
 
