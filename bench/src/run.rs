@@ -47,6 +47,7 @@ pub enum RunError {
 /// # Errors
 /// [`RunError`]; our own cluster is stopped then too.
 pub fn run(plan: &Plan) -> Result<bool, RunError> {
+    make_dir(plan.report.as_deref())?;
     let stop = stop_flag()?;
     let report = measure(plan, &stop)?;
     let text = match plan.json {
@@ -87,14 +88,22 @@ pub fn measure(plan: &Plan, stop: &AtomicBool) -> Result<Report, RunError> {
     Ok(Report::new(plan, machine, measured))
 }
 
-/// Writes a file of a report into the directory `dir`, which is made if it is not there.
+/// Makes the directory of a report, if there is to be one: before the run takes its time.
+///
+/// # Errors
+/// [`RunError::File`] names it.
+pub fn make_dir(dir: Option<&Path>) -> Result<(), RunError> {
+    let made = dir.map_or(Ok(()), fs::create_dir_all);
+    made.map_err(|error| RunError::File { path: dir.unwrap_or(Path::new("")).to_owned(), error })
+}
+
+/// Writes a file of a report into the directory `dir`.
 ///
 /// # Errors
 /// [`RunError::File`] names it.
 pub fn write(dir: &Path, name: &str, text: &str) -> Result<(), RunError> {
     let path = dir.join(name);
-    let written = fs::create_dir_all(dir).and_then(|()| fs::write(&path, text));
-    written.map_err(|error| RunError::File { path, error })
+    fs::write(&path, text).map_err(|error| RunError::File { path, error })
 }
 
 fn opening(plan: &Plan) -> String {
@@ -107,4 +116,16 @@ fn opening(plan: &Plan) -> String {
 /// One line for a person, on standard error.
 pub fn say(line: &str) {
     eprintln!("fastchat-bench: {line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_that_cannot_be_made_is_named() {
+        assert!(make_dir(None).is_ok());
+        let error = make_dir(Some(Path::new("/proc/no-such"))).expect_err("proc takes none");
+        assert!(error.to_string().starts_with("--report: cannot write /proc/no-such: "), "{error}");
+    }
 }

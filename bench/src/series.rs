@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::chart::{Axis, Chart, Scale};
 use crate::page::Page;
 use crate::plan::{Plan, SeriesPlan, Varied};
-use crate::run::{RunError, measure, stop_flag, write};
+use crate::run::{RunError, make_dir, measure, stop_flag, write};
 
 /// One run of a series.
 #[derive(Clone, Debug)]
@@ -25,6 +25,8 @@ pub struct Point {
 /// # Errors
 /// [`RunError`] of the first run that gives no result.
 pub fn run(plan: &SeriesPlan) -> Result<bool, RunError> {
+    let first = &plan.runs.first().expect("a series has runs").1;
+    make_dir(first.report.as_deref())?;
     let stop = stop_flag()?;
     let mut points = Vec::new();
     let mut is_sound = true;
@@ -34,7 +36,6 @@ pub fn run(plan: &SeriesPlan) -> Result<bool, RunError> {
         let figures = serde_json::from_str(&report.json()).expect("a report is one object");
         points.push(Point { at: *at, figures });
     }
-    let first = &plan.runs.first().expect("a series has runs").1;
     let text = if first.json { json(plan, &points) } else { table(plan, &points) };
     writeln!(io::stdout(), "{text}")?;
     if let Some(dir) = &first.report {

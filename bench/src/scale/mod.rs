@@ -16,7 +16,7 @@ use crate::peers::patience::Patience;
 use crate::plan::{Plan, ScalePlan};
 use crate::record::float;
 use crate::report::Report;
-use crate::run::{RunError, say, stop_flag, write};
+use crate::run::{RunError, make_dir, say, stop_flag, write};
 use crate::shell;
 
 pub mod filler;
@@ -48,6 +48,7 @@ struct Step {
 /// # Errors
 /// [`RunError`]; the cluster is stopped then too.
 pub fn run(plan: &ScalePlan) -> Result<bool, RunError> {
+    make_dir(plan.direct.report.as_deref())?;
     let stop = stop_flag()?;
     let cluster = Cluster::open(&plan.direct.target, &stop)?;
     let (mut steps, mut filled, mut is_sound) = (Vec::new(), Filled::default(), true);
