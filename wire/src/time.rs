@@ -13,6 +13,9 @@ use crate::reader::{DecodeError, Reader};
 pub struct Instant(pub u64);
 
 impl Instant {
+    /// Later than any other: 584 years from the start.
+    pub const NEVER: Self = Self(u64::MAX);
+
     /// Time passed since `earlier`; zero when `earlier` is later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {

@@ -171,7 +171,7 @@ impl World {
             }
             return;
         }
-        if let Some(level) = queue.level_change(&policy) {
+        if let Some(level) = queue.level_change(policy.write_high) {
             self.queue.push(now, What::Pressure { key, end, level });
         }
     }

@@ -35,7 +35,7 @@ impl Net {
             Err(why) => self.pending.push(NetEvent::Closed { conn: id, why }),
             Ok(stream) => {
                 let conn = self.table.insert(Conn::new(id, Way::Dialed, stream, policy));
-                self.timers.set(conn, Some(self.now + DIAL_TIME_MAX));
+                self.timers.set(conn, self.now + DIAL_TIME_MAX);
             }
         }
         id

@@ -146,7 +146,7 @@ impl Net {
         }
         let deadline = self.now + EARLY_TIME_MAX;
         self.early.begin_handshake(deadline, id);
-        self.timers.set(&mut conn, Some(deadline));
+        self.timers.set(&mut conn, deadline);
         self.run.add(self.table.insert(conn));
     }
 

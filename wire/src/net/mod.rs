@@ -199,11 +199,11 @@ impl Net {
         conn.queue.borrow_from(&mut self.spare);
         conn.queue.append(append);
         self.dirty.add(conn);
-        if conn.queue.len() > conn.policy.write_hard {
+        if conn.queue.len() > conn.bounds.write_hard() {
             // The socket may have room that this turn has not used yet.
             conn.stream.transmit(&mut conn.queue);
         }
-        if conn.queue.len() > conn.policy.write_hard {
+        if conn.queue.len() > conn.bounds.write_hard() {
             let id = conn.id;
             let closed = self.end(id, CloseCause::SlowReader);
             self.pending.extend(closed);

@@ -1,5 +1,6 @@
 //! What a connection may do: sizes of frames, input and write queue, by who is at the other end.
 
+use std::num::NonZero;
 use std::sync::Arc;
 
 use rustls::{ClientConfig, ServerConfig};
@@ -77,6 +78,52 @@ impl Policy {
     pub const fn router() -> Self {
         Self { frame_len_max: ROUTER_FRAME_LEN_MAX, reads_while_high: true, ..Self::client() }
     }
+}
+
+/// A policy as each connection keeps it, in less than half the room.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    pub(super) frame_len_max: u32,
+    input_len_max: Option<NonZero<u32>>,
+    write_high: u32,
+    write_hard: u32,
+    pub(super) reads_while_high: bool,
+    pub(super) paused: bool,
+}
+
+impl Bounds {
+    pub(super) fn input_len_max(&self) -> Option<u32> {
+        self.input_len_max.map(NonZero::get)
+    }
+
+    pub(super) fn write_high(&self) -> usize {
+        usize_of(self.write_high)
+    }
+
+    pub(super) fn write_hard(&self) -> usize {
+        usize_of(self.write_hard)
+    }
+}
+
+impl From<Policy> for Bounds {
+    /// # Panics
+    /// When a limit is 4 GiB or more, or that of input is 0.
+    fn from(policy: Policy) -> Self {
+        let len = |len: usize| u32::try_from(len).expect("limits are far below 4 GiB");
+        let input = |max| NonZero::new(len(max)).expect("something may come in");
+        Self {
+            frame_len_max: policy.frame_len_max,
+            input_len_max: policy.input_len_max.map(input),
+            write_high: len(policy.write_high),
+            write_hard: len(policy.write_hard),
+            reads_while_high: policy.reads_while_high,
+            paused: policy.paused,
+        }
+    }
+}
+
+fn usize_of(len: u32) -> usize {
+    usize::try_from(len).expect("usize has 64 bits on every target")
 }
 
 /// How a dialed connection is protected.

@@ -8,7 +8,8 @@ use crate::id::ConnId;
 
 #[derive(Default)]
 pub(super) struct Table {
-    slots: Slab<Conn>,
+    /// Boxed: when a table of whole connections grows, it leaves its former memory behind.
+    slots: Slab<Box<Conn>>,
     generation: u32,
 }
 
@@ -24,24 +25,24 @@ impl Table {
     pub(super) fn insert(&mut self, conn: Conn) -> &mut Conn {
         let (id, slot) = (conn.id, self.slots.vacant_entry());
         assert_eq!(index_of(id), slot.key(), "next_id is followed by insert");
-        slot.insert(conn)
+        slot.insert(Box::new(conn))
     }
 
     pub(super) fn get(&self, id: ConnId) -> Option<&Conn> {
-        self.slots.get(index_of(id)).filter(|conn| conn.id == id)
+        self.slots.get(index_of(id)).filter(|conn| conn.id == id).map(|conn| &**conn)
     }
 
     pub(super) fn get_mut(&mut self, id: ConnId) -> Option<&mut Conn> {
-        self.slots.get_mut(index_of(id)).filter(|conn| conn.id == id)
+        self.slots.get_mut(index_of(id)).filter(|conn| conn.id == id).map(|conn| &mut **conn)
     }
 
     pub(super) fn remove(&mut self, id: ConnId) -> Option<Conn> {
         self.get(id)?;
-        self.slots.try_remove(index_of(id))
+        self.slots.try_remove(index_of(id)).map(|conn| *conn)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Conn> {
-        self.slots.iter().map(|(_, conn)| conn)
+        self.slots.iter().map(|(_, conn)| &**conn)
     }
 
     pub(super) fn len(&self) -> usize {

@@ -13,12 +13,12 @@ pub(super) struct Timers {
 
 impl Timers {
     /// Replaces the connection's deadline.
-    pub(super) fn set(&mut self, conn: &mut Conn, deadline: Option<Instant>) {
-        if let Some(old) = conn.deadline {
-            self.due.remove(&(old, conn.id));
+    pub(super) fn set(&mut self, conn: &mut Conn, deadline: Instant) {
+        if conn.deadline != Instant::NEVER {
+            self.due.remove(&(conn.deadline, conn.id));
         }
-        if let Some(new) = deadline {
-            self.due.insert((new, conn.id));
+        if deadline != Instant::NEVER {
+            self.due.insert((deadline, conn.id));
         }
         conn.deadline = deadline;
     }

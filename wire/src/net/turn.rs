@@ -79,10 +79,10 @@ impl Net {
         }
         conn.stream.transmit(&mut conn.queue);
         conn.queue.lend_to(&mut self.spare);
-        if let Stage::Closing(cause) = conn.stage.clone() {
-            return self.finish(id, *cause);
+        if let Some(cause) = conn.close_cause().cloned() {
+            return self.finish(id, cause);
         }
-        if let Some(level) = conn.queue.level_change(&conn.policy) {
+        if let Some(level) = conn.queue.level_change(conn.bounds.write_high()) {
             self.pending.push(NetEvent::Pressure { conn: id, level });
             if level == Level::Low {
                 self.run.add(conn);
@@ -100,11 +100,11 @@ impl Net {
     pub(super) fn begin_close(&mut self, id: ConnId, cause: CloseCause) -> Option<NetEvent> {
         let conn = self.table.get_mut(id)?;
         match conn.stage {
-            Stage::Closing(_) | Stage::Lingering => None,
+            Stage::Closing | Stage::Lingering => None,
             Stage::Connecting | Stage::Handshaking => self.drop_now(id, cause),
             Stage::Open => {
                 conn.begin_close(cause);
-                self.timers.set(conn, Some(self.now + LINGER_TIME_MAX));
+                self.timers.set(conn, self.now + LINGER_TIME_MAX);
                 self.dirty.add(conn);
                 None
             }
@@ -113,13 +113,13 @@ impl Net {
 
     /// Ends a connection: a broken rule is told first, all else ends at once.
     pub(super) fn end(&mut self, id: ConnId, cause: CloseCause) -> Option<NetEvent> {
-        let stage = self.table.get(id).map(|conn| conn.stage.clone())?;
-        match (stage, &cause) {
+        let conn = self.table.get(id)?;
+        let first = conn.close_cause().cloned();
+        match (conn.stage, &cause) {
             (Stage::Open, CloseCause::Frame(_) | CloseCause::TooMuchInput) => {
                 self.begin_close(id, cause)
             }
-            (Stage::Closing(first), _) => self.drop_now(id, *first),
-            _ => self.drop_now(id, cause),
+            _ => self.drop_now(id, first.unwrap_or(cause)),
         }
     }
 
@@ -135,10 +135,8 @@ impl Net {
 
     /// Gives back what a connection held outside the table.
     pub(super) fn release(&mut self, mut conn: Conn) {
-        if let Some(deadline) = conn.deadline {
-            self.early.end_handshake(deadline, conn.id);
-        }
-        self.timers.set(&mut conn, None);
+        self.early.end_handshake(conn.deadline, conn.id);
+        self.timers.set(&mut conn, Instant::NEVER);
         if let Some(newcomer) = conn.newcomer.take() {
             self.early.leave(newcomer.seat);
         }
@@ -150,11 +148,11 @@ impl Net {
             return;
         };
         if conn.stage == Stage::Open {
-            if let Some(deadline) = conn.deadline {
-                self.early.end_handshake(deadline, id);
-                self.timers.set(conn, None);
+            if conn.deadline != Instant::NEVER {
+                self.early.end_handshake(conn.deadline, id);
+                self.timers.set(conn, Instant::NEVER);
             }
-            if conn.policy.input_len_max.is_none()
+            if conn.bounds.input_len_max().is_none()
                 && let Some(newcomer) = conn.newcomer.take()
             {
                 self.early.leave(newcomer.seat);
