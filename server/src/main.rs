@@ -5,7 +5,6 @@ use std::io::{Write, stdout};
 use std::path::Path;
 use std::process::ExitCode;
 
-use mimalloc::MiMalloc;
 use operate::log::{Filter, Log, LogError, LogFormat};
 use operate::settings::{Reloader, environment};
 use server::args::Args;
@@ -16,10 +15,11 @@ use server::mark::Mark;
 use server::setup_mark::SetupMark;
 use server::shell::Shell;
 use storage::RocksStorage;
+use tikv_jemallocator::Jemalloc;
 
 /// Memory of thousands of users who came and went leaves the system's allocator searching.
 #[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 const VERSION: &str = concat!("fastchat-server ", env!("CARGO_PKG_VERSION"));
 

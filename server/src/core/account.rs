@@ -11,8 +11,8 @@ use wire::{ExchangeId, FaultCode, Instant, Kind, Name, Origin, ServerId, Session
 
 use super::arrived::Arrived;
 use super::claim::Claim;
+use super::entries::Entries;
 use super::entropy::Entropy;
-
 use super::password::Passwords;
 use super::registry::{self, Live, Sittings};
 use super::timer::Timer;
@@ -28,7 +28,7 @@ pub(super) struct Accounts {
     pub(super) entropy: Entropy,
     /// Of the sessions that are granted here.
     pub(super) lowest_epoch: SessionEpoch,
-    pub(super) entries: BTreeMap<Name, Entry>,
+    pub(super) entries: Entries,
     /// Seats that have not said which sessions they hold since this home began.
     pub(super) untold: BTreeSet<ServerId>,
     pub(super) started: Instant,
@@ -143,14 +143,14 @@ impl Accounts {
         passwords: Passwords,
         entropy: Entropy,
         lowest_epoch: SessionEpoch,
-        untold: BTreeSet<ServerId>,
-        started: Instant,
+        (untold, started): (BTreeSet<ServerId>, Instant),
+        secret: &[u8; 16],
     ) -> Self {
         Self {
             passwords,
             entropy,
             lowest_epoch,
-            entries: BTreeMap::new(),
+            entries: Entries::new(secret),
             untold,
             started,
             arrived: BTreeMap::new(),
@@ -166,7 +166,7 @@ impl Accounts {
 
     /// Queues an operation behind those of the same account.
     pub(super) fn wish(&mut self, name: Name, asked: Asked, turn: &mut Turn<'_>) {
-        let entry = self.entries.entry(name).or_default().work();
+        let entry = self.entries.or_default(name).work();
         let spoken_for = matches!(asked.wish, Wish::Register(..) | Wish::SignOut(_));
         if entry.waiting.len() >= ACCOUNT_WAITING_MAX && !spoken_for {
             let kind = asked.wish.kind();
@@ -254,7 +254,7 @@ impl Accounts {
 
     /// Begins to write; `outcome` comes true with the next batch.
     pub(super) fn write(&mut self, name: Name, outcome: Outcome) {
-        let entry = self.entries.entry(name).or_default();
+        let entry = self.entries.or_default(name);
         entry.work().step = Step::Writing(Box::new(outcome));
         self.changed.push(name);
     }
@@ -270,7 +270,7 @@ impl Accounts {
         self.passwords.on_link_lost(server);
         self.lost.insert(server);
         turn.timers.arm(heard + LEASE_TIME, Timer::Leases);
-        let names: Vec<Name> = self.entries.keys().copied().collect();
+        let names: Vec<Name> = self.entries.iter().map(|(name, _)| *name).collect();
         for name in names {
             if let Some(entry) = self.entries.get_mut(&name) {
                 entry.on_link_lost(server, heard);
@@ -283,7 +283,7 @@ impl Accounts {
     pub(super) fn on_leases_due(&mut self, turn: &mut Turn<'_>) {
         let now = turn.now;
         let mut names = Vec::new();
-        for (name, entry) in &mut self.entries {
+        for (name, entry) in self.entries.iter_mut() {
             if entry.sittings.forget(|live| registry::is_lapsed(live, now)) {
                 names.push(*name);
             }

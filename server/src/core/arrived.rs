@@ -53,9 +53,9 @@ impl Accounts {
     /// is forgotten.
     pub(super) fn close_slot(&mut self, slot: Slot, turn: &mut Turn<'_>) {
         self.arrived.remove(&slot);
-        let of_slot = |name: &&Name| slot_of(name) == slot;
-        let leaving: Vec<Name> = self.entries.keys().filter(of_slot).copied().collect();
-        self.leaving.retain(|name| self.entries.contains_key(name));
+        let names = self.entries.iter().map(|(name, _)| *name);
+        let leaving: Vec<Name> = names.filter(|name| slot_of(name) == slot).collect();
+        self.leaving.retain(|name| self.entries.contains(name));
         self.leaving.extend(&leaving);
         for name in leaving {
             if let Some(entry) = self.entries.get_mut(&name) {
@@ -67,7 +67,7 @@ impl Accounts {
 
     /// Whether nothing of slots that were closed is in memory.
     pub(super) fn is_closed(&self) -> bool {
-        self.leaving.iter().all(|name| !self.entries.contains_key(name))
+        self.leaving.iter().all(|name| !self.entries.contains(name))
     }
 
     /// Whether every seat has said which sessions of the account's slot it holds, or acts for none.

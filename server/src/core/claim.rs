@@ -87,7 +87,7 @@ impl Accounts {
             return;
         }
         let mut names = Vec::new();
-        for (name, entry) in &mut self.entries {
+        for (name, entry) in self.entries.iter_mut() {
             let gone = |live: &Live| live.seat == server && live.lost.is_some();
             if entry.sittings.forget(gone) || entry.is_held() {
                 names.push(*name);
@@ -132,7 +132,7 @@ impl Accounts {
     }
 
     pub(super) fn seek_bundle(&mut self, name: Name, claim: Claim, turn: &mut Turn<'_>) {
-        let entry = self.entries.entry(name).or_default();
+        let entry = self.entries.or_default(name);
         entry.work().step = Step::Newest(Box::new(claim), 0);
         turn.read(ReadKey::NewestBundle(name), Read::Bundles { name, after: 0 });
     }
@@ -186,7 +186,7 @@ impl Accounts {
             }
         }
         let until = until.unwrap_or_else(|| await_word(name, turn));
-        let entry = self.entries.entry(name).or_default();
+        let entry = self.entries.or_default(name);
         entry.work().step = Step::Held(Box::new(claim), until);
     }
 

@@ -1,20 +1,20 @@
 //! Clients before they are signed in: hello, then sign-up, sign-in or resume. What comes in the
 //! wrong order is answered with the right fault.
 
-use std::collections::BTreeSet;
-
 use wire::message::{
     AnswerBody, Hello, Pong, Question, Ready, Role, SessionClosed, SignInFinish, Welcome,
 };
 use wire::{
-    ConnId, ExchangeId, FaultCode, Kind, LogId, Name, Origin, Reservation, ServerId, Slot, ToServer,
+    ConnId, ExchangeId, FaultCode, Instant, Kind, LogId, Name, Origin, Reservation, ServerId, Slot,
+    ToServer,
 };
 
 use super::event::{Alarm, Effect};
 use super::exchange::Exchange;
 use super::handles::Handles;
-use super::posting::post_bucket;
-use super::seat::{Seat, State};
+use super::limit::Bucket;
+use super::seat::{Client, Seat};
+use super::seldom::Seldom;
 use super::session::{Pulse, Session};
 use super::turn::Turn;
 
@@ -28,8 +28,10 @@ struct Stage {
 }
 
 /// A client that has said hello and not signed in.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Early {
+    /// When it must have signed in.
+    pub(super) until: Instant,
     pub(super) reservation: Option<Reservation>,
     dialogue: Dialogue,
 }
@@ -47,6 +49,10 @@ enum Dialogue {
 }
 
 impl Early {
+    fn new(until: Instant) -> Self {
+        Self { until, reservation: None, dialogue: Dialogue::default() }
+    }
+
     fn is_waiting(&self) -> bool {
         matches!(self.dialogue, Dialogue::Asked { .. })
     }
@@ -63,23 +69,23 @@ impl Seat {
         let Some(client) = self.clients.get_mut(conn) else {
             return;
         };
-        match &mut client.state {
-            State::Fresh => self.on_hello(conn, &message, turn),
-            State::Early(_) => self.on_early(conn, message, turn),
-            State::Signed(session) => {
+        match client {
+            Client::Fresh { .. } => self.on_hello(conn, &message, turn),
+            Client::Early(_) => self.on_early(conn, message, turn),
+            Client::Signed(session) => {
                 session.pulse.hear(turn.now);
                 self.on_request(conn, message, turn);
             }
-            State::Leaving => {}
+            Client::Leaving => {}
         }
     }
 
     /// A kind that belongs to sessions came from a client without one.
     pub(super) fn on_early_kind(&mut self, conn: ConnId, kind: Kind, turn: &mut Turn<'_>) {
-        let code = match self.clients.get(conn).map(|client| &client.state) {
-            Some(State::Fresh) => FaultCode::BAD_MAGIC,
-            Some(State::Early(_)) => FaultCode::WRONG_STATE,
-            Some(State::Signed(_) | State::Leaving) | None => return,
+        let code = match self.clients.get(conn) {
+            Some(Client::Fresh { .. }) => FaultCode::BAD_MAGIC,
+            Some(Client::Early(_)) => FaultCode::WRONG_STATE,
+            Some(Client::Signed(_) | Client::Leaving) | None => return,
         };
         self.reject(conn, code, (kind, 0), turn);
     }
@@ -94,8 +100,10 @@ impl Seat {
             Ok(version) => {
                 let (server, at) = (self.me, turn.wall);
                 turn.tell_client(conn, Ready { version, server, at });
-                if let Some(client) = self.clients.get_mut(conn) {
-                    client.state = State::Early(Box::default());
+                if let Some(client) = self.clients.get_mut(conn)
+                    && let Client::Fresh { until } = *client
+                {
+                    *client = Client::Early(Box::new(Early::new(until)));
                 }
             }
             Err(code) => self.reject(conn, code, (message.kind(), 0), turn),
@@ -184,7 +192,7 @@ impl Seat {
 
     /// Whether a session of `name` would be one too many. One that it replaces makes room.
     fn is_full_for(&self, name: &Name) -> bool {
-        self.sessions.len() >= self.sessions_max && !self.sessions.contains_key(name)
+        self.sessions.len() >= self.sessions_max && self.conn_of(name).is_none()
     }
 
     /// A home answers a client that is on its way to a session; `false` when nobody waits.
@@ -235,7 +243,7 @@ impl Seat {
         turn: &mut Turn<'_>,
     ) {
         let home = exchange.home;
-        if let Some(former) = self.sessions.get(&welcome.name).copied() {
+        if let Some(former) = self.conn_of(&welcome.name) {
             self.end_session(former, FaultCode::STALE_EPOCH, turn);
         }
         let obstacle = if !self.may_act_for(home) {
@@ -257,11 +265,12 @@ impl Seat {
             home,
             slot: exchange.slot,
             handles: Handles::default(),
-            stale_reads: BTreeSet::new(),
+            stale_reads: Seldom::default(),
             requests: 0,
             chunks: 0,
             unanswered: 0,
-            bucket: (!self.unmetered).then(|| post_bucket(turn.now)),
+            bucket: Bucket::new(turn.now),
+            is_metered: !self.unmetered,
             paused: false,
             high: false,
             is_fenced: false,
@@ -295,9 +304,9 @@ impl Seat {
     }
 
     fn early(&mut self, conn: ConnId) -> Option<&mut Early> {
-        match &mut self.clients.get_mut(conn)?.state {
-            State::Early(early) => Some(early),
-            State::Fresh | State::Signed(_) | State::Leaving => None,
+        match self.clients.get_mut(conn)? {
+            Client::Early(early) => Some(early),
+            Client::Fresh { .. } | Client::Signed(_) | Client::Leaving => None,
         }
     }
 }

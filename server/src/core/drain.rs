@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use wire::{ConnId, FaultCode, Instant, Kind};
 
-use super::seat::{Client, Seat, State};
+use super::seat::{Client, Seat};
 use super::timer::Timer;
 use super::turn::Turn;
 
@@ -56,7 +56,7 @@ impl Seat {
 
     /// Whether nobody has a session or may still get one.
     pub(super) fn is_emptied(&self, now: Instant) -> bool {
-        let stays = |client: &Client| !matches!(client.state, State::Leaving);
+        let stays = |client: &Client| !matches!(client, Client::Leaving);
         let is_empty = || !self.clients.iter().any(|(_, client)| stays(client));
         self.is_shut(now) && self.sessions.is_empty() && is_empty()
     }
@@ -66,7 +66,7 @@ impl Seat {
         let Some(drain) = self.drain else {
             return;
         };
-        let conns: Vec<ConnId> = self.sessions.values().take(drain.count).copied().collect();
+        let conns: Vec<ConnId> = self.sessions.iter().take(drain.count).copied().collect();
         for conn in conns {
             turn.metrics.moved += 1;
             self.reject(conn, FaultCode::DRAINING, (Kind(0), 0), turn);

@@ -15,7 +15,8 @@ pub(super) enum Role {
     Client,
     /// A peer; which one, once its link has been up.
     Peer(Option<ServerId>),
-    Router(usize),
+    /// A router, by its place in the configuration.
+    Router(u16),
 }
 
 impl Parts {
@@ -35,7 +36,8 @@ impl Parts {
                 self.peers.on_dialed(conn, server, turn);
             }
             Side::Router { index } => {
-                self.conns.insert(conn, Role::Router(index));
+                let place = u16::try_from(index).expect("few routers");
+                self.conns.insert(conn, Role::Router(place));
                 self.routers.on_dialed(conn, index, turn);
             }
         }
@@ -57,7 +59,7 @@ impl Parts {
                 let change = self.peers.on_closed(conn, turn);
                 self.on_link_changes(change, turn);
             }
-            Role::Router(index) => self.routers.on_lost(index, turn),
+            Role::Router(index) => self.routers.on_lost(index.into(), turn),
         }
     }
 

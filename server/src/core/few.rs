@@ -86,6 +86,15 @@ impl<K: Ord, V> Few<K, V> {
         self.entries.iter_mut().map(|(key, value)| (&*key, value))
     }
 
+    pub(super) fn as_slice(&self) -> &[(K, V)] {
+        &self.entries
+    }
+
+    /// The same, to be changed: not the keys.
+    pub(super) fn as_mut_slice(&mut self) -> &mut [(K, V)] {
+        &mut self.entries
+    }
+
     pub(super) fn values(&self) -> impl Iterator<Item = &V> {
         self.entries.iter().map(|(_, value)| value)
     }
@@ -181,6 +190,8 @@ mod tests {
             prop_assert!(collected.iter().eq(map.iter()));
             prop_assert!(few.values().eq(map.values()) && few.values_mut().eq(map.values_mut()));
             prop_assert!(few.iter_mut().eq(map.iter_mut()));
+            let pairs = few.as_slice().to_vec();
+            prop_assert!(pairs == few.as_mut_slice() && pairs.into_iter().eq(map));
         }
     }
 

@@ -9,13 +9,12 @@ use wire::limits::{
 };
 use wire::{FaultCode, Instant};
 
-use super::limit::Bucket;
+use super::limit::{Bucket, Rate};
 
 /// The recent guesses of each key, an account or an account at a group.
 #[derive(Debug)]
 pub(super) struct Guesses<K> {
-    interval: Duration,
-    burst: u32,
+    rate: Rate,
     buckets: BTreeMap<K, Bucket>,
     /// When guesses that no longer count were last looked for.
     swept: Instant,
@@ -34,7 +33,8 @@ impl<K> Guesses<K> {
     }
 
     fn new(interval: Duration, burst: u32) -> Self {
-        Self { interval, burst, buckets: BTreeMap::new(), swept: Instant(0) }
+        let rate = Rate { interval, burst };
+        Self { rate, buckets: BTreeMap::new(), swept: Instant(0) }
     }
 }
 
@@ -45,21 +45,20 @@ impl<K: Ord> Guesses<K> {
         if !self.buckets.contains_key(&key) && self.buckets.len() >= GUESSED_ACCOUNTS_MAX {
             return Err(FaultCode::RATE_LIMITED);
         }
-        let fresh = || Bucket::new(self.interval, self.burst, now);
-        let bucket = self.buckets.entry(key).or_insert_with(fresh);
-        bucket.try_charge(now).then_some(()).ok_or(FaultCode::RATE_LIMITED)
+        let bucket = self.buckets.entry(key).or_insert_with(|| Bucket::new(now));
+        bucket.try_charge(&self.rate, now).then_some(()).ok_or(FaultCode::RATE_LIMITED)
     }
 
     /// It was no guess: the password was proven.
     pub(super) fn refund(&mut self, key: &K) {
         if let Some(bucket) = self.buckets.get_mut(key) {
-            bucket.refund();
+            bucket.refund(&self.rate);
         }
     }
 
     /// Forgets guesses that no longer count.
     pub(super) fn sweep(&mut self, now: Instant) {
-        if now.since(self.swept) >= self.interval {
+        if now.since(self.swept) >= self.rate.interval {
             self.swept = now;
             self.buckets.retain(|_, bucket| !bucket.is_full(now));
         }

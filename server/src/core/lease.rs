@@ -114,7 +114,7 @@ impl Seat {
         turn: &mut Turn<'_>,
     ) {
         let is_leased = self.may_act_for(home);
-        let Some(conn) = self.sessions.get(&message.account).copied() else {
+        let Some(conn) = self.conn_of(&message.account) else {
             return;
         };
         let Some(session) = signed(&mut self.clients, conn) else {

@@ -18,6 +18,7 @@ mod config;
 mod conn;
 mod drain;
 mod ends;
+mod entries;
 mod entropy;
 pub mod event;
 mod exchange;
@@ -26,6 +27,7 @@ mod group_password;
 mod guesses;
 mod handles;
 mod holders;
+mod index;
 mod lease;
 mod limit;
 mod load;
@@ -46,6 +48,7 @@ mod relay;
 mod request;
 mod seat;
 mod seat_slots;
+mod seldom;
 mod session;
 mod sign;
 mod slots;
@@ -317,7 +320,7 @@ impl Parts {
                 Err(error) => self.seat.reject(conn, error.into(), (frame.kind, 0), turn),
             },
             Some(Role::Peer(server)) => self.on_peer_frame(conn, server, frame, turn),
-            Some(Role::Router(index)) => self.on_router_frame(conn, index, frame, turn),
+            Some(Role::Router(index)) => self.on_router_frame(conn, index.into(), frame, turn),
             None => {}
         }
     }

@@ -8,18 +8,23 @@ use wire::message::{
     Accepted, PeerAccepted, PeerAnswered, PeerPost, PeerRefused, Post, Refusal, Refused,
     Unavailable,
 };
-use wire::{ConnId, FaultCode, Instant, Kind, LogHandle, LogId, Name, Number, Origin, ServerId};
+use wire::{ConnId, FaultCode, Kind, LogHandle, LogId, Name, Number, Origin, ServerId};
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::event::Effect;
-use super::limit::Bucket;
-use super::reading::is_mailbox_of_another;
+use super::limit::Rate;
 use super::seat::{Seat, signed};
-use super::session::{Handle, HandleState, Session, count};
+use super::session::{Handle, HandleState, Session};
 use super::timer::Timer;
 use super::turn::Turn;
+
+/// Posts that a session may send.
+const POST_RATE: Rate = Rate {
+    interval: Duration::from_secs(1).checked_div(POSTS_PER_SECOND).expect("some may be sent"),
+    burst: POSTS_BURST,
+};
 
 impl Seat {
     /// A client posts: the hot path.
@@ -36,16 +41,16 @@ impl Seat {
             return turn.fault(conn, FaultCode::BAD_NUMBER, Kind::POST, post.handle.0);
         }
         match handle.state {
-            HandleState::Open if session.unanswered >= UNANSWERED_MAX => {
+            HandleState::Open if u64::from(session.unanswered) >= UNANSWERED_MAX => {
                 turn.metrics.posts_busy += 1;
                 turn.tell_client(conn, refused(post.handle, post.number, Refusal::Busy));
             }
             HandleState::Open => {
                 session.unanswered += 1;
-                handle.posts.push_back(post.number);
+                handle.posts.need().push_back(post.number);
                 turn.metrics.posts += 1;
                 let stamped = PeerPost {
-                    log: handle.log,
+                    log: handle.log(session.account),
                     sender: session.account,
                     origin: session.origin,
                     epoch: session.epoch,
@@ -90,7 +95,7 @@ impl Seat {
         };
         if self.up.contains(&home) {
             handle.is_answer_told = true;
-            let (log, person) = (LogId::mailbox(account), handle.log.name);
+            let (log, person) = (LogId::mailbox(account), handle.log(account).name);
             turn.tell_server(home, PeerAnswered { log, account, epoch, person });
         }
     }
@@ -115,7 +120,7 @@ impl Seat {
         turn: &mut Turn<'_>,
         settle: impl FnOnce(&mut VecDeque<Number>),
     ) -> Option<(ConnId, LogHandle)> {
-        let conn = *self.sessions.get(&sender)?;
+        let conn = self.conn_of(&sender)?;
         let session = signed(&mut self.clients, conn)?;
         if session.origin != origin {
             return None;
@@ -125,9 +130,9 @@ impl Seat {
             self.confused_about(log, from, turn);
             return None;
         }
-        let before = count(&handle.posts);
-        settle(&mut handle.posts);
-        let settled = before - count(&handle.posts);
+        let before = handle.unanswered();
+        handle.posts.get_mut().map(settle);
+        let settled = before - handle.unanswered();
         let open = handle.state == HandleState::Open;
         session.unanswered -= settled;
         open.then_some((conn, id))
@@ -138,11 +143,9 @@ impl Seat {
         let Some(session) = signed(&mut self.clients, conn) else {
             return;
         };
-        let Some(bucket) = &session.bucket else {
-            return;
-        };
-        if bucket.permit_at() > turn.now {
-            return turn.timers.arm(bucket.permit_at(), Timer::Refill(conn));
+        let permit_at = session.bucket.permit_at(&POST_RATE);
+        if session.is_metered && permit_at > turn.now {
+            return turn.timers.arm(permit_at, Timer::Refill(conn));
         }
         session.paused = false;
         let reading = true;
@@ -156,11 +159,11 @@ pub(super) fn drop_unanswered(
     id: LogHandle,
     handle: &mut Handle,
     turn: &mut Turn<'_>,
-) -> u64 {
-    let dropped = count(&handle.posts);
-    handle.posts.clear();
+) -> u32 {
+    let dropped = handle.unanswered();
+    handle.posts.get_mut().map(VecDeque::clear);
     handle.state = HandleState::Down;
-    turn.metrics.posts_dropped += dropped;
+    turn.metrics.posts_dropped += u64::from(dropped);
     turn.tell_client(conn, Unavailable { handle: id });
     dropped
 }
@@ -168,22 +171,17 @@ pub(super) fn drop_unanswered(
 /// The session's home may not have heard, or may have forgotten, whom it has answered.
 pub(super) fn tell_answers_again(session: &mut Session) {
     for handle in session.handles.values_mut() {
-        handle.is_answer_told = !is_mailbox_of_another(&handle.log, session.account);
+        handle.is_answer_told = !handle.is_to_a_person();
     }
-}
-
-/// The allowance of posts of a new session.
-pub(super) fn post_bucket(now: Instant) -> Bucket {
-    Bucket::new(Duration::from_secs(1) / POSTS_PER_SECOND, POSTS_BURST, now)
 }
 
 /// Charges the session for what costs its home a synced write: over its rate it is not read.
 pub(super) fn charge(session: &mut Session, conn: ConnId, turn: &mut Turn<'_>) {
-    let Some(bucket) = &mut session.bucket else {
+    if !session.is_metered {
         return;
-    };
-    bucket.charge(turn.now);
-    let permit_at = bucket.permit_at();
+    }
+    session.bucket.charge(&POST_RATE, turn.now);
+    let permit_at = session.bucket.permit_at(&POST_RATE);
     if permit_at > turn.now && !session.paused {
         session.paused = true;
         turn.metrics.pauses += 1;

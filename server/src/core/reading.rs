@@ -10,7 +10,7 @@ use wire::message::{
     Attach, CaughtUp, Deliver, Dismiss, Entry, PeerAttach, PeerDeliver, PeerRange, PeerRead,
     PeerSeen, Seen,
 };
-use wire::{ConnId, FaultCode, Kind, LogHandle, LogId, LogKind, Name, Seq, ServerId};
+use wire::{ConnId, FaultCode, Kind, LogHandle, LogId, LogKind, Seq, ServerId};
 
 use super::event::Effect;
 use super::metrics::Metrics;
@@ -38,9 +38,9 @@ pub(super) struct Reading {
     discards: bool,
     unseen: Unseen,
     /// The length of the entry that found no room; asking earlier would bring it in vain.
-    wants: usize,
-    /// The last entry that is for this reader, while it is no member any more.
-    end: Option<Seq>,
+    wants: u32,
+    /// The last entry that is for this reader: [`Seq::MAX`] but while it is no member any more.
+    end: Seq,
 }
 
 impl Reading {
@@ -54,13 +54,13 @@ impl Reading {
             discards,
             unseen: Unseen::new(outstanding),
             wants: 0,
-            end: None,
+            end: Seq::MAX,
         }
     }
 
     /// The home is lost: nothing comes until it is asked again, and it says again how far to read.
     pub(super) fn interrupt(&mut self) {
-        self.end = None;
+        self.end = Seq::MAX;
         self.live = false;
         self.asked = None;
         self.discards = false;
@@ -68,8 +68,8 @@ impl Reading {
 
     /// The home says up to where the reader reads; whether it holds all of that.
     fn bound(&mut self, upto: Seq) -> bool {
-        self.end = (upto < Seq::MAX).then_some(upto);
-        if self.end.is_none() {
+        self.end = upto;
+        if self.end == Seq::MAX {
             // What was pushed meanwhile was passed over.
             self.live = false;
         }
@@ -78,7 +78,7 @@ impl Reading {
 
     /// Whether an entry, or what follows a position, may be for this reader.
     fn is_beyond(&self, seq: Seq) -> bool {
-        self.end.is_some_and(|end| seq > end)
+        seq > self.end
     }
 
     /// Whether a range is under way.
@@ -89,8 +89,13 @@ impl Reading {
     /// Whether the window takes an entry of `len` bytes now; if not, it is remembered.
     fn makes_room(&mut self, len: usize) -> bool {
         let room = self.unseen.has_room(len);
-        self.wants = if room { 0 } else { len };
+        self.wants = if room { 0 } else { u32::try_from(len).expect("bodies are far below 4 GiB") };
         room
+    }
+
+    /// Whether the window takes the entry that found no room.
+    fn has_room_again(&mut self) -> bool {
+        self.makes_room(usize::try_from(self.wants).expect("usize has 64 bits on every target"))
     }
 
     fn sent(&mut self, seq: Seq, len: usize) {
@@ -126,9 +131,7 @@ impl Seat {
         };
         let code = match session.handles.get_mut(attach.handle) {
             None => FaultCode::BAD_HANDLE,
-            Some(handle) if is_mailbox_of_another(&handle.log, session.account) => {
-                FaultCode::NOT_A_READER
-            }
+            Some(handle) if handle.is_to_a_person() => FaultCode::NOT_A_READER,
             Some(Handle { state: HandleState::Opening { attach: waiting }, .. })
                 if waiting.is_none() =>
             {
@@ -156,13 +159,14 @@ impl Seat {
         let Some(handle) = session.handles.get_mut(id) else {
             return;
         };
-        let discards = session.stale_reads.remove(&handle.log);
+        let log = handle.log(session.account);
+        let discards = session.stale_reads.get_mut().is_some_and(|stale| stale.remove(&log));
         handle.reading = Some(Reading::new(cursor, discards, &self.outstanding));
-        match self.readers.get_mut(&handle.log) {
+        match self.readers.get_mut(&log) {
             Some(readers) => readers.add(conn),
             // The session of a mailbox's owner is found by its name.
-            None if handle.log.kind == LogKind::Mailbox => {}
-            None => drop(self.readers.insert(handle.log, Readers::One(conn))),
+            None if log.kind == LogKind::Mailbox => {}
+            None => drop(self.readers.insert(log, Readers::One(conn))),
         }
         resume_reading(session, id, turn);
     }
@@ -182,7 +186,7 @@ impl Seat {
         if let Some(upto) = reading.saw(seen.upto)
             && handle.state == HandleState::Open
         {
-            let message = PeerSeen { log: handle.log, account, epoch, upto };
+            let message = PeerSeen { log: handle.log(account), account, epoch, upto };
             turn.tell_server(handle.home, message);
         }
         ask_range(session, seen.handle, turn);
@@ -192,9 +196,10 @@ impl Seat {
     pub(super) fn on_deliver(&mut self, from: ServerId, message: PeerDeliver, turn: &mut Turn<'_>) {
         let PeerDeliver { log, entry } = message;
         let readers = match log.kind {
-            LogKind::Mailbox => self.sessions.get(&log.name).map(std::slice::from_ref),
-            LogKind::Group => self.readers.get(&log).map(Readers::all),
+            LogKind::Mailbox => self.conn_of(&log.name).map(Readers::One),
+            LogKind::Group => None,
         };
+        let readers = readers.as_ref().or_else(|| self.readers.get(&log)).map(Readers::all);
         let (clients, metrics) = (&mut self.clients, &mut *turn.metrics);
         let mut live = |conn: &ConnId| {
             let session = signed(clients, *conn)?;
@@ -213,7 +218,7 @@ impl Seat {
 
     /// A home answers a session that is behind.
     pub(super) fn on_range(&mut self, from: ServerId, range: PeerRange, turn: &mut Turn<'_>) {
-        let Some(conn) = self.sessions.get(&range.account).copied() else {
+        let Some(conn) = self.conn_of(&range.account) else {
             return;
         };
         let Some(session) = signed(&mut self.clients, conn) else {
@@ -256,7 +261,7 @@ impl Seat {
     /// A home says that a session may not read a log any more, or only up to an entry: it goes on
     /// until its client holds that.
     pub(super) fn on_dismiss(&mut self, from: ServerId, dismiss: &Dismiss, turn: &mut Turn<'_>) {
-        let Some(conn) = self.sessions.get(&dismiss.account).copied() else {
+        let Some(conn) = self.conn_of(&dismiss.account) else {
             return;
         };
         let Some(session) = signed(&mut self.clients, conn) else {
@@ -294,15 +299,10 @@ pub(super) fn resume_reading(session: &mut Session, id: LogHandle, turn: &mut Tu
         return;
     };
     if let (Some(reading), HandleState::Open) = (&handle.reading, handle.state) {
-        let message = PeerAttach { log: handle.log, account, epoch, cursor: reading.seen };
+        let message = PeerAttach { log: handle.log(account), account, epoch, cursor: reading.seen };
         turn.tell_server(handle.home, message);
         ask_range(session, id, turn);
     }
-}
-
-/// Its home knows who reads a group; a mailbox is its owner's.
-pub(super) fn is_mailbox_of_another(log: &LogId, account: Name) -> bool {
-    log.kind == LogKind::Mailbox && log.name != account
 }
 
 /// The handle under which a session takes a pushed entry; `None` when it takes it later, or never.
@@ -389,17 +389,18 @@ fn ask_range(session: &mut Session, id: LogHandle, turn: &mut Turn<'_>) {
     let Some(handle) = session.handles.get_mut(id) else {
         return;
     };
+    let log = handle.log(account);
     let Some(reading) = &mut handle.reading else {
         return;
     };
     let waits = reading.live || reading.is_asking() || high || handle.state != HandleState::Open;
-    if waits || !reading.makes_room(reading.wants) {
+    if waits || !reading.has_room_again() {
         return;
     }
     let room = UNSEEN_ENTRIES_MAX.saturating_sub(reading.unseen.len()).max(1);
     reading.asked = Some(reading.position);
     let message = PeerRead {
-        log: handle.log,
+        log,
         account,
         epoch,
         after: reading.position,

@@ -20,21 +20,24 @@ impl Seat {
         let Some(handle) = session.handles.get_mut(shown.handle) else {
             return turn.fault(conn, FaultCode::BAD_HANDLE, Kind::SHOWN, shown.handle.0);
         };
-        let is_mailbox = handle.log.kind == LogKind::Mailbox;
+        let is_mailbox = handle.log(session.account).kind == LogKind::Mailbox;
         let Some(reading) = handle.reading.as_mut().filter(|_| is_mailbox) else {
             return turn.fault(conn, FaultCode::NOT_A_READER, Kind::SHOWN, shown.handle.0);
         };
         if handle.state == HandleState::Open
             && let Some(upto) = reading.showed(shown.upto)
         {
-            turn.tell_server(handle.home, PeerShown { log: handle.log, account, epoch, upto });
+            turn.tell_server(
+                handle.home,
+                PeerShown { log: handle.log(account), account, epoch, upto },
+            );
         }
     }
 
     /// A home says what of a session's posts the reader was shown. A client that does not keep up
     /// is not told.
     pub(super) fn on_receipt(&mut self, from: ServerId, receipt: &PeerReceipt, turn: &mut Turn) {
-        let Some(conn) = self.sessions.get(&receipt.sender).copied() else {
+        let Some(conn) = self.conn_of(&receipt.sender) else {
             return;
         };
         let Some(session) = signed(&mut self.clients, conn) else {

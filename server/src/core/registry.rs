@@ -12,6 +12,8 @@ use subtle::ConstantTimeEq;
 use wire::limits::{EPOCH_BLOCK, LEASE_TIME, ORIGINS_MAX, SESSIONS_PER_STORE_EPOCH};
 use wire::{FaultCode, Instant, Origin, ServerId, SessionEpoch, Token};
 
+use super::seldom::Seldom;
+
 /// A session that sits somewhere.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Live {
@@ -42,13 +44,27 @@ pub(super) struct Sittings {
     pub(super) live: Option<Live>,
     /// Earlier ones that have been told to end and may not have heard it; one for each seat at
     /// most.
-    former: Vec<Live>,
+    former: Seldom<Vec<Live>>,
 }
 
 impl Sittings {
     /// Nobody acts for the account.
     pub(super) fn is_empty(&self) -> bool {
-        self.live.is_none() && self.former.is_empty()
+        self.live.is_none() && self.former().is_empty()
+    }
+
+    /// Earlier ones that may still be acted for.
+    fn former(&self) -> &[Live] {
+        self.former.get().map_or(&[], Vec::as_slice)
+    }
+
+    fn retain(&mut self, keep: impl Fn(&Live) -> bool) {
+        if let Some(former) = self.former.get_mut() {
+            former.retain(keep);
+            if former.is_empty() {
+                self.former = Seldom::default();
+            }
+        }
     }
 
     /// A newer session is in force, or `live` is over though its seat has not said so.
@@ -61,23 +77,25 @@ impl Sittings {
 
     /// A session that is not the newest may still be acted for.
     pub(super) fn outlive(&mut self, former: Live) {
-        let same_seat = self.former.iter_mut().find(|other| other.seat == former.seat);
+        let seats = self.former.get_mut().into_iter().flatten();
+        let same_seat = seats.into_iter().find(|other| other.seat == former.seat);
         match same_seat {
             Some(other) if other.epoch <= former.epoch => *other = former,
             Some(_) => {}
-            None => self.former.push(former),
+            None => self.former.need().push(former),
         }
     }
 
     /// `seat` has no session any more with this epoch or a lower one.
     pub(super) fn close(&mut self, seat: ServerId, epoch: SessionEpoch) {
         self.live.take_if(|live| live.epoch == epoch);
-        self.former.retain(|former| former.seat != seat || former.epoch > epoch);
+        self.retain(|former| former.seat != seat || former.epoch > epoch);
     }
 
     /// The link to a seat that was last `heard` then is lost.
     pub(super) fn lose(&mut self, seat: ServerId, heard: Instant) {
-        let there = self.live.iter_mut().chain(&mut self.former).filter(|live| live.seat == seat);
+        let former = self.former.get_mut().into_iter().flatten();
+        let there = self.live.iter_mut().chain(former).filter(|live| live.seat == seat);
         for live in there {
             live.lost.get_or_insert(heard);
         }
@@ -85,9 +103,9 @@ impl Sittings {
 
     /// Forgets those that `gone` holds for; whether there were any.
     pub(super) fn forget(&mut self, gone: impl Fn(&Live) -> bool) -> bool {
-        let before = self.former.len();
-        self.former.retain(|former| !gone(former));
-        self.live.take_if(|live| gone(live)).is_some() | (self.former.len() < before)
+        let before = self.former().len();
+        self.retain(|former| !gone(former));
+        self.live.take_if(|live| gone(live)).is_some() | (self.former().len() < before)
     }
 }
 
@@ -114,7 +132,7 @@ pub(super) fn judge(
             None => Verdict::Probe(live.seat, live.epoch),
         };
     }
-    if let Some(former) = sittings.former.iter().find(in_the_way) {
+    if let Some(former) = sittings.former().iter().find(in_the_way) {
         return match former.lost {
             Some(_) => Verdict::Unknown,
             None => Verdict::End(former.seat, former.epoch),
@@ -319,13 +337,13 @@ mod tests {
             sittings.outlive(Live { epoch, ..live(OTHER, None) });
         }
         sittings.close(ServerId(3), SessionEpoch(8));
-        assert_eq!(sittings.former, [live(OTHER, None)]);
+        assert_eq!(sittings.former(), [live(OTHER, None)]);
         sittings.close(ServerId(2), SessionEpoch(9));
         assert!(!sittings.is_empty(), "another seat has spoken");
     }
 
     fn sitting(live: Option<Live>) -> Sittings {
-        Sittings { live, former: Vec::new() }
+        Sittings { live, ..Sittings::default() }
     }
 
     fn live(origin: Origin, lost: Option<Instant>) -> Live {

@@ -76,7 +76,7 @@ impl Seat {
             return self.reject(conn, FaultCode::UNAVAILABLE, about, turn);
         }
         session.requests += 1;
-        session.chunks += usize::from(is_about_chunks(kind));
+        session.chunks += u16::from(is_about_chunks(kind));
         let (account, origin, epoch) = (session.account, session.origin, session.epoch);
         let id = self.exchanges.fresh();
         let exchange = Exchange { conn, home, slot, kind, reference: request.0 };
@@ -112,7 +112,7 @@ impl Session {
     /// A request of this kind is over.
     pub(super) fn end_request(&mut self, kind: Kind) {
         self.requests -= 1;
-        self.chunks -= usize::from(is_about_chunks(kind));
+        self.chunks -= u16::from(is_about_chunks(kind));
     }
 }
 
@@ -122,7 +122,8 @@ fn is_written(kind: Kind) -> bool {
 }
 
 fn has_room(session: &Session, kind: Kind) -> bool {
-    session.requests < REQUESTS_MAX && (!is_about_chunks(kind) || session.chunks < CHUNKS_MAX)
+    let (requests, chunks) = (usize::from(session.requests), usize::from(session.chunks));
+    requests < REQUESTS_MAX && (!is_about_chunks(kind) || chunks < CHUNKS_MAX)
 }
 
 /// The home's answer as the client gets it, if it is one to a question of this kind.

@@ -1,8 +1,6 @@
 //! What a signed-in client asks, other than posting and reading: open and close logs, fetch key
 //! logs, sign out, pings. And the homes' answers to it.
 
-use std::collections::VecDeque;
-
 use wire::limits::{HANDLES_MAX, REQUESTS_MAX};
 use wire::message::{
     Answer, AnswerBody, AskOpenLog, CloseLog, FetchBundles, LogOpened, OpenLog, PeerDetach, Ping,
@@ -11,8 +9,7 @@ use wire::message::{
 use wire::{ConnId, FaultCode, Kind, LogId, ServerId, Slot, ToServer};
 
 use super::exchange::Exchange;
-use super::reading::is_mailbox_of_another;
-use super::seat::{Seat, State, signed};
+use super::seat::{Client, Seat, signed};
 use super::session::{Handle, HandleState, Session};
 use super::turn::Turn;
 
@@ -71,16 +68,9 @@ impl Seat {
             epoch: session.epoch,
         };
         session.requests += 1;
-        let handle = Handle {
-            log: open.log,
-            slot,
-            home,
-            state: HandleState::Opening { attach: None },
-            posts: VecDeque::new(),
-            reading: None,
-            is_answer_told: !is_mailbox_of_another(&open.log, session.account),
-        };
-        session.handles.insert(open.handle, handle);
+        let account = session.account;
+        let handle = Handle::opening(&open.log, account, (slot, home));
+        session.handles.insert(open.handle, handle, account);
         let id = self.exchanges.fresh();
         let (kind, reference) = about;
         let exchange = Exchange { conn, home, slot, kind, reference };
@@ -106,10 +96,10 @@ impl Seat {
         };
         if let Some(reading) = &handle.reading {
             if reading.is_asking() {
-                session.stale_reads.insert(handle.log);
+                session.stale_reads.need().insert(handle.log(account));
             }
-            self.forget_reader(&handle.log, conn);
-            let log = handle.log;
+            let log = handle.log(account);
+            self.forget_reader(&log, conn);
             let message = PeerDetach { log, account, epoch };
             self.tell(handle.home, message, turn);
         }
@@ -121,7 +111,7 @@ impl Seat {
         let Some(session) = signed(&mut self.clients, conn) else {
             return;
         };
-        if session.requests >= REQUESTS_MAX {
+        if usize::from(session.requests) >= REQUESTS_MAX {
             return self.reject(conn, FaultCode::TOO_MANY_REQUESTS, about, turn);
         }
         session.requests += 1;
@@ -164,7 +154,7 @@ impl Seat {
 
     /// A home asks whether a session's client still answers: the client is pinged.
     pub(super) fn on_probe(&mut self, from: ServerId, probe: &Probe, turn: &mut Turn<'_>) {
-        let conn = self.sessions.get(&probe.account).copied();
+        let conn = self.conn_of(&probe.account);
         let session = conn.and_then(|conn| signed(&mut self.clients, conn));
         match (conn, session) {
             (Some(conn), Some(session)) if session.epoch == probe.epoch => {
@@ -197,8 +187,8 @@ impl Seat {
         let Some(exchange) = self.exchanges.take(id, from) else {
             return self.decline(from, &body, turn);
         };
-        match self.clients.get(exchange.conn).map(|client| &client.state) {
-            Some(State::Signed(_)) => self.on_request_answer(&exchange, body, turn),
+        match self.clients.get(exchange.conn) {
+            Some(Client::Signed(_)) => self.on_request_answer(&exchange, body, turn),
             Some(_) | None => self.on_early_answer(id, &exchange, body, turn),
         }
     }
@@ -243,11 +233,11 @@ impl Seat {
 
 fn cannot_open(session: &Session, open: &OpenLog) -> Option<FaultCode> {
     let handles = &session.handles;
-    if handles.get(open.handle).is_some() || handles.of(&open.log).is_some() {
+    if handles.get(open.handle).is_some() || handles.of(&open.log, session.account).is_some() {
         Some(FaultCode::BAD_HANDLE)
     } else if handles.len() >= HANDLES_MAX {
         Some(FaultCode::TOO_MANY_HANDLES)
-    } else if session.requests >= REQUESTS_MAX {
+    } else if usize::from(session.requests) >= REQUESTS_MAX {
         Some(FaultCode::TOO_MANY_REQUESTS)
     } else {
         None

@@ -15,6 +15,7 @@ use super::drain::Drain;
 use super::event::Alarm;
 use super::exchange::{Exchange, Exchanges};
 use super::holders::Holders;
+use super::index::Index;
 use super::lease::Leases;
 use super::posting::{drop_unanswered, tell_answers_again};
 use super::readers::Readers;
@@ -35,7 +36,7 @@ pub(super) struct Seat {
     pub(super) unmetered: bool,
     pub(super) clients: Table<Client>,
     /// The session of each account that sits here.
-    pub(super) sessions: BTreeMap<Name, ConnId>,
+    pub(super) sessions: Index<ConnId>,
     /// What they were sent and have not seen.
     pub(super) outstanding: Outstanding,
     /// Who reads which group.
@@ -53,17 +54,10 @@ pub(super) struct Seat {
     pub(super) drain: Option<Drain>,
 }
 
-/// One client connection.
-pub(super) struct Client {
-    /// When it must have signed in.
-    until: Instant,
-    pub(super) state: State,
-}
-
-/// How far a client is.
-pub(super) enum State {
-    /// It has not said hello.
-    Fresh,
+/// One client connection, and how far it is.
+pub(super) enum Client {
+    /// It has not said hello, and must have signed in then.
+    Fresh { until: Instant },
     /// It has not signed in.
     Early(Box<Early>),
     /// It has a session.
@@ -74,9 +68,17 @@ pub(super) enum State {
 
 /// The session on `conn`, if there is one.
 pub(super) fn signed(clients: &mut Table<Client>, conn: ConnId) -> Option<&mut Session> {
-    match &mut clients.get_mut(conn)?.state {
-        State::Signed(session) => Some(session),
-        State::Fresh | State::Early(_) | State::Leaving => None,
+    match clients.get_mut(conn)? {
+        Client::Signed(session) => Some(session),
+        Client::Fresh { .. } | Client::Early(_) | Client::Leaving => None,
+    }
+}
+
+/// The account that has signed in on `conn`.
+fn account_on(clients: &Table<Client>, conn: ConnId) -> Option<Name> {
+    match clients.get(conn)? {
+        Client::Signed(session) => Some(session.account),
+        Client::Fresh { .. } | Client::Early(_) | Client::Leaving => None,
     }
 }
 
@@ -87,6 +89,7 @@ impl Seat {
         (sessions_max, unseen_max): (u32, usize),
         unmetered: bool,
         random: u64,
+        secret: &[u8; 16],
     ) -> Self {
         Self {
             me,
@@ -94,7 +97,7 @@ impl Seat {
             sessions_max: sessions(sessions_max),
             unmetered,
             clients: Table::default(),
-            sessions: BTreeMap::new(),
+            sessions: Index::new(secret),
             outstanding: Outstanding::new(unseen_max),
             readers: BTreeMap::new(),
             exchanges: Exchanges::new(random),
@@ -116,8 +119,7 @@ impl Seat {
     pub(super) fn on_opened(&mut self, conn: ConnId, turn: &mut Turn<'_>) {
         let until = turn.now + EARLY_TIME_MAX;
         turn.timers.arm(until, Timer::Early(conn));
-        let state = State::Fresh;
-        self.clients.insert(conn, Client { until, state });
+        self.clients.insert(conn, Client::Fresh { until });
         if self.stopping {
             self.reject(conn, FaultCode::STOPPING, (Kind(0), 0), turn);
         } else if self.is_shut(turn.now) {
@@ -150,7 +152,7 @@ impl Seat {
         let Some(client) = self.clients.get(conn) else {
             return;
         };
-        if matches!(client.state, State::Fresh | State::Early(_)) {
+        if matches!(client, Client::Fresh { .. } | Client::Early(_)) {
             turn.metrics.early_timeouts += 1;
             self.reject(conn, FaultCode::TOO_SLOW_TO_SIGN_IN, (Kind(0), 0), turn);
         }
@@ -237,15 +239,15 @@ impl Seat {
         let Some(client) = self.clients.get_mut(exchange.conn) else {
             return;
         };
-        match &mut client.state {
-            State::Early(early) => early.is_answered(),
-            State::Signed(session) => {
+        match client {
+            Client::Early(early) => early.is_answered(),
+            Client::Signed(session) => {
                 session.end_request(exchange.kind);
                 if exchange.kind == Kind::OPEN_LOG {
                     session.remove_handle(LogHandle(exchange.reference));
                 }
             }
-            State::Fresh | State::Leaving => return,
+            Client::Fresh { .. } | Client::Leaving => return,
         }
         let about = (exchange.kind, exchange.reference);
         self.reject(exchange.conn, code, about, turn);
@@ -295,7 +297,7 @@ impl Seat {
     /// done: then it may grant another.
     pub(super) fn on_end_session(&mut self, from: ServerId, end: &EndSession, turn: &mut Turn<'_>) {
         let (account, epoch) = (end.account, end.epoch);
-        if let Some(conn) = self.sessions.get(&account).copied()
+        if let Some(conn) = self.conn_of(&account)
             && let Some(session) = signed(&mut self.clients, conn)
         {
             if session.home != from {
@@ -320,14 +322,14 @@ impl Seat {
         let Some(client) = self.clients.get_mut(conn) else {
             return;
         };
-        match std::mem::replace(&mut client.state, State::Leaving) {
-            State::Leaving => {}
-            State::Fresh => turn.timers.disarm(client.until, Timer::Early(conn)),
-            State::Early(early) => {
-                turn.timers.disarm(client.until, Timer::Early(conn));
+        match std::mem::replace(client, Client::Leaving) {
+            Client::Leaving => {}
+            Client::Fresh { until } => turn.timers.disarm(until, Timer::Early(conn)),
+            Client::Early(early) => {
+                turn.timers.disarm(early.until, Timer::Early(conn));
                 self.redeemed.extend(early.reservation);
             }
-            State::Signed(session) => self.forget(conn, &session, closing, turn),
+            Client::Signed(session) => self.forget(conn, &session, closing, turn),
         }
     }
 
@@ -337,11 +339,15 @@ impl Seat {
         turn.timers.arm(session.pulse.armed, Timer::Idle(conn));
         turn.metrics.sessions_begun += 1;
         tracing::debug!(%account, epoch = session.epoch.0, "session begun");
-        let former = self.sessions.insert(account, conn);
-        assert!(former.is_none(), "an account has one session here");
+        assert!(self.conn_of(&account).is_none(), "an account has one session here");
         if let Some(client) = self.clients.get_mut(conn) {
-            turn.timers.disarm(client.until, Timer::Early(conn));
-            client.state = State::Signed(Box::new(session));
+            if let Client::Early(early) = client {
+                turn.timers.disarm(early.until, Timer::Early(conn));
+            }
+            *client = Client::Signed(Box::new(session));
+            let clients = &self.clients;
+            let account_of = |conn: &ConnId| account_on(clients, *conn).expect("it is signed in");
+            self.sessions.insert(&account, conn, account_of);
         }
     }
 
@@ -356,11 +362,11 @@ impl Seat {
         turn.timers.disarm(session.pulse.armed, Timer::Idle(conn));
         turn.metrics.sessions_ended += 1;
         tracing::debug!(%account, epoch = epoch.0, "session ended");
-        self.sessions.remove(&account);
+        self.sessions.remove(&account, |other| *other == conn);
         for handle in session.handles.values() {
             if handle.reading.is_some() {
-                self.forget_reader(&handle.log, conn);
-                let log = handle.log;
+                let log = handle.log(account);
+                self.forget_reader(&log, conn);
                 let message = PeerDetach { log, account, epoch };
                 self.tell(handle.home, message, turn);
             }
@@ -390,6 +396,12 @@ impl Seat {
         }
     }
 
+    /// Where the session of `account` is, if it sits here.
+    pub(super) fn conn_of(&self, account: &Name) -> Option<ConnId> {
+        let is_its = |conn: &ConnId| account_on(&self.clients, *conn) == Some(*account);
+        self.sessions.find(account, is_its).copied()
+    }
+
     /// Whether `home` can be reached.
     pub(super) fn reaches(&self, home: ServerId) -> bool {
         self.up.contains(&home)
@@ -409,7 +421,7 @@ impl Seat {
     }
 
     pub(super) fn conns(&self) -> Vec<ConnId> {
-        self.sessions.values().copied().collect()
+        self.sessions.iter().copied().collect()
     }
 }
 

@@ -3,11 +3,14 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use wire::limits::{PING_AFTER, PONG_TIME_MAX};
-use wire::{Instant, LogHandle, LogId, Name, Number, Origin, Seq, ServerId, SessionEpoch, Slot};
+use wire::{
+    Instant, LogHandle, LogId, LogKind, Name, Number, Origin, Seq, ServerId, SessionEpoch, Slot,
+};
 
 use super::handles::Handles;
 use super::limit::Bucket;
 use super::reading::Reading;
+use super::seldom::Seldom;
 
 /// One signed-in connection.
 #[derive(Debug)]
@@ -20,15 +23,16 @@ pub(super) struct Session {
     pub(super) slot: Slot,
     pub(super) handles: Handles,
     /// Logs that were closed while a range was under way: it may still come.
-    pub(super) stale_reads: BTreeSet<LogId>,
+    pub(super) stale_reads: Seldom<BTreeSet<LogId>>,
     /// Requests that wait for answers.
-    pub(super) requests: usize,
+    pub(super) requests: u16,
     /// Those of them that bring whole chunks.
-    pub(super) chunks: usize,
+    pub(super) chunks: u16,
     /// Posts relayed and not answered, over all handles.
-    pub(super) unanswered: u64,
-    /// `None` where the rate of posts is not limited.
-    pub(super) bucket: Option<Bucket>,
+    pub(super) unanswered: u32,
+    pub(super) bucket: Bucket,
+    /// The rate of posts is limited.
+    pub(super) is_metered: bool,
     /// The socket is not read until the bucket has a permit.
     pub(super) paused: bool,
     /// The write queue is above its high mark.
@@ -44,14 +48,14 @@ pub(super) struct Session {
 impl Session {
     /// The open handle of `log`.
     pub(super) fn handle_of(&mut self, log: &LogId) -> Option<(LogHandle, &mut Handle)> {
-        let id = self.handles.of(log)?;
+        let id = self.handles.of(log, self.account)?;
         Some((id, self.handles.get_mut(id)?))
     }
 
     /// Forgets the handle and what was unanswered on it.
     pub(super) fn remove_handle(&mut self, id: LogHandle) -> Option<Handle> {
-        let handle = self.handles.remove(id)?;
-        self.unanswered -= count(&handle.posts);
+        let handle = self.handles.remove(id, self.account)?;
+        self.unanswered -= handle.unanswered();
         Some(handle)
     }
 }
@@ -59,12 +63,13 @@ impl Session {
 /// A log that a session holds open.
 #[derive(Debug)]
 pub(super) struct Handle {
-    pub(super) log: LogId,
+    /// Which log, unless it is the session's own mailbox.
+    other: Option<Box<LogId>>,
     pub(super) slot: Slot,
     pub(super) home: ServerId,
     pub(super) state: HandleState,
     /// Numbers relayed and not answered, in the order they were relayed.
-    pub(super) posts: VecDeque<Number>,
+    pub(super) posts: Seldom<VecDeque<Number>>,
     /// What the session reads of it, once attached.
     pub(super) reading: Option<Reading>,
     /// The account's home was told that its owner was answered, or it is nobody's mailbox else.
@@ -82,9 +87,44 @@ pub(super) enum HandleState {
     Down,
 }
 
-/// Number of posts, as it is counted.
-pub(super) fn count(posts: &VecDeque<Number>) -> u64 {
-    u64::try_from(posts.len()).expect("at most UNANSWERED_MAX")
+impl Handle {
+    /// The home of a log, in this slot, is asked to open it for the session of `account`.
+    pub(super) fn opening(log: &LogId, account: Name, (slot, home): (Slot, ServerId)) -> Self {
+        let is_own = *log == LogId::mailbox(account);
+        Self {
+            other: (!is_own).then(|| Box::new(*log)),
+            slot,
+            home,
+            state: HandleState::Opening { attach: None },
+            posts: Seldom::default(),
+            reading: None,
+            is_answer_told: is_own || log.kind != LogKind::Mailbox,
+        }
+    }
+
+    /// The log, as the session of `account` opened it.
+    pub(super) fn log(&self, account: Name) -> LogId {
+        self.other.as_ref().map_or(LogId::mailbox(account), |log| **log)
+    }
+
+    /// Whether it is this log that the session of `account` opened.
+    pub(super) fn is_of(&self, log: &LogId, account: Name) -> bool {
+        match &self.other {
+            Some(other) => **other == *log,
+            None => *log == LogId::mailbox(account),
+        }
+    }
+
+    /// Whether posts here go to another's mailbox: an answer to whoever that is.
+    pub(super) fn is_to_a_person(&self) -> bool {
+        self.other.as_ref().is_some_and(|log| log.kind == LogKind::Mailbox)
+    }
+
+    /// Posts that were relayed and not answered.
+    pub(super) fn unanswered(&self) -> u32 {
+        let posts = self.posts.get().map_or(0, VecDeque::len);
+        u32::try_from(posts).expect("at most UNANSWERED_MAX")
+    }
 }
 
 /// Whether the client is still there: pings after silence, and probes for its home.
@@ -93,9 +133,9 @@ pub(super) struct Pulse {
     heard: Instant,
     /// When [`super::timer::Timer::Idle`] is armed for.
     pub(super) armed: Instant,
-    nonce: u64,
-    misses: u32,
-    probe: Option<u64>,
+    nonce: u32,
+    misses: u8,
+    probe: Option<u32>,
 }
 
 /// What an idle timer asks for.
@@ -132,20 +172,25 @@ impl Pulse {
         }
         self.misses += 1;
         self.armed = now + PONG_TIME_MAX;
-        self.nonce += 1;
-        Beat::Ping(self.nonce)
+        Beat::Ping(self.next_nonce())
     }
 
     /// The home asks: the nonce of a ping whose answer will prove that the client lives.
     pub(super) fn probe(&mut self) -> u64 {
-        self.nonce += 1;
+        let nonce = self.next_nonce();
         self.probe = Some(self.nonce);
-        self.nonce
+        nonce
+    }
+
+    /// Counts from 1, as long as 32 bits last.
+    fn next_nonce(&mut self) -> u64 {
+        self.nonce = self.nonce.wrapping_add(1);
+        self.nonce.into()
     }
 
     /// Whether this pong answers the home's question.
     pub(super) fn answers_probe(&mut self, nonce: u64) -> bool {
-        let answers = self.probe == Some(nonce);
+        let answers = self.probe.map(u64::from) == Some(nonce);
         if answers {
             self.probe = None;
         }
@@ -155,7 +200,7 @@ impl Pulse {
 
 #[cfg(test)]
 mod tests {
-    use super::{Beat, Pulse};
+    use super::{Beat, Pulse, Session};
     use std::time::Duration;
     use wire::Instant;
 
@@ -171,6 +216,11 @@ mod tests {
         assert_eq!(pulse.beat(pulse.armed), Beat::Dead);
         pulse.hear(pulse.armed);
         assert_eq!(pulse.beat(pulse.armed), Beat::Wait);
+    }
+
+    #[test]
+    fn a_session_with_its_own_mailbox_open_takes_256_bytes() {
+        assert!(size_of::<Session>() <= 256, "{}", size_of::<Session>());
     }
 
     #[test]

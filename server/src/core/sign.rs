@@ -304,7 +304,7 @@ impl Accounts {
     ) {
         let (_, record) = self.stored(&name);
         if epoch == record.epoch && origin == record.origin && record.token_hash.is_some() {
-            let entry = self.entries.entry(name).or_default();
+            let entry = self.entries.or_default(name);
             entry.sittings.live = Some(Live { seat: from, epoch, origin, lost: None });
             return turn.tell_server(from, SessionRegistered { account: name, epoch });
         }
@@ -316,7 +316,7 @@ impl Accounts {
         } else {
             registry::end_code(origin, record.origin)
         };
-        let entry = self.entries.entry(name).or_default();
+        let entry = self.entries.or_default(name);
         entry.sittings.outlive(Live { seat: from, epoch, origin, lost: None });
         let account = name;
         turn.tell_server(from, EndSession { account, epoch, code });

@@ -9,20 +9,26 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use super::seldom::Seldom;
 use wire::Seq;
 use wire::limits::{UNSEEN_BYTES_MAX, UNSEEN_BYTES_SCARCE, UNSEEN_ENTRIES_MAX};
 
 /// Bytes of entries that all sessions of a server were sent and have not seen.
 #[derive(Clone, Debug)]
 pub(super) struct Outstanding {
-    bytes: Rc<Cell<usize>>,
-    max: Rc<Cell<usize>>,
+    shared: Rc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    bytes: Cell<usize>,
+    max: Cell<usize>,
 }
 
 /// What one session was sent of one log and has not seen.
 #[derive(Debug)]
 pub(super) struct Unseen {
-    entries: VecDeque<(Seq, usize)>,
+    entries: Seldom<VecDeque<(Seq, usize)>>,
     bytes: usize,
     outstanding: Outstanding,
 }
@@ -30,58 +36,62 @@ pub(super) struct Unseen {
 impl Outstanding {
     /// Nothing yet; from `max` bytes on, sessions are sent little.
     pub(super) fn new(max: usize) -> Self {
-        Self { bytes: Rc::default(), max: Rc::new(Cell::new(max)) }
+        Self { shared: Rc::new(Shared { bytes: Cell::new(0), max: Cell::new(max) }) }
     }
 
     /// Another bound, also for sessions that there are.
     pub(super) fn set_max(&self, max: usize) {
-        self.max.set(max);
+        self.shared.max.set(max);
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.bytes.get()
+        self.shared.bytes.get()
     }
 
     fn add(&self, len: usize) {
-        self.bytes.set(self.bytes.get() + len);
+        self.shared.bytes.set(self.bytes() + len);
     }
 
     fn remove(&self, len: usize) {
-        let left = self.bytes.get().checked_sub(len);
-        self.bytes.set(left.expect("what is removed was added"));
+        let left = self.bytes().checked_sub(len);
+        self.shared.bytes.set(left.expect("what is removed was added"));
     }
 
     fn session_max(&self, len: usize) -> usize {
-        if self.bytes() + len <= self.max.get() { UNSEEN_BYTES_MAX } else { UNSEEN_BYTES_SCARCE }
+        let is_scarce = self.bytes() + len > self.shared.max.get();
+        if is_scarce { UNSEEN_BYTES_SCARCE } else { UNSEEN_BYTES_MAX }
     }
 }
 
 impl Unseen {
     pub(super) fn new(outstanding: &Outstanding) -> Self {
-        Self { entries: VecDeque::new(), bytes: 0, outstanding: outstanding.clone() }
+        Self { entries: Seldom::default(), bytes: 0, outstanding: outstanding.clone() }
     }
 
     /// Entries.
     pub(super) fn len(&self) -> usize {
-        self.entries.len()
+        self.entries.get().map_or(0, VecDeque::len)
     }
 
     /// Whether an entry of `len` bytes may be sent now; the first one always may.
     pub(super) fn has_room(&self, len: usize) -> bool {
         let fits = self.bytes + len <= self.outstanding.session_max(len);
-        self.entries.is_empty() || (fits && self.entries.len() < UNSEEN_ENTRIES_MAX)
+        self.len() == 0 || (fits && self.len() < UNSEEN_ENTRIES_MAX)
     }
 
     /// An entry was sent; they come in order.
     pub(super) fn push(&mut self, seq: Seq, len: usize) {
-        self.entries.push_back((seq, len));
+        self.entries.need().push_back((seq, len));
         self.bytes += len;
         self.outstanding.add(len);
     }
 
     /// Everything up to `upto` was seen.
     pub(super) fn pop(&mut self, upto: Seq) {
-        while let Some((_, len)) = self.entries.pop_front_if(|(seq, _)| *seq <= upto) {
+        let Some(entries) = self.entries.get_mut() else {
+            return;
+        };
+        while let Some((_, len)) = entries.pop_front_if(|(seq, _)| *seq <= upto) {
             self.bytes -= len;
             self.outstanding.remove(len);
         }

@@ -27,7 +27,6 @@ impl Logs {
         }
         let id = *arrival.log();
         let key = self.logs.insert(id);
-        self.by_id.insert(id, key);
         let log = self.logs.wake(key);
         log.wait(arrival, &mut self.home, out);
         match id.kind {
@@ -64,7 +63,7 @@ impl Logs {
         } else if log.refuse_asked(&mut self.home, out) {
             log.ask_account(&mut self.home, out);
         } else {
-            self.by_id.remove(&self.logs.remove(key));
+            self.logs.remove(key);
         }
     }
 

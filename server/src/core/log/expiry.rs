@@ -12,7 +12,7 @@ impl Logs {
     /// group is next used.
     pub fn expire(&mut self, now: Wall) {
         self.home.now = now;
-        let keys: Vec<usize> = self.by_id.values().copied().collect();
+        let keys: Vec<usize> = self.logs.keys().collect();
         for key in keys {
             // A mailbox that sleeps holds no entries.
             if let Some(log) = self.logs.awake_mut(key) {

@@ -1,11 +1,12 @@
 //! Idle logs in memory: bounded by weight, the longest unused go first.
 
 use std::collections::BTreeMap;
+use std::num::NonZero;
 
 /// Idle logs by when they were last used.
 #[derive(Debug)]
 pub(super) struct Idle {
-    by_use: BTreeMap<u64, (usize, usize)>,
+    by_use: BTreeMap<NonZero<u64>, (usize, usize)>,
     uses: u64,
     weight: usize,
     weight_max: usize,
@@ -17,16 +18,17 @@ impl Idle {
     }
 
     /// The log with this key is idle from now on; `since` is its own note of it.
-    pub(super) fn insert(&mut self, key: usize, weight: usize, since: &mut Option<u64>) {
+    pub(super) fn insert(&mut self, key: usize, weight: usize, since: &mut Option<NonZero<u64>>) {
         self.remove(since);
         self.uses += 1;
-        self.by_use.insert(self.uses, (key, weight));
+        let stamp = NonZero::new(self.uses).expect("it counts from 1");
+        self.by_use.insert(stamp, (key, weight));
         self.weight += weight;
-        *since = Some(self.uses);
+        *since = Some(stamp);
     }
 
     /// The log is in use, if it was idle.
-    pub(super) fn remove(&mut self, since: &mut Option<u64>) {
+    pub(super) fn remove(&mut self, since: &mut Option<NonZero<u64>>) {
         let Some(stamp) = since.take() else { return };
         let (_, weight) = self.by_use.remove(&stamp).expect("an idle log is noted here");
         self.weight -= weight;

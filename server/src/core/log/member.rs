@@ -55,8 +55,9 @@ pub(super) struct Resting {
     cursor: Seq,
     is_written: bool,
     floor: SessionEpoch,
-    /// Where the session of the epoch `floor` is attached, and which of all attachments that is.
-    attached: Option<(ServerId, u64)>,
+    /// Where the session of the epoch `floor` is attached. Which of all attachments that is does
+    /// not matter: no range is under way that was read for another.
+    attached: Option<ServerId>,
 }
 
 impl Resting {
@@ -76,14 +77,14 @@ impl Resting {
         if member.reader.is_some_and(is_odd) {
             return None;
         }
-        let attached = member.reader.map(|reader| (reader.server, reader.attachment));
+        let attached = member.reader.map(|reader| reader.server);
         Some(Self { cursor: record.cursor, is_written, floor: member.floor, attached })
     }
 
     fn wake(self) -> Member {
         let record = CursorRecord { cursor: self.cursor, ..CursorRecord::default() };
-        let reader = |(server, attachment)| {
-            let (epoch, is_reading) = (self.floor, false);
+        let reader = |server| {
+            let (epoch, attachment, is_reading) = (self.floor, 0, false);
             Reader { server, epoch, attachment, is_reading }
         };
         Member {
@@ -117,7 +118,7 @@ impl Members {
 
     /// A mailbox's only reader, as it was when it came to rest.
     pub(super) fn woken(owner: Name, resting: Resting) -> Self {
-        let servers = resting.attached.map(|(server, _)| (server, 1)).into_iter().collect();
+        let servers = resting.attached.map(|server| (server, 1)).into_iter().collect();
         let by_account = [(owner, resting.wake())].into_iter().collect();
         Self { by_account, servers, lowest: (resting.cursor, 1), ..Self::default() }
     }

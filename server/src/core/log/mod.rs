@@ -48,8 +48,6 @@ mod tail;
 mod usage;
 mod waiting;
 
-use std::collections::BTreeMap;
-
 use storage::Answer;
 use wire::message::{
     AskOpenLog, PeerAnswered, PeerAttach, PeerDetach, PeerRead, PeerSeen, PeerShown,
@@ -76,7 +74,6 @@ pub use out::{Alarm, AlarmCause, LogOut, LogRead};
 #[derive(Debug)]
 pub struct Logs {
     logs: Shelf,
-    by_id: BTreeMap<LogId, usize>,
     idle: Idle,
     /// Logs in the batch that is in flight.
     flight: Vec<usize>,
@@ -96,8 +93,7 @@ impl Logs {
     #[must_use]
     pub fn new(me: ServerId, store_epoch: u32, hash_key: [u8; 16], limits: LogLimits) -> Self {
         Self {
-            logs: Shelf::default(),
-            by_id: BTreeMap::new(),
+            logs: Shelf::new(&hash_key),
             idle: Idle::new(limits.idle_weight_max),
             flight: Vec::new(),
             sweep: Sweep::Behind(None),
@@ -142,7 +138,7 @@ impl Logs {
     /// The owner of a mailbox was shown everything up to a seq: those who posted it hear so, as far
     /// as that is known without reading anything.
     pub fn on_shown(&mut self, from: ServerId, shown: &PeerShown, out: &mut LogOut) {
-        if let Some(&key) = self.by_id.get(&shown.log) {
+        if let Some(key) = self.logs.find(&shown.log) {
             // One that sleeps knows of nobody who would hear it.
             if let Some(log) = self.logs.awake_mut(key) {
                 log.shown(from, shown, out);
@@ -159,7 +155,7 @@ impl Logs {
     /// A newer session of `account` exists: readers with an epoch under `below` are detached, and
     /// what they still send changes nothing.
     pub fn end_reader(&mut self, account: &Name, below: SessionEpoch) {
-        let Some(&key) = self.by_id.get(&LogId::mailbox(*account)) else {
+        let Some(key) = self.logs.find(&LogId::mailbox(*account)) else {
             return;
         };
         self.logs.wake(key).end_reader(account, below, &mut self.home);
@@ -172,7 +168,7 @@ impl Logs {
     /// When `server` is this one: no link leads there.
     pub fn on_link_lost(&mut self, server: ServerId) {
         assert_ne!(server, self.home.me(), "a server has no link to itself");
-        let keys: Vec<usize> = self.by_id.values().copied().collect();
+        let keys: Vec<usize> = self.logs.keys().collect();
         for key in keys {
             let Some(log) = self.logs.get_mut(key) else {
                 continue;
@@ -237,9 +233,7 @@ impl Logs {
     /// Sweeps everything: sums equal their parts, and each log agrees with itself.
     #[must_use]
     pub fn is_coherent(&self) -> bool {
-        self.by_id.len() == self.logs.len()
-            && self.logs.is_coherent(self.by_id.iter())
-            && self.home.is_coherent(self.logs.awake(), &self.sweep)
+        self.logs.is_coherent() && self.home.is_coherent(self.logs.awake(), &self.sweep)
     }
 
     /// Keeps or drops a log after an operation on it: idle logs stay while there is room.
@@ -259,13 +253,13 @@ impl Logs {
         }
         if log.is_absent() || log.is_leaving {
             self.idle.remove(log.idle_since_mut());
-            self.by_id.remove(&self.logs.remove(key));
+            self.logs.remove(key);
             return;
         }
         let weight = log.weight();
         self.idle.insert(key, weight, log.idle_since_mut());
         while let Some(key) = self.idle.pop_excess() {
-            self.by_id.remove(&self.logs.remove(key));
+            self.logs.remove(key);
             self.home.count_dropped();
         }
     }

@@ -43,7 +43,7 @@ impl Logs {
 
     /// One operation: to its log when that is in memory, else it waits for the log.
     pub(super) fn arrive(&mut self, arrival: Arrival, out: &mut LogOut) {
-        let Some(&key) = self.by_id.get(arrival.log()) else {
+        let Some(key) = self.logs.find(arrival.log()) else {
             return self.load(arrival, out);
         };
         let log = self.logs.wake(key);

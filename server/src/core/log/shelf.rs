@@ -1,7 +1,9 @@
 //! The logs in memory. A mailbox in which nothing is going on *sleeps*: what is left of it is its
-//! places and whose session is attached, in a fifth of the room. Mailboxes to
+//! places and whose session is attached, in a seventh of the room. Mailboxes to
 //! which nobody has written lately sleep, also while their owners are connected: rows of those who
 //! write keep one awake. Whatever comes to one wakes it.
+
+use std::num::NonZero;
 
 use slab::Slab;
 use wire::{LogId, LogKind, Name, Seq};
@@ -10,17 +12,19 @@ use super::member::{Members, Resting};
 use super::state::Log;
 use super::stranger::Answered;
 use super::tail::Tail;
+use crate::core::index::Index;
 
-/// See the module. Logs are found by their keys, which stay.
-#[derive(Debug, Default)]
+/// See the module. Logs are found by their keys, which stay, and by their ids.
+#[derive(Debug)]
 pub(super) struct Shelf {
     places: Slab<Place>,
+    keys: Index<u32>,
 }
 
 #[derive(Debug)]
 enum Place {
     Awake(Box<Log>),
-    Asleep(Asleep),
+    Asleep(Box<Asleep>),
 }
 
 /// A mailbox that sleeps. What is not here follows from that it does.
@@ -35,25 +39,50 @@ struct Asleep {
     written: Seq,
     truncated: Seq,
     tail_from: Seq,
-    idle_since: Option<u64>,
+    idle_since: Option<NonZero<u64>>,
     reader: Resting,
-    answered: Answered,
+    /// `None` while the owner has answered nobody.
+    answered: Option<Box<Answered>>,
 }
 
 impl Shelf {
+    /// No logs. `secret` keys where they are found.
+    pub(super) fn new(secret: &[u8; 16]) -> Self {
+        Self { places: Slab::new(), keys: Index::new(secret) }
+    }
+
     /// A log that nothing is known of yet; gives its key.
     pub(super) fn insert(&mut self, id: LogId) -> usize {
+        assert!(self.find(&id).is_none(), "a log is in memory once");
         let place = self.places.vacant_entry();
         let key = place.key();
         place.insert(Place::Awake(Box::new(Log::new(id, key))));
+        let (places, key_of) = (&self.places, u32::try_from(key).expect("far fewer than 2^32"));
+        self.keys.insert(&id, key_of, |other| places[usize_of(*other)].id());
         key
+    }
+
+    /// The key of a log, if it is in memory.
+    pub(super) fn find(&self, id: &LogId) -> Option<usize> {
+        let is_meant = |key: &u32| self.places[usize_of(*key)].id() == *id;
+        self.keys.find(id, is_meant).copied().map(usize_of)
+    }
+
+    /// Every log's key.
+    pub(super) fn keys(&self) -> impl Iterator<Item = usize> {
+        self.places.iter().map(|(key, _)| key)
+    }
+
+    /// Every log's id and key.
+    pub(super) fn ids(&self) -> impl Iterator<Item = (LogId, usize)> {
+        self.places.iter().map(|(key, place)| (place.id(), key))
     }
 
     /// The log, woken if it slept.
     pub(super) fn get_mut(&mut self, key: usize) -> Option<&mut Log> {
         let place = self.places.get_mut(key)?;
         if let Place::Asleep(asleep) = place {
-            *place = Place::Awake(Box::new(asleep.clone().wake(key)));
+            *place = Place::Awake(Box::new(asleep.wake(key)));
         }
         match place {
             Place::Awake(log) => Some(log),
@@ -101,16 +130,14 @@ impl Shelf {
         if let Place::Awake(log) = place
             && let Some(asleep) = Asleep::of(log)
         {
-            *place = Place::Asleep(asleep);
+            *place = Place::Asleep(Box::new(asleep));
         }
     }
 
-    /// Forgets the log; gives its id.
-    pub(super) fn remove(&mut self, key: usize) -> LogId {
-        match self.places.remove(key) {
-            Place::Awake(log) => log.id,
-            Place::Asleep(asleep) => LogId::mailbox(asleep.owner),
-        }
+    /// Forgets the log.
+    pub(super) fn remove(&mut self, key: usize) {
+        let id = self.places.remove(key).id();
+        self.keys.remove(&id, |other| usize_of(*other) == key).expect("each log is in the index");
     }
 
     /// How many logs are in memory.
@@ -127,19 +154,32 @@ impl Shelf {
         readers.sum()
     }
 
-    /// Whether each log agrees with itself, and has this id.
-    pub(super) fn is_coherent<'a>(
-        &self,
-        ids: impl Iterator<Item = (&'a LogId, &'a usize)>,
-    ) -> bool {
-        let mut ids = ids;
-        ids.all(|(id, key)| match &self.places[*key] {
-            Place::Awake(log) => log.id() == id && log.is_coherent(),
-            Place::Asleep(asleep) => {
-                let mut log = asleep.clone().wake(*key);
-                log.id() == id && log.is_coherent() && Asleep::of(&mut log).is_some()
+    /// Whether each log agrees with itself, and is found.
+    pub(super) fn is_coherent(&self) -> bool {
+        self.keys.len() == self.places.len()
+            && self
+                .places
+                .iter()
+                .all(|(key, place)| self.find(&place.id()) == Some(key) && place.is_coherent(key))
+    }
+}
+
+impl Place {
+    fn id(&self) -> LogId {
+        match self {
+            Self::Awake(log) => log.id,
+            Self::Asleep(asleep) => LogId::mailbox(asleep.owner),
+        }
+    }
+
+    fn is_coherent(&self, key: usize) -> bool {
+        match self {
+            Self::Awake(log) => log.is_coherent(),
+            Self::Asleep(asleep) => {
+                let mut log = asleep.clone().wake(key);
+                log.is_coherent() && Asleep::of(&mut log).is_some()
             }
-        })
+        }
     }
 }
 
@@ -160,6 +200,7 @@ impl Asleep {
             return None;
         }
         let reader = log.members.resting(&log.id.name)?;
+        let answered = std::mem::take(&mut log.answered);
         Some(Self {
             owner: log.id.name,
             is_prompt: log.is_prompt,
@@ -172,11 +213,11 @@ impl Asleep {
             tail_from: log.tail.from(),
             idle_since: *log.idle_since_mut(),
             reader,
-            answered: std::mem::take(&mut log.answered),
+            answered: (answered.len() > 0).then(|| Box::new(answered)),
         })
     }
 
-    fn wake(self, key: usize) -> Log {
+    fn wake(&mut self, key: usize) -> Log {
         let mut log = Log::new(LogId::mailbox(self.owner), key);
         log.is_ready = true;
         (log.is_prompt, log.is_alarmed) = (self.is_prompt, self.is_alarmed);
@@ -186,7 +227,21 @@ impl Asleep {
         log.tail = Tail::new(self.tail_from);
         *log.idle_since_mut() = self.idle_since;
         log.members = Members::woken(self.owner, self.reader);
-        log.answered = self.answered;
+        log.answered = self.answered.take().map(|answered| *answered).unwrap_or_default();
         log
+    }
+}
+
+fn usize_of(key: u32) -> usize {
+    usize::try_from(key).expect("usize has 64 bits on every target")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Asleep;
+
+    #[test]
+    fn a_mailbox_that_sleeps_takes_128_bytes() {
+        assert!(size_of::<Asleep>() <= 128, "{}", size_of::<Asleep>());
     }
 }

@@ -28,9 +28,9 @@ impl Logs {
     /// leave it when all of them is on disk.
     pub fn close_slot(&mut self, slot: Slot, servers: &[ServerId]) {
         self.slots.away.insert(slot);
-        self.slots.leaving.retain(|id| self.by_id.contains_key(id));
-        let of_slot = self.by_id.iter().filter(|(id, _)| Slot::of(id) == slot);
-        let found: Vec<(LogId, usize)> = of_slot.map(|(id, key)| (*id, *key)).collect();
+        self.slots.leaving.retain(|id| self.logs.find(id).is_some());
+        let of_slot = self.logs.ids().filter(|(id, _)| Slot::of(id) == slot);
+        let found: Vec<(LogId, usize)> = of_slot.collect();
         for (id, key) in found {
             self.slots.leaving.push(id);
             self.logs.wake(key).leave(servers, &mut self.home);
@@ -41,7 +41,7 @@ impl Logs {
     /// Whether nothing of the slots that were closed is in memory.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.slots.leaving.iter().all(|id| !self.by_id.contains_key(id))
+        self.slots.leaving.iter().all(|id| self.logs.find(id).is_none())
     }
 
     /// The logs of a slot are this home's, from now on or again.
@@ -51,7 +51,7 @@ impl Logs {
         for id in leaving {
             if Slot::of(&id) != slot {
                 self.slots.leaving.push(id);
-            } else if let Some(&key) = self.by_id.get(&id) {
+            } else if let Some(key) = self.logs.find(&id) {
                 self.logs.wake(key).is_leaving = false;
                 self.rest(key);
             }

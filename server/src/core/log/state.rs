@@ -1,5 +1,7 @@
 //! One log in memory.
 
+use std::num::NonZero;
+
 use storage::{CursorRecord, IndexEntry, Read};
 use wire::{LogId, LogKind, Name, Seq, ServerId, SessionEpoch};
 
@@ -59,7 +61,7 @@ pub(super) struct Log {
     /// Nothing comes to it any more; it leaves memory when everything is written.
     pub(super) is_leaving: bool,
     reads: usize,
-    idle_since: Option<u64>,
+    idle_since: Option<NonZero<u64>>,
 }
 
 impl Log {
@@ -116,10 +118,6 @@ impl Log {
         (self.composed, self.durable) = (last_seq, last_seq);
         (self.due, self.written, self.pushed) = (self.head, self.head, self.head);
         self.is_ready = true;
-    }
-
-    pub(super) fn id(&self) -> &LogId {
-        &self.id
     }
 
     pub(super) fn is_ready(&self) -> bool {
@@ -210,7 +208,7 @@ impl Log {
             && self.members.servers().is_empty()
     }
 
-    pub(super) fn idle_since_mut(&mut self) -> &mut Option<u64> {
+    pub(super) fn idle_since_mut(&mut self) -> &mut Option<NonZero<u64>> {
         &mut self.idle_since
     }
 
