@@ -28,7 +28,7 @@ impl Entries {
     pub(super) fn or_default(&mut self, name: Name) -> &mut Entry {
         if !self.contains(&name) {
             let blank = Box::new((name, Entry::default()));
-            self.listed.insert(&name, blank, |listed| listed.0);
+            self.listed.insert(&name, blank);
         }
         self.get_mut(&name).expect("it is there or was just put there")
     }

@@ -163,6 +163,21 @@ mod tests {
     }
 
     #[test]
+    fn the_only_one_stays_when_another_is_removed() {
+        let mut handles = Handles::default();
+        assert!(handles.remove(LogHandle(1), account()).is_none());
+        handles.insert(LogHandle(1), handle(1), account());
+        assert!(handles.remove(LogHandle(2), account()).is_none());
+        assert!(handles.get(LogHandle(2)).is_none() && handles.get_mut(LogHandle(2)).is_none());
+        assert!(handles.get(LogHandle(1)).is_some() && handles.get_mut(LogHandle(1)).is_some());
+        assert_eq!((handles.len(), handles.values_mut().count()), (1, 1));
+        handles.insert(LogHandle(3), handle(3), account());
+        assert!(handles.remove(LogHandle(2), account()).is_none());
+        assert!(handles.get(LogHandle(1)).is_some() && handles.get_mut(LogHandle(3)).is_some());
+        assert_eq!((handles.len(), handles.values_mut().count()), (2, 2));
+    }
+
+    #[test]
     fn few_and_many_are_found_by_their_logs() {
         let mut handles = Handles::default();
         for number in 0..10 {

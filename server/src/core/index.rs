@@ -1,5 +1,5 @@
-//! What is in memory, found by a key that it holds itself: the index has a place and a byte for
-//! each, and no copy of the key. Names are 33 bytes, and a user has several.
+//! What is in memory, found by a key that it holds itself: the index has a place for each and five
+//! bytes beside it, and no copy of the key. Names are 33 bytes, and a user has several.
 
 use std::hash::{Hash, Hasher};
 
@@ -8,13 +8,24 @@ use siphasher::sip::SipHasher13;
 use siphasher::sip128::{Hasher128, SipHasher24};
 
 /// Values, or where to find them. Each key is there once. What order they are in follows from the
-/// secret and from what came and went, so that a simulated run repeats it.
+/// secret and from what came and went, so that a simulated run repeats it on machines of one kind.
 #[derive(Debug)]
 pub(super) struct Index<T> {
-    table: HashTable<T>,
+    table: HashTable<Placed<T>>,
     /// Keyed: users choose their names, and shall not choose places.
     hasher: SipHasher13,
 }
+
+/// A value with the hash of its key: a table that grows reads no keys, which lie all over memory.
+#[derive(Debug)]
+struct Placed<T> {
+    hash: u32,
+    value: T,
+}
+
+/// The golden ratio of 2⁶⁴ (Knuth, The Art of Computer Programming 3, 6.4): a table takes the place
+/// from the lowest bits of a hash and a mark from the highest.
+const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
 
 impl<T> Index<T> {
     /// An empty one, whose hashes nobody can tell without `secret`.
@@ -27,7 +38,8 @@ impl<T> Index<T> {
 
     /// The value of `key`; `is_meant` compares keys.
     pub(super) fn find(&self, key: &impl Hash, is_meant: impl Fn(&T) -> bool) -> Option<&T> {
-        self.table.find(hash(self.hasher, key), is_meant)
+        let found = self.table.find(spread(self.hash(key)), |placed| is_meant(&placed.value));
+        found.map(|placed| &placed.value)
     }
 
     /// The same, to be changed: not its key.
@@ -36,25 +48,23 @@ impl<T> Index<T> {
         key: &impl Hash,
         is_meant: impl Fn(&T) -> bool,
     ) -> Option<&mut T> {
-        self.table.find_mut(hash(self.hasher, key), is_meant)
+        let hash = spread(self.hash(key));
+        let found = self.table.find_mut(hash, |placed| is_meant(&placed.value));
+        found.map(|placed| &mut placed.value)
     }
 
-    /// Puts a value under a key that has none; `key_of` gives the keys of all others.
-    pub(super) fn insert<K: Hash>(
-        &mut self,
-        key: &K,
-        value: T,
-        key_of: impl Fn(&T) -> K,
-    ) -> &mut T {
-        let hasher = self.hasher;
-        let rehash = |other: &T| hash(hasher, &key_of(other));
-        self.table.insert_unique(hash(hasher, key), value, rehash).into_mut()
+    /// Puts a value under a key that has none.
+    pub(super) fn insert(&mut self, key: &impl Hash, value: T) {
+        let hash = self.hash(key);
+        let placed = Placed { hash, value };
+        self.table.insert_unique(spread(hash), placed, |other| spread(other.hash));
     }
 
     /// Takes the value of `key` out.
     pub(super) fn remove(&mut self, key: &impl Hash, is_meant: impl Fn(&T) -> bool) -> Option<T> {
-        let found = self.table.find_entry(hash(self.hasher, key), is_meant);
-        found.ok().map(|entry| entry.remove().0)
+        let hash = spread(self.hash(key));
+        let found = self.table.find_entry(hash, |placed| is_meant(&placed.value));
+        found.ok().map(|entry| entry.remove().0.value)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -66,17 +76,23 @@ impl<T> Index<T> {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.table.iter()
+        self.table.iter().map(|placed| &placed.value)
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        self.table.iter_mut()
+        self.table.iter_mut().map(|placed| &mut placed.value)
+    }
+
+    fn hash(&self, key: &impl Hash) -> u32 {
+        let mut hasher = self.hasher;
+        key.hash(&mut hasher);
+        let [_, _, _, _, low @ ..] = hasher.finish().to_be_bytes();
+        u32::from_be_bytes(low)
     }
 }
 
-fn hash(mut hasher: SipHasher13, key: &impl Hash) -> u64 {
-    key.hash(&mut hasher);
-    hasher.finish()
+fn spread(hash: u32) -> u64 {
+    u64::from(hash).wrapping_mul(SPREAD)
 }
 
 #[cfg(test)]
@@ -113,7 +129,7 @@ mod tests {
                     let is_new = index.find(&key, |(other, _)| *other == key).is_none();
                     assert_eq!(is_new, !map.contains_key(&key));
                     if is_new {
-                        index.insert(&key, (key, value), |(other, _)| *other);
+                        index.insert(&key, (key, value));
                         map.insert(key, value);
                     }
                 }

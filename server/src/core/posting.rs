@@ -131,7 +131,9 @@ impl Seat {
             return None;
         }
         let before = handle.unanswered();
-        handle.posts.get_mut().map(settle);
+        if let Some(posts) = handle.posts.get_mut() {
+            settle(posts);
+        }
         let settled = before - handle.unanswered();
         let open = handle.state == HandleState::Open;
         session.unanswered -= settled;
@@ -161,7 +163,9 @@ pub(super) fn drop_unanswered(
     turn: &mut Turn<'_>,
 ) -> u32 {
     let dropped = handle.unanswered();
-    handle.posts.get_mut().map(VecDeque::clear);
+    if let Some(posts) = handle.posts.get_mut() {
+        posts.clear();
+    }
     handle.state = HandleState::Down;
     turn.metrics.posts_dropped += u64::from(dropped);
     turn.tell_client(conn, Unavailable { handle: id });

@@ -77,8 +77,8 @@ impl Sittings {
 
     /// A session that is not the newest may still be acted for.
     pub(super) fn outlive(&mut self, former: Live) {
-        let seats = self.former.get_mut().into_iter().flatten();
-        let same_seat = seats.into_iter().find(|other| other.seat == former.seat);
+        let mut seats = self.former.get_mut().into_iter().flatten();
+        let same_seat = seats.find(|other| other.seat == former.seat);
         match same_seat {
             Some(other) if other.epoch <= former.epoch => *other = former,
             Some(_) => {}

@@ -345,9 +345,7 @@ impl Seat {
                 turn.timers.disarm(early.until, Timer::Early(conn));
             }
             *client = Client::Signed(Box::new(session));
-            let clients = &self.clients;
-            let account_of = |conn: &ConnId| account_on(clients, *conn).expect("it is signed in");
-            self.sessions.insert(&account, conn, account_of);
+            self.sessions.insert(&account, conn);
         }
     }
 

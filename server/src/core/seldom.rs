@@ -1,6 +1,6 @@
 //! What most of many never need: a pointer until they do.
 
-/// A value that is made when it is first changed.
+/// A value that is made when it is first needed, and stays.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Seldom<T> {
     value: Option<Box<T>>,

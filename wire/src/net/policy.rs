@@ -80,7 +80,7 @@ impl Policy {
     }
 }
 
-/// A policy as each connection keeps it, in less than half the room.
+/// A policy as each connection keeps it, in half the room.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
     pub(super) frame_len_max: u32,
@@ -142,4 +142,27 @@ pub enum ListenSecurity {
     Plain,
     /// TLS 1.3 with this certificate.
     Tls(Arc<ServerConfig>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Bounds, Policy};
+
+    #[test]
+    fn a_connection_keeps_every_limit_of_its_policy() {
+        let early = Policy { paused: true, ..Policy::early_client() };
+        for policy in [early, Policy::client(), Policy::peer(), Policy::router()] {
+            let bounds = Bounds::from(policy);
+            let input_len_max = bounds.input_len_max().map(super::usize_of);
+            let kept = Policy {
+                frame_len_max: bounds.frame_len_max,
+                input_len_max,
+                write_high: bounds.write_high(),
+                write_hard: bounds.write_hard(),
+                reads_while_high: bounds.reads_while_high,
+                paused: bounds.paused,
+            };
+            assert_eq!(kept, policy);
+        }
+    }
 }

@@ -57,8 +57,7 @@ impl Shelf {
         let place = self.places.vacant_entry();
         let key = place.key();
         place.insert(Place::Awake(Box::new(Log::new(id, key))));
-        let (places, key_of) = (&self.places, u32::try_from(key).expect("far fewer than 2^32"));
-        self.keys.insert(&id, key_of, |other| places[usize_of(*other)].id());
+        self.keys.insert(&id, u32::try_from(key).expect("far fewer than 2^32"));
         key
     }
 

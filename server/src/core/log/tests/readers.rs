@@ -267,6 +267,31 @@ fn a_read_of_an_ended_reader_is_not_answered() {
 }
 
 #[test]
+fn a_read_of_a_reader_that_slept_is_not_answered_to_a_later_one() {
+    let limits = LogLimits { tail_len_max: 0, ..LogLimits::standard() };
+    let mut rig = Rig::new(limits);
+    rig.attach(SEAT, "alice", 5, Seq(0));
+    rig.load();
+    for attaches in [SEAT, OTHER_SEAT] {
+        rig.post(SEAT, post(1, 0, "a"));
+        rig.settle();
+        rig.take();
+        rig.read(SEAT, "alice", 5, Seq(0));
+        assert_eq!(rig.reads.len(), 1, "memory does not have it");
+        rig.logs.on_link_lost(SEAT);
+        rig.attach(attaches, "alice", 5, Seq(0));
+        rig.read(attaches, "alice", 5, Seq(0));
+        rig.load();
+        assert_eq!(texts(&rig.range()), ["a"], "only the later attachment's");
+        let mut next = Rig::new(limits);
+        next.attach(SEAT, "alice", 5, Seq(0));
+        next.load();
+        rig = next;
+    }
+    assert_eq!(rig.causes(), []);
+}
+
+#[test]
 fn a_second_read_at_once_is_an_alarm() {
     let (mut rig, _) = filled(LogLimits::standard(), 2);
     rig.attach(SEAT, "alice", 5, Seq(0));
