@@ -350,6 +350,11 @@ impl Entry {
         self.work.as_deref()
     }
 
+    /// The same, to be changed; an account that rests stays at rest.
+    pub(super) fn under_way_mut(&mut self) -> Option<&mut Work> {
+        self.work.as_deref_mut()
+    }
+
     /// Whether a claim waits for another session's seat.
     pub(super) fn is_held(&self) -> bool {
         self.under_way().is_some_and(|work| matches!(work.step, Step::Held(..)))

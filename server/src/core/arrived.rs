@@ -87,7 +87,9 @@ impl Entry {
     /// Only what is on its way to the disk is waited for.
     fn leave(&mut self) {
         self.sittings = Sittings::default();
-        let work = self.work();
+        let Some(work) = self.under_way_mut() else {
+            return;
+        };
         work.waiting.clear();
         match &mut work.step {
             Step::Newest(..) | Step::Held(..) => work.step = Step::Idle,

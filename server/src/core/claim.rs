@@ -144,12 +144,12 @@ impl Accounts {
 
     /// Something changed for a claim that waits, or its time is over.
     pub(super) fn reconsider(&mut self, name: Name, expired: bool, turn: &mut Turn<'_>) {
-        let Some(entry) = self.entries.get_mut(&name) else {
+        let Some(work) = self.entries.get_mut(&name).and_then(Entry::under_way_mut) else {
             return;
         };
-        match std::mem::take(&mut entry.work().step) {
+        match std::mem::take(&mut work.step) {
             Step::Held(claim, until) => self.decide(name, *claim, (Some(until), expired), turn),
-            other => entry.work().step = other,
+            other => work.step = other,
         }
     }
 
@@ -240,10 +240,11 @@ impl Accounts {
 impl Entry {
     /// The claim that waits for the answer to this probe.
     fn take_probing(&mut self, epoch: SessionEpoch) -> Option<Claim> {
-        match std::mem::take(&mut self.work().step) {
+        let work = self.under_way_mut()?;
+        match std::mem::take(&mut work.step) {
             Step::Held(claim, _) if claim.awaited == Awaited::Alive(epoch) => Some(*claim),
             other => {
-                self.work().step = other;
+                work.step = other;
                 None
             }
         }

@@ -335,7 +335,7 @@ impl Entry {
     /// The session with this epoch has no connection any more at its seat.
     pub(super) fn detach(&mut self, seat: ServerId, epoch: SessionEpoch) {
         self.sittings.close(seat, epoch);
-        if let Step::Writing(outcome) = &mut self.work().step {
+        if let Some(Work { step: Step::Writing(outcome), .. }) = self.under_way_mut() {
             outcome.ended.take_if(|(_, end)| end.epoch == epoch);
         }
     }

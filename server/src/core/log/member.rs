@@ -65,6 +65,10 @@ impl Resting {
         self.attached.is_some()
     }
 
+    pub(super) fn is_attached_at(&self, server: ServerId) -> bool {
+        self.attached == Some(server)
+    }
+
     fn of(member: &Member) -> Option<Self> {
         let record = member.record;
         let is_written = member.written.is_some();

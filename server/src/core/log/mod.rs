@@ -168,12 +168,9 @@ impl Logs {
     /// When `server` is this one: no link leads there.
     pub fn on_link_lost(&mut self, server: ServerId) {
         assert_ne!(server, self.home.me(), "a server has no link to itself");
-        let keys: Vec<usize> = self.logs.keys().collect();
+        let keys: Vec<usize> = self.logs.known_to(server).collect();
         for key in keys {
-            let Some(log) = self.logs.get_mut(key) else {
-                continue;
-            };
-            log.forget_server(server, &mut self.home);
+            self.logs.wake(key).forget_server(server, &mut self.home);
             self.rest(key);
         }
     }

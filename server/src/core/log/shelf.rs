@@ -6,7 +6,7 @@
 use std::num::NonZero;
 
 use slab::Slab;
-use wire::{LogId, LogKind, Name, Seq};
+use wire::{LogId, LogKind, Name, Seq, ServerId};
 
 use super::member::{Members, Resting};
 use super::state::Log;
@@ -70,6 +70,16 @@ impl Shelf {
     /// Every log's key.
     pub(super) fn keys(&self) -> impl Iterator<Item = usize> {
         self.places.iter().map(|(key, _)| key)
+    }
+
+    /// The key of every log that may know of `server`: of those that sleep, only those that are
+    /// read there.
+    pub(super) fn known_to(&self, server: ServerId) -> impl Iterator<Item = usize> {
+        let knows = move |place: &Place| match place {
+            Place::Awake(_) => true,
+            Place::Asleep(asleep) => asleep.reader.is_attached_at(server),
+        };
+        self.places.iter().filter(move |(_, place)| knows(place)).map(|(key, _)| key)
     }
 
     /// Every log's id and key.

@@ -292,6 +292,20 @@ fn a_read_of_a_reader_that_slept_is_not_answered_to_a_later_one() {
 }
 
 #[test]
+fn a_reader_that_sleeps_is_lost_with_its_seat_alone() {
+    let mut rig = Rig::standard();
+    rig.attach(SEAT, "alice", 5, Seq(0));
+    rig.load();
+    assert_eq!(rig.logs.metrics().readers, 1);
+    rig.logs.on_link_lost(OTHER_SEAT);
+    rig.post(OTHER_SEAT, post(1, 0, "a"));
+    rig.load();
+    assert_eq!(rig.pushed().len(), 1, "it is read on");
+    rig.logs.on_link_lost(SEAT);
+    assert_eq!(rig.logs.metrics().readers, 0);
+}
+
+#[test]
 fn a_second_read_at_once_is_an_alarm() {
     let (mut rig, _) = filled(LogLimits::standard(), 2);
     rig.attach(SEAT, "alice", 5, Seq(0));
