@@ -1,5 +1,9 @@
 //! The readers' journal: one file, written and synced on a thread of its own, so that the loop
 //! goes on meanwhile. One write at a time.
+//!
+//! It is as long as it will be before it is used, and is written over from its beginning: as the
+//! write-ahead log of SQLite is, which real clients keep. A file that grows with each write has its
+//! new length synced, too, by two more writes of the file system.
 
 use std::fs::File;
 use std::io;
@@ -11,7 +15,7 @@ use bytes::Bytes;
 use tempfile::tempfile_in;
 
 /// Where the journal begins anew: what it is for is the sync, and nobody reads it.
-const LEN_MAX: u64 = 64 * 1024 * 1024;
+const LEN: u64 = 16 * 1024 * 1024;
 
 /// Ends its thread when it is dropped.
 #[derive(Debug)]
@@ -27,6 +31,7 @@ impl Journal {
     /// The system gives no file or no thread.
     pub fn start(wake: impl Fn() + Send + 'static) -> io::Result<Self> {
         let file = tempfile_in(std::env::temp_dir())?;
+        fill(&file)?;
         let (writes, queue) = channel();
         let (finished, done) = channel();
         let work = move || work(&file, &queue, &finished, &wake);
@@ -51,14 +56,23 @@ impl Journal {
     }
 }
 
+fn fill(file: &File) -> io::Result<()> {
+    let piece = vec![0; 64 * 1024];
+    for at in (0..LEN).step_by(piece.len()) {
+        file.write_all_at(&piece, at)?;
+    }
+    file.sync_all()
+}
+
 fn work(file: &File, queue: &Receiver<Bytes>, finished: &Sender<io::Result<()>>, wake: &impl Fn()) {
     let mut end = 0;
     for bytes in queue {
-        let written = file.write_all_at(&bytes, end).and_then(|()| file.sync_data());
-        end += u64::try_from(bytes.len()).expect("usize fits u64");
-        if end > LEN_MAX {
+        let len = u64::try_from(bytes.len()).expect("usize fits u64");
+        if end + len > LEN {
             end = 0;
         }
+        let written = file.write_all_at(&bytes, end).and_then(|()| file.sync_data());
+        end += len;
         if finished.send(written).is_err() {
             return;
         }
