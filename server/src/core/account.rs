@@ -183,7 +183,10 @@ impl Accounts {
 
     /// Runs what can run for this account; forgets it when nothing is left.
     pub(super) fn advance(&mut self, name: Name, turn: &mut Turn<'_>) {
-        while let Some(entry) = self.entries.get_mut(&name).map(Entry::work) {
+        loop {
+            let Some(entry) = self.entries.get_mut(&name).and_then(Entry::under_way_mut) else {
+                return self.rest(&name);
+            };
             if !matches!(entry.step, Step::Idle) {
                 return;
             }
@@ -395,4 +398,20 @@ pub(super) fn refuse(
     turn.metrics.refusals += 1;
     let body = AnswerBody::Fault(Fault::about(code, kind, 0));
     turn.tell_server(from, Answer { exchange, body });
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::{ServerId, SessionEpoch};
+
+    use super::Entry;
+
+    #[test]
+    fn what_ends_a_session_gives_an_account_nothing_to_do() {
+        let mut entry = Entry::default();
+        entry.detach(ServerId(1), SessionEpoch(1));
+        entry.leave();
+        assert!(entry.take_probing(SessionEpoch(1)).is_none());
+        assert!(entry.under_way().is_none());
+    }
 }

@@ -85,7 +85,7 @@ impl Arrived {
 
 impl Entry {
     /// Only what is on its way to the disk is waited for.
-    fn leave(&mut self) {
+    pub(super) fn leave(&mut self) {
         self.sittings = Sittings::default();
         let Some(work) = self.under_way_mut() else {
             return;

@@ -239,7 +239,7 @@ impl Accounts {
 
 impl Entry {
     /// The claim that waits for the answer to this probe.
-    fn take_probing(&mut self, epoch: SessionEpoch) -> Option<Claim> {
+    pub(super) fn take_probing(&mut self, epoch: SessionEpoch) -> Option<Claim> {
         let work = self.under_way_mut()?;
         match std::mem::take(&mut work.step) {
             Step::Held(claim, _) if claim.awaited == Awaited::Alive(epoch) => Some(*claim),

@@ -1,5 +1,5 @@
 //! What is in memory, found by a key that it holds itself: the index has a place for each and five
-//! bytes beside it, and no copy of the key. Names are 33 bytes, and a user has several.
+//! bytes beside it (nine beside a pointer), and no copy of the key. Names are 33 bytes, and a user has several.
 
 use std::hash::{Hash, Hasher};
 
@@ -97,7 +97,7 @@ fn spread(hash: u32) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use proptest::collection::vec;
     use proptest::prelude::*;
@@ -148,6 +148,14 @@ mod tests {
             }
         }
         (index, map)
+    }
+
+    #[test]
+    fn a_hash_is_spread_over_places_and_marks() {
+        let marks: BTreeSet<u64> = (0..2_048).map(|n| super::spread(n << 20) >> 57).collect();
+        assert_eq!(marks.len(), 128, "seven bits, of hashes with one place");
+        let places: BTreeSet<u64> = (0..1_024).map(|n| super::spread(n) & 1_023).collect();
+        assert_eq!(places.len(), 1_024, "of hashes that differ in their lowest bits");
     }
 
     proptest! {

@@ -170,7 +170,11 @@ impl Logs {
         assert_ne!(server, self.home.me(), "a server has no link to itself");
         let keys: Vec<usize> = self.logs.known_to(server).collect();
         for key in keys {
-            self.logs.wake(key).forget_server(server, &mut self.home);
+            // Another that came to rest may have pushed it out of memory.
+            let Some(log) = self.logs.get_mut(key) else {
+                continue;
+            };
+            log.forget_server(server, &mut self.home);
             self.rest(key);
         }
     }

@@ -1,5 +1,5 @@
 //! The logs in memory. A mailbox in which nothing is going on *sleeps*: what is left of it is its
-//! places and whose session is attached, in a seventh of the room. Mailboxes to
+//! places and whose session is attached, in a fifth of the room. Mailboxes to
 //! which nobody has written lately sleep, also while their owners are connected: rows of those who
 //! write keep one awake. Whatever comes to one wakes it.
 

@@ -296,13 +296,27 @@ fn a_reader_that_sleeps_is_lost_with_its_seat_alone() {
     let mut rig = Rig::standard();
     rig.attach(SEAT, "alice", 5, Seq(0));
     rig.load();
-    assert_eq!(rig.logs.metrics().readers, 1);
+    assert_eq!((rig.logs.metrics().readers, rig.logs.logs.awake().count()), (1, 0));
     rig.logs.on_link_lost(OTHER_SEAT);
-    rig.post(OTHER_SEAT, post(1, 0, "a"));
-    rig.load();
-    assert_eq!(rig.pushed().len(), 1, "it is read on");
+    assert_eq!((rig.logs.metrics().readers, rig.logs.logs.awake().count()), (1, 0));
     rig.logs.on_link_lost(SEAT);
     assert_eq!(rig.logs.metrics().readers, 0);
+    rig.post(OTHER_SEAT, post(1, 0, "a"));
+    rig.load();
+    assert!(rig.pushed().is_empty(), "nobody reads it");
+}
+
+#[test]
+fn a_log_that_comes_to_rest_may_push_out_one_that_is_still_to_hear_of_a_lost_link() {
+    let mut rig = Rig::new(LogLimits { idle_weight_max: 3, ..LogLimits::standard() });
+    rig.attach(SEAT, "alice", 1, Seq(0));
+    rig.load();
+    let to_carol = PeerPost { log: LogId::mailbox(name("carol")), ..post(1, 0, "c") };
+    rig.post(OTHER_SEAT, to_carol);
+    rig.settle();
+    assert_eq!(rig.logs.metrics().logs, 2);
+    rig.logs.on_link_lost(SEAT);
+    assert_eq!(rig.logs.metrics().logs, 1);
 }
 
 #[test]
