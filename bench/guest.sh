@@ -14,9 +14,10 @@
 #
 # The guest is user-mode Linux, a kernel that runs as a program. It has one processor, each system
 # call in it costs many times what it costs outside, and CPU is counted in steps of 10 ms. So memory
-# is what it is outside; CPU and times are far above it. It needs no rights of this machine, and
-# temporary files are in its memory. All that it says comes on standard output; the exit status is
-# that of fastchat-bench, 3 without a guest.
+# is what it is outside; CPU and times are far above it. It runs without
+# rights of this machine; files that the bench writes there are gone with it, and no other servers
+# are in it. All that it says comes on standard output (grep '^{' finds the JSON object); the exit
+# status is that of fastchat-bench, 3 without a guest.
 set -eu
 
 fail() {
@@ -53,35 +54,31 @@ for program in fastchat-bench fastchat-router fastchat-server; do
     [ -x "$folder/$program" ] || fail "there is no $folder/$program; build it first: make build"
 done
 
-# What runs the guest, and what is in it.
-packages='busybox-static cpio user-mode-linux'
 missing=
-for package in $packages; do
-    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' \
-        || missing="$missing $package"
+for program in linux.uml cpio busybox; do
+    command -v "$program" >/dev/null || missing="$missing $program"
 done
-if [ -n "$missing" ]; then
-    command -v apt-get >/dev/null || fail "please install (the names are Debian's):$missing"
-    [ "$(id -u)" = 0 ] || fail "packages are missing; run: sudo apt-get install$missing"
-    export DEBIAN_FRONTEND=noninteractive
-    apt-get update -q >&2 || fail 'the lists of packages could not be fetched'
-    # shellcheck disable=SC2086 # one word for each package
-    apt-get install -q -y --no-install-recommends $missing >&2 || fail "not installed:$missing"
-fi
+[ -z "$missing" ] || fail "not here:$missing. On Debian and Ubuntu: \
+sudo apt-get install user-mode-linux cpio busybox-static"
+busybox=$(command -v busybox)
+[ -d /dev/shm ] || fail 'there is no /dev/shm, where the memory of the guest would be'
+
 # The guest's memory is a file there. Each of its processes also has a mapping outside for each run
 # of pages, 36,000 with 100,000 connections: more may need a higher vm.max_map_count.
 free=$(df -Pk /dev/shm | awk 'NR == 2 { print int($4 / 1024) }')
 [ "$free" -ge "$memory" ] || fail "/dev/shm has room for $free MiB, and --memory asks for \
-$memory; as root: mount -o remount,size=${memory}m /dev/shm"
+$memory; as root: mount -o remount,exec,size=${memory}m /dev/shm"
 
 work=$(mktemp -d)
 guest=
 shown=
+status=
 end() {
     for process in $guest $shown; do
         if kill "$process" 2>/dev/null; then wait "$process" || true; fi
     done
     rm -rf "$work"
+    [ -n "$status" ] || exit 3
 }
 trap end EXIT
 trap 'exit 3' HUP INT TERM
@@ -90,7 +87,8 @@ root=$work/root
 for directory in bin dev etc proc sys tmp; do
     mkdir -p "$root/$directory"
 done
-cp /bin/busybox "$root/bin/"
+cp "$busybox" "$root/bin/busybox"
+ldd "$busybox" 2>/dev/null | grep -o '/[^ ]*' >>"$work/libraries" || true
 for applet in awk cat cut date free grep head ip mount nproc poweroff sh sleep stty uname; do
     ln -s busybox "$root/bin/$applet"
 done
@@ -176,7 +174,9 @@ guest=$!
 tail -n +1 -f --pid="$guest" "$console" &
 shown=$!
 wait "$guest" || true
+guest=
 wait "$shown" || true
-status=$(sed -n 's/^guest: .* s: status \([0-9]*\).*/\1/p' "$console" | tail -n 1)
+shown=
+status=$(sed -n 's/.*guest: .* s: status \([0-9]*\).*/\1/p' "$console" | tail -n 1)
 [ -n "$status" ] || fail 'the guest ended without a status; its last words are above'
 exit "$status"

@@ -18,7 +18,6 @@ is_running() {
 }
 
 command -v apt-get >/dev/null || fail 'there is no apt-get here; install the packages by hand'
-[ "$(id -u)" = 0 ] || fail 'only root can install packages; run it with sudo'
 
 missing=
 running=
@@ -30,6 +29,7 @@ for unit in $packages epmd.socket epmd; do
     if is_running "$unit"; then running="$running $unit"; fi
 done
 [ -n "$missing" ] || { echo "install.sh: all are there: $packages"; exit 0; }
+[ "$(id -u)" = 0 ] || fail "only root can install packages; missing are:$missing; run it with sudo"
 
 # A package's scripts ask this file whether its service may start: 101 says no.
 made=

@@ -55,7 +55,8 @@ pub enum Scenario {
 #[derive(Debug, Default, FromArgs)]
 #[argh(subcommand, name = "compare")]
 pub struct Compare {
-    /// other servers (default: relay,nats,jetstream,mosquitto,inspircd,ngircd,ejabberd,prosody)
+    /// other servers, the relay always among them, jetstream and mosquitto in two settings each
+    /// (default: relay,nats,jetstream,mosquitto,inspircd,ngircd,ejabberd,prosody)
     #[argh(option, arg_name = "list")]
     pub peers: Option<String>,
 
@@ -67,7 +68,7 @@ pub struct Compare {
     #[argh(option, arg_name = "count")]
     pub runs: Option<u64>,
 
-    /// how long posts are sent, 1 to 3600 (default: 10)
+    /// how long posts are sent, 1 to 600 (default: 10)
     #[argh(option, arg_name = "seconds")]
     pub seconds: Option<u64>,
 
@@ -231,7 +232,7 @@ macro_rules! measured {
             #[argh(switch)]
             pub json: bool,
 
-            /// write latencies.hgrm and report.html into this directory
+            /// write report.html, and latencies.hgrm or report.json, into this directory
             #[argh(option, arg_name = "dir")]
             pub report: Option<PathBuf>,
         }
@@ -359,7 +360,7 @@ measured! {
     /// Posts to people who are away: first they are stored, then their readers come back.
     #[argh(subcommand, name = "offline")]
     Offline {
-        /// posts in all, up to 1000 for each pair (default: 100000)
+        /// posts in all, up to 1000 for each pair (default: 100000, or 1000 for each pair)
         #[argh(option, arg_name = "posts")]
         posts: Option<u64>,
 

@@ -163,6 +163,16 @@ pub enum PlanError {
     /// Servers that go away, where none is left.
     #[error("faults needs a cluster of its own with two servers at least: say --local 2 or more")]
     Faults,
+    /// What this pattern has no use for.
+    #[error("{flag} is not for --pattern {pattern}, which takes {takes}")]
+    Pattern {
+        /// The flag.
+        flag: &'static str,
+        /// The pattern.
+        pattern: String,
+        /// What it takes instead.
+        takes: &'static str,
+    },
     /// A word that is none of those it may be.
     #[error("{flag} takes {words}, not {value:?}")]
     Word {
@@ -284,8 +294,9 @@ impl Plan {
     /// [`PlanError`] names the flag.
     pub fn offline(offline: &Offline, random_seed: u64) -> Result<Self, PlanError> {
         let pairs = count("--pairs", offline.pairs, 100, (1, PAIRS_MAX.into()))?;
-        let posts = offline.posts.unwrap_or(100_000);
-        let posts = within("--posts", posts, pairs.into(), u64::from(pairs) * SENDER_ENTRIES_MAX)?;
+        let most = u64::from(pairs) * SENDER_ENTRIES_MAX;
+        let posts = offline.posts.unwrap_or(most.min(100_000));
+        let posts = within("--posts", posts, pairs.into(), most)?;
         Ok(Self {
             pattern: Pattern::Pairs { pairs },
             course: Course::Away { posts: posts / u64::from(pairs) },
@@ -337,14 +348,20 @@ impl Plan {
 }
 
 fn pattern(direct: &Direct) -> Result<Pattern, PlanError> {
-    let pairs = count("--pairs", direct.pairs, 50, (1, PAIRS_MAX.into()))?;
+    let pattern = direct.pattern.as_deref().unwrap_or("pairs");
+    let is_of_pairs = matches!(pattern, "pairs" | "mixed");
+    let useless = |flag, takes| PlanError::Pattern { flag, pattern: pattern.to_owned(), takes };
+    if is_of_pairs && direct.users.is_some() {
+        return Err(useless("--users", "--pairs"));
+    }
+    if matches!(pattern, "to-one" | "to-all" | "random") && direct.pairs.is_some() {
+        return Err(useless("--pairs", "--users"));
+    }
+    let pairs = |most| count("--pairs", direct.pairs, 50, (1, most));
     let users = |most| count("--users", direct.users, 20, (2, most));
-    Ok(match direct.pattern.as_deref().unwrap_or("pairs") {
-        "pairs" => Pattern::Pairs { pairs },
-        "mixed" => {
-            let pairs = count("--pairs", direct.pairs, 50, (1, MIXED_PAIRS_MAX))?;
-            Pattern::Mixed { pairs }
-        }
+    Ok(match pattern {
+        "pairs" => Pattern::Pairs { pairs: pairs(PAIRS_MAX.into())? },
+        "mixed" => Pattern::Mixed { pairs: pairs(MIXED_PAIRS_MAX)? },
         "to-one" => Pattern::ToOne { users: users(TO_ONE_USERS_MAX)? },
         "to-all" => Pattern::ToAll { users: users(TO_ALL_USERS_MAX)? },
         "random" => Pattern::Random { users: users(TO_ALL_USERS_MAX)? },

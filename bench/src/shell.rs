@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use indicatif::{ProgressBar, ProgressStyle};
 use rand::TryRng;
 use rand::rngs::SysRng;
@@ -93,7 +94,8 @@ struct Shell<'a, C> {
     net: Net,
     clock: Clock,
     timer: Timer,
-    journal: Journal,
+    /// Once a reader has kept something.
+    journal: Option<Journal>,
     workers: Workers,
     is_plain: bool,
     core: C,
@@ -149,16 +151,15 @@ impl<'a, C: Core> Shell<'a, C> {
         let mut timer = Timer::new()?;
         net.register(&mut timer)?;
         // A loop that cannot be woken looks again within LOOK_INTERVAL.
-        let (one, other) = (net.waker(), net.waker());
-        let journal = Journal::start(move || one.wake().unwrap_or_default())?;
-        let workers = Workers::start(move || other.wake().unwrap_or_default())?;
+        let waker = net.waker();
+        let workers = Workers::start(move || waker.wake().unwrap_or_default())?;
         Ok(Self {
             cluster,
             tls: tls::client_config(&cluster.endpoint().ca_pem, None)?,
             net,
             clock: Clock::new(),
             timer,
-            journal,
+            journal: None,
             workers,
             is_plain,
             bar: progress_bar(core.sign_ups()),
@@ -196,7 +197,9 @@ impl<'a, C: Core> Shell<'a, C> {
                 self.feed(now, event)?;
             }
         }
-        if self.journal.poll()? {
+        if let Some(journal) = &self.journal
+            && journal.poll()?
+        {
             self.feed(now, Event::Kept)?;
         }
         while let Some((done, cost)) = self.workers.poll() {
@@ -236,13 +239,25 @@ impl<'a, C: Core> Shell<'a, C> {
         Ok(fed?)
     }
 
+    fn keep(&mut self, bytes: Bytes) -> Result<(), ShellError> {
+        let journal = match self.journal.take() {
+            Some(journal) => journal,
+            None => {
+                let waker = self.net.waker();
+                Journal::start(move || waker.wake().unwrap_or_default())?
+            }
+        };
+        self.journal.insert(journal).write(bytes);
+        Ok(())
+    }
+
     fn perform(&mut self, effect: Effect) -> Result<(), ShellError> {
         match effect {
             Effect::Act { user, action } => self.act(user, action),
             Effect::SignedUp(count) => {
                 self.bar.set_position(u64::try_from(count).unwrap_or(u64::MAX));
             }
-            Effect::Keep(bytes) => self.journal.write(bytes),
+            Effect::Keep(bytes) => self.keep(bytes)?,
             Effect::Work(job) => self.workers.submit(job),
             Effect::Stored => self.stored = self.cluster.usage()?,
             Effect::Strike(strike) => self.cluster.strike(strike)?,

@@ -8,10 +8,12 @@ use super::case::{CASES, Case, Contender, Sizes};
 use crate::args::Compare;
 use crate::peers::peer::Peer;
 use crate::peers::plan::Scenario;
-use crate::plan::{PlanError, SECONDS_MAX, within};
+use crate::plan::{PlanError, within};
 
 /// Runs of each; the table has the median.
 const RUNS_MAX: u64 = 100;
+/// Seconds of one run: what it needs before and after fits into the time that it gets.
+const SECONDS_MAX: u64 = 600;
 
 /// One comparison.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -85,12 +87,13 @@ impl Plan {
     }
 }
 
-/// Each server that is typed, in all its settings.
+/// Each server that is typed, in all its settings, and the relay.
 fn peers(list: Option<&str>) -> Result<Vec<Peer>, ComparePlanError> {
     let Some(list) = list else {
         return Ok(Peer::ALL.to_vec());
     };
-    let mut peers = Vec::new();
+    // What latencies are compared with.
+    let mut peers = vec![Peer::Relay];
     for name in list.split(',') {
         let unknown = || ComparePlanError::Peer { name: name.to_owned() };
         peers.push(Peer::named(name).ok_or_else(unknown)?);

@@ -64,7 +64,7 @@ pub enum ConnectError {
     /// The system lets no process hold so many connections.
     #[error(
         "--users {users}: a process needs {needed} open files for them and may have {most}: raise \
-         the hard limit first (as root: ulimit -n {needed})"
+         the hard limit first (in root's shell: ulimit -n {needed}), or see bench/guest.sh"
     )]
     Descriptors {
         /// How many users.

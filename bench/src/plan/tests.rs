@@ -45,6 +45,34 @@ fn only_an_own_cluster_is_told_how_to_serve() {
 }
 
 #[test]
+fn a_pattern_takes_pairs_or_users() {
+    let said = |pattern: &str, pairs, users| {
+        let pattern = Some(pattern.to_owned());
+        plan(&Direct { pattern, pairs, users, ..local() }).map(|plan| plan.pattern)
+    };
+    for pattern in ["pairs", "mixed"] {
+        assert!(said(pattern, Some(4), None).is_ok());
+        let error = said(pattern, None, Some(4)).expect_err("of pairs").to_string();
+        assert!(error.starts_with("--users is not for --pattern"), "{error}");
+    }
+    for pattern in ["to-one", "to-all", "random"] {
+        assert!(said(pattern, None, Some(4)).is_ok());
+        let error = said(pattern, Some(4), None).expect_err("of users").to_string();
+        assert!(error.ends_with("which takes --users"), "{error}");
+    }
+}
+
+#[test]
+fn few_pairs_who_are_away_get_as_many_posts_as_they_may() {
+    let posts = |pairs| {
+        let offline = Offline { local: Some(1), pairs: Some(pairs), ..Offline::default() };
+        Plan::offline(&offline, 7).expect("a good command line").course
+    };
+    assert_eq!(posts(50), Course::Away { posts: 1_000 });
+    assert_eq!(posts(200), Course::Away { posts: 500 });
+}
+
+#[test]
 fn rate_and_window_exclude_each_other() {
     let direct = Direct { rate: Some(1), window: Some(1), ..local() };
     assert_eq!(plan(&direct), Err(PlanError::Pace));
