@@ -1,5 +1,6 @@
 //! What is in memory, found by a key that it holds itself: the index has a place for each and five
-//! bytes beside it (nine beside a pointer), and no copy of the key. Names are 33 bytes, and a user has several.
+//! bytes beside it (nine beside a pointer), and no copy of the key. Names are 33 bytes, and a user
+//! has several.
 
 use std::hash::{Hash, Hasher};
 
