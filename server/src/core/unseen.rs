@@ -9,9 +9,10 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use super::seldom::Seldom;
 use wire::Seq;
 use wire::limits::{UNSEEN_BYTES_MAX, UNSEEN_BYTES_SCARCE, UNSEEN_ENTRIES_MAX};
+
+use super::seldom::Seldom;
 
 /// Bytes of entries that all sessions of a server were sent and have not seen.
 #[derive(Clone, Debug)]
