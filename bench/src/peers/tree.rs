@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::time::Duration;
 
-use crate::usage::{Reading, UsageError};
+use crate::usage::{Reading, Usage, UsageError};
 
 /// What a tree of processes has used until now.
 ///
@@ -25,15 +25,21 @@ impl Tree {
     /// # Errors
     /// [`UsageError`] when the root is gone.
     pub fn of(root: u32) -> Result<Self, UsageError> {
-        let ids = descendants(root, &parents());
-        let mut threads = BTreeMap::new();
-        for id in &ids {
-            threads.extend(threads_of(*id));
+        Self::read(root, &descendants(root, &parents()))
+    }
+
+    fn read(root: u32, ids: &BTreeSet<u32>) -> Result<Self, UsageError> {
+        let threads = ids.iter().flat_map(|id| threads_of(*id)).collect();
+        let mut reading = Vec::new();
+        for id in ids {
+            match Usage::of(*id) {
+                Ok(usage) => reading.push(((id.to_string(), *id), usage)),
+                Err(error) if *id == root => return Err(error),
+                // A helper ends while it is looked at.
+                Err(_) => {}
+            }
         }
-        let each = ids.into_iter().map(|id| (id.to_string(), id));
-        // A helper may have ended since it was listed.
-        let alive = each.filter(|(_, id)| *id == root || fs::exists(proc_of(*id)).unwrap_or(false));
-        Ok(Self { reading: Reading::of(alive.collect())?, threads })
+        Ok(Self { reading: Reading(reading), threads })
     }
 
     /// CPU time since `before`.
@@ -67,10 +73,6 @@ impl Tree {
 #[must_use]
 pub fn processes(root: u32) -> BTreeSet<u32> {
     descendants(root, &parents())
-}
-
-fn proc_of(id: u32) -> String {
-    format!("/proc/{id}")
 }
 
 /// Each process with its parent.
@@ -139,6 +141,16 @@ mod tests {
         let spent = of(&[(1, 50), (2, 9)]).cpu_since(&of(&[(1, 20)]));
         assert_eq!(spent, Duration::from_nanos(39));
         assert_eq!(of(&[(2, 9)]).cpu_since(&of(&[(1, 20)])), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_helper_that_has_ended_is_passed_over_and_the_root_is_missed() {
+        let own = std::process::id();
+        let mut helper = std::process::Command::new("true").spawn().expect("a helper");
+        let (gone, _) = (helper.id(), helper.wait().expect("it ends"));
+        let tree = Tree::read(own, &BTreeSet::from([own, gone])).expect("the root runs");
+        assert_eq!(tree.reading.0.len(), 1);
+        assert!(Tree::read(gone, &BTreeSet::from([own, gone])).is_err());
     }
 
     #[test]
