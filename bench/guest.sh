@@ -14,10 +14,10 @@
 #
 # The guest is user-mode Linux, a kernel that runs as a program. It has one processor, each system
 # call in it costs many times what it costs outside, and CPU is counted in steps of 10 ms. So memory
-# is what it is outside; CPU and times are far above it. It runs without
-# rights of this machine; files that the bench writes there are gone with it, and no other servers
-# are in it. All that it says comes on standard output (grep '^{' finds the JSON object); the exit
-# status is that of fastchat-bench, 3 without a guest.
+# is what it is outside; CPU and times are far above it. It runs without rights of this machine.
+# Files that the bench writes there are gone with it, and no other servers are in it. All that it
+# says comes on standard output (grep '^{' finds the JSON object); the exit status is that of
+# fastchat-bench, 3 without a guest.
 set -eu
 
 fail() {
